@@ -1,0 +1,84 @@
+/**
+ * @nip46/core: NIP-46 as pure functions. This entry holds the shared vocabulary; the two state machines are
+ * `@nip46/core/client` and `@nip46/core/remote-signer`.
+ * Never does I/O, reads a clock, rolls dice or holds a secret key.
+ */
+
+export {
+  AUTH_KIND,
+  CARRIER_KIND,
+  type EventTemplate,
+  encodeEvent,
+  isHex64,
+  isWellFormed,
+  parseSignedEvent,
+  type SignedEvent,
+  serializeEvent,
+  type Tag,
+  type UnsignedEvent,
+} from './event.ts'
+export * as limits from './limits.ts'
+export {
+  type EncodeResponseOptions,
+  encodeRequest,
+  encodeResponse,
+  type Json,
+  looksLikeRequest,
+  type ParseRequestOptions,
+  parseRequest,
+  parseResponse,
+  type Request,
+  type RequestProblem,
+  type Response,
+} from './message.ts'
+export type { ClientMetadata } from './metadata.ts'
+export {
+  type AcceptContext,
+  acceptResult,
+  type ControlMethod,
+  isOperationMethod,
+  isRepeatable,
+  type Method,
+  type MethodResults,
+  type Operation,
+  type OperationMethod,
+  parseOperation,
+  parseTemplate,
+  type ResultProblem,
+  templateId,
+  type UserRelays,
+} from './method.ts'
+export type { Permission } from './permission.ts'
+export type {
+  AbortSignalLike,
+  Approver,
+  Authenticate,
+  Conversation,
+  Crypto,
+  Filter,
+  KeyHandle,
+  PayloadError,
+  PublishOptions,
+  Question,
+  RandomBytes,
+  RelayRefusal,
+  SignatureClaim,
+  SubscribeRequest,
+  Subscription,
+  Transport,
+  UserSigner,
+  Verdict,
+} from './port.ts'
+export { type ClientProfile, clientProfile, type Era, type SignerProfile, signerProfile } from './profile.ts'
+export {
+  err,
+  type Millis,
+  ok,
+  type Pubkey,
+  type RelayUrl,
+  type RequestId,
+  type Result,
+  type Scheme,
+  type Seconds,
+  UsageError,
+} from './value.ts'

@@ -1,0 +1,175 @@
+/**
+ * Requests and responses as NIP-46 writes them, to and from JSON: strict in what is emitted, clear in what is refused.
+ * Never looks at methods or their params; method.ts does.
+ */
+
+import { isWellFormed } from './event.ts'
+import { ERROR_CHARS, MESSAGE_BYTES_IN, PARAMS, REQUEST_ID_CHARS } from './limits.ts'
+import { err, ok, type RequestId, type Result } from './value.ts'
+
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [member: string]: Json }
+
+export interface Request {
+  readonly id: RequestId
+  readonly method: string
+  readonly params: readonly string[]
+  /** True if a param or the id had another JSON type and was converted: the peer speaks the 2023 dialect. */
+  readonly native?: boolean
+}
+
+/** What a response says. A result that is no string is kept as it came; method.ts decides what it means. */
+export type Response =
+  | { readonly type: 'result'; readonly id: RequestId; readonly result: string }
+  | { readonly type: 'native-result'; readonly id: RequestId; readonly value: Json }
+  | { readonly type: 'error'; readonly id: RequestId; readonly error: string }
+  | { readonly type: 'auth-url'; readonly id: RequestId; readonly url: string }
+
+/** What became of a text that should be a request: a request, an answer to give, or nothing to answer. */
+export type RequestProblem =
+  | { readonly type: 'drop'; readonly code: 'request/json' | 'request/id' | 'request/method' | 'event/too-large' }
+  | { readonly type: 'reply'; readonly id: RequestId; readonly error: string }
+
+export interface ParseRequestOptions {
+  /** Accept params and ids of other JSON types and convert them (2023 dialect). Default false. */
+  readonly acceptNative?: boolean
+}
+
+/**
+ * A decrypted text as a request. A text with `method` is a request even if it also has a `result`.
+ * Missing or null params are `[]`.
+ */
+export function parseRequest(text: string, options: ParseRequestOptions = {}): Result<Request, RequestProblem> {
+  if (text.length > MESSAGE_BYTES_IN) return err({ type: 'drop', code: 'event/too-large' })
+  const object = parseObject(text)
+  if (object === undefined) return err({ type: 'drop', code: 'request/json' })
+
+  const rawId = object['id']
+  let id: string
+  let native = false
+  if (typeof rawId === 'string') id = rawId
+  else if (typeof rawId === 'number' && Number.isFinite(rawId)) {
+    id = String(rawId)
+    if (options.acceptNative !== true) return err({ type: 'reply', id, error: 'invalid: id must be a string' })
+    native = true
+  } else return err({ type: 'drop', code: 'request/id' })
+  if (id === '' || id.length > REQUEST_ID_CHARS || !isWellFormed(id)) return err({ type: 'drop', code: 'request/id' })
+
+  const method = object['method']
+  if (method === undefined) return err({ type: 'drop', code: 'request/method' })
+  if (typeof method !== 'string' || method === '') {
+    return err({ type: 'reply', id, error: 'invalid: method must be a string' })
+  }
+
+  const rawParams = object['params'] ?? []
+  if (!Array.isArray(rawParams)) return err({ type: 'reply', id, error: 'invalid: params must be an array of strings' })
+  if (rawParams.length > PARAMS) return err({ type: 'reply', id, error: 'invalid: too many params' })
+  const params: string[] = []
+  for (const param of rawParams as readonly Json[]) {
+    if (typeof param === 'string') params.push(param)
+    else if (options.acceptNative === true) {
+      native = true
+      params.push(param === null ? '' : typeof param === 'object' ? JSON.stringify(param) : String(param))
+    } else return err({ type: 'reply', id, error: 'invalid: params must be an array of strings' })
+  }
+  return ok(native ? { id, method, params, native } : { id, method, params })
+}
+
+/** A decrypted text as a response. A missing or unusable id becomes `''`, which matches no request. */
+export function parseResponse(text: string): Result<Response, 'response/json' | 'event/too-large'> {
+  if (text.length > MESSAGE_BYTES_IN) return err('event/too-large')
+  const object = parseObject(text)
+  if (object === undefined) return err('response/json')
+  const rawId = object['id']
+  const id =
+    typeof rawId === 'string' && rawId.length <= REQUEST_ID_CHARS
+      ? rawId
+      : typeof rawId === 'number' && Number.isFinite(rawId)
+        ? String(rawId)
+        : ''
+  const result = object['result']
+  const error = errorText(object['error'])
+  // NIP-46: "result": "auth_url", "error": <URL_to_display_to_end_user>
+  if (result === 'auth_url') return ok({ type: 'auth-url', id, url: error ?? '' })
+  // One deployed signer writes the challenge its own way; unread, it would pass for a successful connect.
+  const url = object['auth_url']
+  if (result === 'auth_required' && typeof url === 'string') return ok({ type: 'auth-url', id, url })
+  if (error !== undefined) return ok({ type: 'error', id, error })
+  if (typeof result === 'string') return ok({ type: 'result', id, result })
+  return ok({ type: 'native-result', id, value: result ?? null })
+}
+
+/** Whether a decrypted text is a request (it has a `method`), as far as one can tell without more. */
+export function looksLikeRequest(text: string): boolean {
+  if (text.length > MESSAGE_BYTES_IN) return false
+  const object = parseObject(text)
+  return object !== undefined && typeof object['method'] === 'string' && object['method'] !== ''
+}
+
+/** `{"id","method","params"}` and nothing else, in this order. */
+export function encodeRequest(request: Request): string {
+  return JSON.stringify({ id: request.id, method: request.method, params: request.params })
+}
+
+/** The shape of the answer the 2023 dialect wants: every key present, results as JSON values. */
+export interface EncodeResponseOptions {
+  readonly native?: boolean
+}
+
+/**
+ * Success is `{"id","result"}` without an `error` key; failure is `{"id","result":"","error"}`;
+ * a challenge is `{"id","result":"auth_url","error":url}`. Several deployed clients depend on each of these.
+ */
+export function encodeResponse(response: Response, options: EncodeResponseOptions = {}): string {
+  const { id } = response
+  switch (response.type) {
+    case 'result':
+      if (options.native === true) return JSON.stringify({ id, result: nativeResult(response.result), error: null })
+      return JSON.stringify({ id, result: response.result })
+    case 'native-result':
+      return options.native === true
+        ? JSON.stringify({ id, result: response.value, error: null })
+        : JSON.stringify({ id, result: JSON.stringify(response.value) })
+    case 'error': {
+      const error = response.error.slice(0, ERROR_CHARS)
+      return JSON.stringify(options.native === true ? { id, result: null, error } : { id, result: '', error })
+    }
+    case 'auth-url':
+      return JSON.stringify({ id, result: 'auth_url', error: response.url })
+  }
+}
+
+function nativeResult(result: string): Json {
+  const object = parseObject(result)
+  return object === undefined ? result : (object as { [member: string]: Json })
+}
+
+/** `undefined`, `null`, `""` and `false` say that there is no error: some signers send them on success. */
+function errorText(error: Json | undefined): string | undefined {
+  if (error === undefined || error === null || error === '' || error === false) return undefined
+  if (typeof error === 'string') return error.slice(0, ERROR_CHARS)
+  if (typeof error === 'object' && !Array.isArray(error)) {
+    const message = (error as { readonly [member: string]: Json })['message']
+    if (typeof message === 'string' && message !== '') return message.slice(0, ERROR_CHARS)
+  }
+  return JSON.stringify(error).slice(0, ERROR_CHARS)
+}
+
+/** Own members of a JSON object in a fresh null-prototype object, or undefined. */
+function parseObject(text: string): Record<string, Json | undefined> | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    // SyntaxError is JSON's way to say no; a stack exhausted by nesting says the same.
+    if (cause instanceof SyntaxError || cause instanceof RangeError) return undefined
+    throw cause
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return Object.assign(Object.create(null) as Record<string, Json>, value)
+}

@@ -1,0 +1,75 @@
+/**
+ * Compatibility profiles: what each era of NIP-46 did differently, as flags chosen for one connection.
+ * Never global: one peer's dialect says nothing about another's.
+ */
+
+import type { Scheme } from './value.ts'
+
+/** Eras of the text: A0 2023-02, A1 2023-11, SEED 2024-02-06, B 2024-02-20, C 2024-10, D 2024-12, E 2026-01. */
+export type Era = 'A0' | 'A1' | 'SEED' | 'B' | 'C' | 'D' | 'E'
+
+export interface ClientProfile {
+  readonly era: Era
+  /** How requests are encrypted. Answers in the other scheme are dropped. */
+  readonly scheme: Scheme
+  /** What the first connect param holds. */
+  readonly connectParam: 'remote-signer' | 'client' | 'user'
+  /** Send client metadata as the fourth connect param. */
+  readonly connectMetadata: boolean
+  /** On a nostrconnect:// offer, take `ack` instead of the secret. Anyone who saw the offer can then pose as the signer. */
+  readonly allowLegacyAck: boolean
+  /** If get_public_key is not supported, take the remote signer's pubkey for the user's. */
+  readonly userPubkeyFallback: boolean
+  /** Ask for switch_relays after connecting. */
+  readonly switchRelays: boolean
+  /** What to send on logout. */
+  readonly logout: 'logout' | 'disconnect' | 'none'
+}
+
+export interface SignerProfile {
+  readonly era: Era
+  /** Params and ids of other JSON types are converted; such a request is answered in the same shape. */
+  readonly acceptNative: boolean
+  /** `disconnect` is an alias of `logout`. */
+  readonly disconnect: boolean
+}
+
+const CURRENT: ClientProfile = {
+  era: 'E',
+  scheme: 'nip44',
+  connectParam: 'remote-signer',
+  connectMetadata: true,
+  allowLegacyAck: false,
+  userPubkeyFallback: false,
+  switchRelays: true,
+  logout: 'logout',
+}
+
+/** The preset of an era, for one connection of a client. The default everywhere is `E`. */
+export function clientProfile(era: Era, overrides: Partial<ClientProfile> = {}): ClientProfile {
+  return { ...CLIENT_PROFILES[era], ...overrides }
+}
+
+/** The preset of an era, for one session of a remote signer. */
+export function signerProfile(era: Era, overrides: Partial<SignerProfile> = {}): SignerProfile {
+  return { era, acceptNative: era === 'A0', disconnect: era === 'A0', ...overrides }
+}
+
+const NIP04_ERA = {
+  ...CURRENT,
+  scheme: 'nip04',
+  connectMetadata: false,
+  userPubkeyFallback: true,
+  switchRelays: false,
+  logout: 'none',
+} as const
+
+const CLIENT_PROFILES: Readonly<Record<Era, ClientProfile>> = {
+  A0: { ...NIP04_ERA, era: 'A0', connectParam: 'client', logout: 'disconnect' },
+  A1: { ...NIP04_ERA, era: 'A1', connectParam: 'client' },
+  SEED: { ...NIP04_ERA, era: 'SEED' },
+  B: { ...NIP04_ERA, era: 'B', connectParam: 'user' },
+  C: { ...CURRENT, era: 'C', connectMetadata: false, switchRelays: false, logout: 'none' },
+  D: { ...CURRENT, era: 'D', connectMetadata: false },
+  E: CURRENT,
+}

@@ -1,0 +1,11 @@
+import { defineProject } from 'vitest/config'
+
+export default defineProject({
+  resolve: { conditions: ['@nip46/source'] },
+  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'import', 'module', 'default'] } },
+  test: {
+    name: 'core',
+    include: ['test/**/*.test.ts'],
+    setupFiles: ['./test/poison.ts'],
+  },
+})

@@ -1,0 +1,10 @@
+import { defineProject } from 'vitest/config'
+
+export default defineProject({
+  resolve: { conditions: ['@nip46/source'] },
+  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'import', 'module', 'default'] } },
+  test: {
+    name: 'crypto',
+    include: ['test/**/*.test.ts'],
+  },
+})

@@ -1,0 +1,10 @@
+import { defineProject } from 'vitest/config'
+
+export default defineProject({
+  resolve: { conditions: ['@nip46/source'] },
+  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'import', 'module', 'default'] } },
+  test: {
+    name: 'remote-signer',
+    include: ['test/**/*.test.ts'],
+  },
+})
