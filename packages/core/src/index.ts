@@ -53,6 +53,7 @@ export type {
   AbortSignalLike,
   Approver,
   Authenticate,
+  Clock,
   Conversation,
   Crypto,
   Filter,

@@ -7,7 +7,7 @@ import type { EventTemplate, SignedEvent, UnsignedEvent } from './event.ts'
 import type { ClientMetadata } from './metadata.ts'
 import type { Operation } from './method.ts'
 import type { Permission } from './permission.ts'
-import type { Pubkey, RelayUrl, Result, Seconds } from './value.ts'
+import type { Millis, Pubkey, RelayUrl, Result, Seconds } from './value.ts'
 
 // -- crypto ------------------------------------------------------------------------------------
 
@@ -77,6 +77,18 @@ export interface Conversation {
 
 /** Fresh bytes from a cryptographically secure source, such as `crypto.getRandomValues(new Uint8Array(n))`. */
 export type RandomBytes = (length: number) => Uint8Array
+
+// -- time --------------------------------------------------------------------------------------
+
+/** The time and the timers of a shell or a transport. Machines take `now` as an argument instead. */
+export interface Clock {
+  /** Unix time in milliseconds. */
+  now(): Millis
+  /** Runs `run` once, `afterMs` milliseconds from now, never inside this call. */
+  setTimer(run: () => void, afterMs: number): unknown
+  /** Cancels a timer of {@link setTimer}; one that has run, or was cancelled, is ignored. */
+  clearTimer(handle: unknown): void
+}
 
 // -- transport ---------------------------------------------------------------------------------
 
