@@ -4,6 +4,7 @@
  * Never does I/O, reads a clock, rolls dice or holds a secret key.
  */
 
+export { decodeBech32, decodeNprofile, decodeNpub, encodeBech32, encodeNpub } from './bech32.ts'
 export {
   AUTH_KIND,
   CARRIER_KIND,
@@ -71,6 +72,15 @@ export type {
   Verdict,
 } from './port.ts'
 export { type ClientProfile, clientProfile, type Era, type SignerProfile, signerProfile } from './profile.ts'
+export { isPubkey, parsePubkey } from './pubkey.ts'
+export {
+  type AddressOptions,
+  isForbiddenAddress,
+  parseRelayUrl,
+  type RelayUrlOptions,
+  type RelayUrlProblem,
+  relayHost,
+} from './relay-url.ts'
 export {
   err,
   type Millis,

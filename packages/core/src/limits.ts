@@ -23,7 +23,7 @@ export const CARRIER_HORIZON_SECONDS = 86_400
 /** Requests further from now than this are answered with `expired:` (decision: +/-600 s). */
 export const FRESHNESS_SECONDS = 600
 /** Executed event ids are remembered this long: the window, and 30 minutes more. */
-export const EXECUTED_MEMORY_SECONDS = FRESHNESS_SECONDS + 1_800
+export const EXECUTED_MEMORY_SECONDS: number = FRESHNESS_SECONDS + 1_800
 
 // -- messages ----------------------------------------------------------------------------------
 /** Characters of a request id that we accept. */
@@ -42,6 +42,10 @@ export const TEMPLATE_TAGS = 10_000
 export const KIND_MAX = 65_535
 
 // -- connection URIs ---------------------------------------------------------------------------
+/** Characters of a relay URL. */
+export const RELAY_URL_CHARS = 1_024
+/** Characters of a Bech32 text (NIP-19 proposes 5,000). */
+export const BECH32_CHARS = 5_000
 /** Characters of a bunker:// or nostrconnect:// URI. */
 export const URI_CHARS = 8_192
 /** Relays of one URI. */

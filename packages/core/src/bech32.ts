@@ -1,0 +1,126 @@
+/**
+ * Bech32 (BIP-173) and the two NIP-19 forms of a public key, `npub` and `nprofile`.
+ * Never decodes secret keys, and never checks that a key is on the curve; pubkey.ts does.
+ */
+
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { BECH32_CHARS } from './limits.ts'
+import { UsageError } from './value.ts'
+
+export interface Bech32 {
+  /** The human-readable part, in lower case. */
+  readonly prefix: string
+  readonly bytes: Uint8Array
+}
+
+const ALPHABET = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'
+const CHECKSUM_CHARS = 6
+
+/**
+ * The prefix and bytes of a Bech32 text, or undefined: wrong checksum, mixed case, bits left over, or more than
+ * {@link BECH32_CHARS} characters (NIP-19 drops the 90 of BIP-173).
+ */
+export function decodeBech32(text: string): Bech32 | undefined {
+  if (text.length > BECH32_CHARS) return undefined
+  const lower = text.toLowerCase()
+  if (text !== lower && text !== text.toUpperCase()) return undefined
+  const separator = lower.lastIndexOf('1')
+  const prefix = lower.slice(0, Math.max(separator, 0))
+  if (!/^[!-~]+$/.test(prefix) || lower.length < separator + 1 + CHECKSUM_CHARS) return undefined
+  const words: number[] = []
+  for (let i = separator + 1; i < lower.length; i++) {
+    const word = ALPHABET.indexOf(lower.charAt(i))
+    if (word < 0) return undefined
+    words.push(word)
+  }
+  if (checksum(prefix, words) !== 1) return undefined
+  const bytes = regroup(words.slice(0, -CHECKSUM_CHARS), 5, 8, false)
+  return bytes && { prefix, bytes: Uint8Array.from(bytes) }
+}
+
+/** `prefix` is lowercase printable ASCII. Throws `UsageError` if the text would exceed {@link BECH32_CHARS}. */
+export function encodeBech32(prefix: string, bytes: Uint8Array): string {
+  if (!/^[!-@[-~]+$/.test(prefix)) throw new UsageError('a Bech32 prefix is lowercase printable ASCII')
+  const words = regroup(bytes, 8, 5, true) ?? []
+  const sum = checksum(prefix, [...words, 0, 0, 0, 0, 0, 0]) ^ 1
+  for (let i = 0; i < CHECKSUM_CHARS; i++) words.push((sum >>> (5 * (CHECKSUM_CHARS - 1 - i))) & 31)
+  const text = `${prefix}1${words.map((word) => ALPHABET.charAt(word)).join('')}`
+  if (text.length > BECH32_CHARS)
+    throw new UsageError(`a Bech32 text holds at most ${BECH32_CHARS} characters`)
+  return text
+}
+
+/** The 64 hex characters of an `npub1…`, or undefined. */
+export function decodeNpub(text: string): string | undefined {
+  const decoded = decodeBech32(text)
+  return decoded?.prefix === 'npub' && decoded.bytes.length === 32 ? bytesToHex(decoded.bytes) : undefined
+}
+
+/** For people to read; connection URIs carry hex. */
+export function encodeNpub(pubkey: string): string {
+  return encodeBech32('npub', hexToBytes(pubkey))
+}
+
+/**
+ * The key and the relay texts of an `nprofile1…`, or undefined. NIP-19: type 0 is the key (32 bytes), type 1 a
+ * relay, and other types are ignored.
+ */
+export function decodeNprofile(
+  text: string,
+): { readonly pubkey: string; readonly relays: readonly string[] } | undefined {
+  const decoded = decodeBech32(text)
+  if (decoded?.prefix !== 'nprofile') return undefined
+  const { bytes } = decoded
+  const relays: string[] = []
+  let pubkey: string | undefined
+  for (let at = 0; at < bytes.length; ) {
+    const type = bytes[at]
+    const length = bytes[at + 1]
+    if (length === undefined || at + 2 + length > bytes.length) return undefined
+    const value = bytes.subarray(at + 2, at + 2 + length)
+    if (type === 0) {
+      if (length !== 32) return undefined
+      pubkey ??= bytesToHex(value)
+    } else if (type === 1) {
+      relays.push(String.fromCharCode(...value))
+    }
+    at += 2 + length
+  }
+  return pubkey === undefined ? undefined : { pubkey, relays }
+}
+
+function checksum(prefix: string, words: readonly number[]): number {
+  let sum = 1
+  const add = (word: number): void => {
+    const top = sum >>> 25
+    sum = ((sum & 0x1ffffff) << 5) ^ word
+    for (let bit = 0; bit < 5; bit++) if ((top >>> bit) & 1) sum ^= GENERATOR[bit] ?? 0
+  }
+  for (let i = 0; i < prefix.length; i++) add(prefix.charCodeAt(i) >> 5)
+  add(0)
+  for (let i = 0; i < prefix.length; i++) add(prefix.charCodeAt(i) & 31)
+  for (const word of words) add(word)
+  return sum
+}
+
+const GENERATOR = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3] as const
+
+/** Bits from groups of one width to groups of another. Undefined if padding is left that encoding never makes. */
+function regroup(input: ArrayLike<number>, from: number, to: number, pad: boolean): number[] | undefined {
+  const output: number[] = []
+  let bits = 0
+  let held = 0
+  for (let i = 0; i < input.length; i++) {
+    held = ((held << from) | (input[i] ?? 0)) & 0xfff
+    bits += from
+    while (bits >= to) {
+      bits -= to
+      output.push((held >>> bits) & ((1 << to) - 1))
+    }
+  }
+  const left = held & ((1 << bits) - 1)
+  if (pad) {
+    if (bits > 0) output.push(left << (to - bits))
+  } else if (bits >= from || left !== 0) return undefined
+  return output
+}
