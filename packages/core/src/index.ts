@@ -5,6 +5,9 @@
  */
 
 export { decodeBech32, decodeNprofile, decodeNpub, encodeBech32, encodeNpub } from './bech32.ts'
+export { type BunkerPointer, encodeBunkerUri, parseBunkerUri } from './bunker-uri.ts'
+export type { UriParam, UriProblem } from './connection-uri.ts'
+export { cleanText } from './display-text.ts'
 export {
   AUTH_KIND,
   CARRIER_KIND,
@@ -18,6 +21,7 @@ export {
   type Tag,
   type UnsignedEvent,
 } from './event.ts'
+export { type AddressOptions, isForbiddenAddress } from './host.ts'
 export * as limits from './limits.ts'
 export {
   type EncodeResponseOptions,
@@ -32,11 +36,12 @@ export {
   type RequestProblem,
   type Response,
 } from './message.ts'
-export type { ClientMetadata } from './metadata.ts'
+export { type ClientMetadata, cleanName, cleanUrl, parseMetadata } from './metadata.ts'
 export {
   type AcceptContext,
   acceptResult,
   type ControlMethod,
+  isMethod,
   isOperationMethod,
   isRepeatable,
   type Method,
@@ -49,7 +54,26 @@ export {
   templateId,
   type UserRelays,
 } from './method.ts'
-export type { Permission } from './permission.ts'
+export {
+  type EncodeNostrConnectOptions,
+  encodeNostrConnectUri,
+  type NostrConnectOffer,
+  type NostrConnectUriOptions,
+  parseNostrConnectUri,
+} from './nostrconnect-uri.ts'
+export {
+  type Coverage,
+  CRITICAL_KINDS,
+  covers,
+  encodePermissions,
+  isCriticalKind,
+  NEVER_SIGNED_KINDS,
+  neverSignedReason,
+  type Permission,
+  parsePermission,
+  parsePermissions,
+  type RequestedPermissions,
+} from './permission.ts'
 export type {
   AbortSignalLike,
   Approver,
@@ -74,8 +98,6 @@ export type {
 export { type ClientProfile, clientProfile, type Era, type SignerProfile, signerProfile } from './profile.ts'
 export { isPubkey, parsePubkey } from './pubkey.ts'
 export {
-  type AddressOptions,
-  isForbiddenAddress,
   parseRelayUrl,
   type RelayUrlOptions,
   type RelayUrlProblem,

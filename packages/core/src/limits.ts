@@ -50,12 +50,20 @@ export const BECH32_CHARS = 5_000
 export const URI_CHARS = 8_192
 /** Relays of one URI. */
 export const URI_RELAYS = 16
+/** Relays of a URI that we emit (the least that a deployed remote signer keeps). */
+export const URI_RELAYS_OUT = 10
 /** Characters of a secret. */
 export const SECRET_CHARS = 256
 /** Entries of a perms list. */
 export const PERMS = 128
 /** Characters of a perms list. */
 export const PERMS_CHARS = 4_096
+/** Characters of a client's metadata JSON. */
+export const METADATA_CHARS = 8_192
+/** Characters of a perms list in a URI that we emit (a deployed remote signer reads no more). */
+export const PERMS_CHARS_OUT = 512
+/** Code points of a client name that we emit (likewise). */
+export const NAME_CHARS_OUT = 50
 /** Displayed characters (code points) of a client name. */
 export const NAME_CHARS = 64
 /** Characters of a metadata url or image. */

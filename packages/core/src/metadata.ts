@@ -1,10 +1,87 @@
 /**
  * What a client says about itself: name, url, image. Display text, cleaned for display.
- * Never authority: anybody can claim any name.
+ * Never authority: anybody can claim any name. Never fetched here.
  */
+
+import { cleanText } from './display-text.ts'
+import { isLoopbackHost } from './host.ts'
+import { METADATA_CHARS, METADATA_URL_CHARS, NAME_CHARS } from './limits.ts'
+import { dropLoneSlash, parseUrl } from './url.ts'
 
 export interface ClientMetadata {
   readonly name?: string
   readonly url?: string
   readonly image?: string
+}
+
+/**
+ * The fourth connect param, or the `metadata` of an older nostrconnect:// URI. NIP-46: "a JSON-stringified object".
+ * Null if it is not a JSON object or has more than {@link METADATA_CHARS} characters; members that cannot be shown are left out.
+ */
+export function parseMetadata(text: string): ClientMetadata | null {
+  const object = parseMetadataObject(text)
+  return object === undefined ? null : readMetadata([object])
+}
+
+/** The members of a metadata object, own ones only; undefined if the text is none. */
+export function parseMetadataObject(text: string): ReadonlyMap<string, unknown> | undefined {
+  if (text.length > METADATA_CHARS) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    if (cause instanceof SyntaxError || cause instanceof RangeError) return undefined
+    throw cause
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return new Map(Object.entries(value))
+}
+
+/**
+ * Picks and cleans what can be shown; an earlier source wins. `icon` and `icons` are how texts before 2024-11 name
+ * the image.
+ */
+export function readMetadata(sources: readonly ReadonlyMap<string, unknown>[]): ClientMetadata {
+  const name = firstClean(sources, ['name'], cleanName)
+  const url = firstClean(sources, ['url'], cleanUrl)
+  const image = firstClean(sources, ['image', 'icon', 'icons'], cleanUrl)
+  return {
+    ...(name !== undefined && { name }),
+    ...(url !== undefined && { url }),
+    ...(image !== undefined && { image }),
+  }
+}
+
+/** A name as one visible line of at most {@link NAME_CHARS} code points; undefined if nothing is left of it. */
+export function cleanName(text: string): string | undefined {
+  const name = cleanText(text, NAME_CHARS)
+  return name === '' ? undefined : name
+}
+
+/**
+ * An `https://` URL (`http://` on loopback hosts only) without user, password and fragment, in its one spelling;
+ * undefined if it is none or longer than {@link METADATA_URL_CHARS}.
+ */
+export function cleanUrl(text: string): string | undefined {
+  if (text.length > METADATA_URL_CHARS) return undefined
+  const url = parseUrl(text, { http: 80, https: 443 })
+  if (!url.ok || (url.value.scheme === 'http' && !isLoopbackHost(url.value.host))) return undefined
+  const href = dropLoneSlash(url.value.href)
+  return href.length > METADATA_URL_CHARS ? undefined : href
+}
+
+function firstClean(
+  sources: readonly ReadonlyMap<string, unknown>[],
+  members: readonly string[],
+  clean: (text: string) => string | undefined,
+): string | undefined {
+  for (const source of sources) {
+    for (const member of members) {
+      const value = source.get(member)
+      const text: unknown = member === 'icons' && Array.isArray(value) ? value[0] : value
+      const cleaned = typeof text === 'string' ? clean(text) : undefined
+      if (cleaned !== undefined) return cleaned
+    }
+  }
+  return undefined
 }

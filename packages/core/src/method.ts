@@ -5,7 +5,14 @@
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
-import { type EventTemplate, isHex64, isWellFormed, parseSignedEvent, type SignedEvent, serializeEvent } from './event.ts'
+import {
+  type EventTemplate,
+  isHex64,
+  isWellFormed,
+  parseSignedEvent,
+  type SignedEvent,
+  serializeEvent,
+} from './event.ts'
 import { KIND_MAX, SWITCH_RELAYS, TEMPLATE_TAGS } from './limits.ts'
 import type { Json, Request } from './message.ts'
 import type { Crypto } from './port.ts'
@@ -54,6 +61,29 @@ export interface MethodResults {
   nip04_encrypt: string
   nip04_decrypt: string
   nip44_get_key: string
+}
+
+const METHODS: ReadonlySet<string> = new Set<Method>([
+  'connect',
+  'get_public_key',
+  'ping',
+  'get_relays',
+  'switch_relays',
+  'logout',
+  'describe',
+  'disconnect',
+  'create_account',
+  'sign_event',
+  'nip44_encrypt',
+  'nip44_decrypt',
+  'nip04_encrypt',
+  'nip04_decrypt',
+  'nip44_get_key',
+])
+
+/** Whether any era of NIP-46 names this method. */
+export function isMethod(method: string): method is Method {
+  return METHODS.has(method)
 }
 
 const OPERATIONS: ReadonlySet<string> = new Set<OperationMethod>([
@@ -113,7 +143,8 @@ export function parseOperation(
       const [peer, text] = params
       if (peer === undefined || text === undefined) return err(`invalid: ${method} needs a pubkey and a text`)
       if (!isThirdParty(peer)) return err('invalid: third-party pubkey is not a valid key')
-      if (method === 'nip44_decrypt' || method === 'nip04_decrypt') return ok({ method, peer, ciphertext: text })
+      if (method === 'nip44_decrypt' || method === 'nip04_decrypt')
+        return ok({ method, peer, ciphertext: text })
       if (!isWellFormed(text)) return err('invalid: text is not valid Unicode')
       if (method === 'nip44_encrypt' && text === '') return err('invalid: text is empty')
       return ok({ method, peer, plaintext: text })
@@ -133,7 +164,8 @@ export function parseTemplate(text: string, userPubkey: Pubkey): Result<EventTem
     if (cause instanceof SyntaxError || cause instanceof RangeError) return err('invalid: event is not JSON')
     throw cause
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return err('invalid: event must be an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return err('invalid: event must be an object')
   const own: Record<string, unknown> = Object.assign(Object.create(null), value)
   for (const member of ['kind', 'content', 'tags', 'created_at'] as const) {
     if (own[member] === undefined) return err(`invalid: ${member} is missing`)
@@ -142,7 +174,8 @@ export function parseTemplate(text: string, userPubkey: Pubkey): Result<EventTem
   if (!isInteger(kind) || kind < 0 || kind > KIND_MAX) {
     return err(`invalid: kind must be an integer from 0 to ${KIND_MAX}`)
   }
-  if (!isInteger(created_at) || created_at < 0) return err('invalid: created_at must be an integer number of seconds')
+  if (!isInteger(created_at) || created_at < 0)
+    return err('invalid: created_at must be an integer number of seconds')
   if (typeof content !== 'string') return err('invalid: content must be a string')
   if (!isWellFormed(content)) return err('invalid: content is not valid Unicode')
   const canonicalTags = parseTags(tags)
@@ -269,7 +302,10 @@ function acceptPubkey(value: Json, pinned: Pubkey | undefined): Result<Pubkey, R
 }
 
 /** NIP-46: "a list of relays … or null"; deployed signers send a stringified array, "null", null, "" or nothing. */
-function acceptRelays(value: Json, options: RelayUrlOptions | undefined): Result<readonly RelayUrl[] | null, ResultProblem> {
+function acceptRelays(
+  value: Json,
+  options: RelayUrlOptions | undefined,
+): Result<readonly RelayUrl[] | null, ResultProblem> {
   const list = typeof value === 'string' && value !== '' ? parseJson(value) : value
   if (list === null || list === '') return ok(null)
   if (!Array.isArray(list) || list.length === 0 || list.length > SWITCH_RELAYS) return err('response/relays')
@@ -296,11 +332,16 @@ function acceptUserRelays(value: Json): Result<UserRelays, ResultProblem> {
 
 function acceptNames(value: Json): Result<readonly string[], ResultProblem> {
   const list = typeof value === 'string' ? parseJson(value) : value
-  if (!Array.isArray(list) || !list.every((item): item is string => typeof item === 'string')) return err('response/shape')
+  if (!Array.isArray(list) || !list.every((item): item is string => typeof item === 'string'))
+    return err('response/shape')
   return ok(list)
 }
 
-function acceptEvent(askedText: string, value: Json, context: AcceptContext): Result<SignedEvent, ResultProblem> {
+function acceptEvent(
+  askedText: string,
+  value: Json,
+  context: AcceptContext,
+): Result<SignedEvent, ResultProblem> {
   const raw = typeof value === 'string' ? parseJson(value) : value
   const parsed = parseReturnedEvent(raw)
   if (parsed === undefined) return err('response/shape')
@@ -315,7 +356,8 @@ function acceptEvent(askedText: string, value: Json, context: AcceptContext): Re
   ) {
     return err('response/event-mismatch')
   }
-  if (context.crypto.eventId(parsed) !== parsed.id || !context.crypto.verify(parsed)) return err('response/event-invalid')
+  if (context.crypto.eventId(parsed) !== parsed.id || !context.crypto.verify(parsed))
+    return err('response/event-invalid')
   return ok(parsed)
 }
 
@@ -332,7 +374,8 @@ function parseReturnedTags(tags: Json | undefined): string[][] | undefined {
   if (!Array.isArray(tags) || tags.length > TEMPLATE_TAGS) return undefined
   const copy: string[][] = []
   for (const tag of tags) {
-    if (!Array.isArray(tag) || !tag.every((item): item is string => typeof item === 'string')) return undefined
+    if (!Array.isArray(tag) || !tag.every((item): item is string => typeof item === 'string'))
+      return undefined
     copy.push([...tag])
   }
   return copy

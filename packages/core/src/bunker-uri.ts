@@ -1,0 +1,77 @@
+/**
+ * `bunker://` URIs: the token with which a remote signer invites a client.
+ * Never logs or stores one; the secret in it is good for one connection.
+ */
+
+import {
+  type ConnectionUri,
+  escapeParam,
+  firstValues,
+  joinUri,
+  readUri,
+  trimUri,
+  type UriParam,
+  type UriProblem,
+  writableRelays,
+  writableSecret,
+} from './connection-uri.ts'
+import { parsePubkey } from './pubkey.ts'
+import type { RelayUrlOptions } from './relay-url.ts'
+import { ok, type Pubkey, type RelayUrl, type Result } from './value.ts'
+
+export interface BunkerPointer {
+  readonly remoteSigner: Pubkey
+  /** In order of preference, without repeats. */
+  readonly relays: readonly RelayUrl[]
+  readonly secret: string | null
+  /** A hint that some remote signers add (`pubkey=`). Believe only `get_public_key`. */
+  readonly userPubkey?: Pubkey
+  /** Parameters that NIP-46 does not name, as they came: text from a stranger. */
+  readonly extras: readonly UriParam[]
+}
+
+/**
+ * A bunker:// URI as people paste it. Takes hex in any case, npub and nprofile as the key, and the token of 2023-11,
+ * `npub1…#secret?relay=…`. `ws://` relays are taken as {@link RelayUrlOptions} says.
+ */
+export function parseBunkerUri(
+  text: string,
+  options: RelayUrlOptions = {},
+): Result<BunkerPointer, UriProblem> {
+  const trimmed = trimUri(text)
+  if (!trimmed.ok) return trimmed
+  const uri = readUri(modernize(trimmed.value), 'bunker', options)
+  return uri.ok ? ok(pointerOf(uri.value)) : uri
+}
+
+/**
+ * Plain relays stay unescaped, since deployed clients look for `relay=wss://` in the text; nothing else does.
+ * The user's key is never named. Throws `UsageError` on no relay, more than `limits.URI_RELAYS_OUT`, or a bad secret.
+ */
+export function encodeBunkerUri(pointer: Pick<BunkerPointer, 'remoteSigner' | 'relays' | 'secret'>): string {
+  const params = writableRelays(pointer.relays).map(
+    (relay) => `relay=${/^[A-Za-z0-9./:_-]+$/.test(relay) ? relay : escapeParam(relay)}`,
+  )
+  if (pointer.secret !== null && pointer.secret !== '')
+    params.push(`secret=${writableSecret(pointer.secret)}`)
+  return joinUri('bunker', pointer.remoteSigner, params)
+}
+
+function pointerOf(uri: ConnectionUri): BunkerPointer {
+  const hint = parsePubkey(firstValues(uri.params).get('pubkey') ?? '')
+  return {
+    remoteSigner: uri.pubkey,
+    relays: uri.relays,
+    secret: uri.secret,
+    ...(hint.ok && { userPubkey: hint.value }),
+    extras: uri.params.filter(([name]) => name !== 'pubkey'),
+  }
+}
+
+/** `<npub1...>#<secret>?relay=…` as a bunker:// URI; every other text as it is. */
+function modernize(uri: string): string {
+  const token = /^((?:npub|nprofile)1[^#?/]*)(?:#([^?]*))?\?(.*)$/iu.exec(uri)
+  if (token === null) return uri
+  const [, key, secret, query] = token
+  return `bunker://${key}?${query}${secret === undefined ? '' : `&secret=${secret}`}`
+}

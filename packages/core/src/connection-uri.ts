@@ -1,0 +1,191 @@
+/**
+ * What bunker:// and nostrconnect:// URIs have in common: splitting, escapes, the key, the relays.
+ * Never uses a URL class: engines disagree about where the key of an unknown scheme belongs.
+ */
+
+import { decodeNprofile } from './bech32.ts'
+import { isWellFormed } from './event.ts'
+import { SECRET_CHARS, URI_CHARS, URI_RELAYS, URI_RELAYS_OUT } from './limits.ts'
+import { parsePubkey } from './pubkey.ts'
+import { parseRelayUrl, type RelayUrlOptions, type RelayUrlProblem } from './relay-url.ts'
+import { dropLoneSlash } from './url.ts'
+import { err, ok, type Pubkey, type RelayUrl, type Result, UsageError } from './value.ts'
+
+/**
+ * Why a text is no connection URI.
+ * - `uri/empty`, `uri/too-long`, `uri/control-char` (also broken Unicode), `uri/scheme`, `uri/authority` (a port, path or
+ *   user beside the key), `uri/percent` (an escape that is none, or not UTF-8)
+ * - `uri/pubkey`: the key is neither hex, npub nor nprofile, or not on the curve; `uri/self`: it is one of our own
+ * - `uri/no-relay`, `uri/too-many-relays`, and `uri/relay-…` if every relay is bad: what is wrong with the first
+ * - `uri/secret` (missing where it must be, too long, or not printable), `uri/duplicate-param` (two secrets), `uri/too-many-perms`
+ */
+export type UriProblem =
+  | 'uri/empty'
+  | 'uri/too-long'
+  | 'uri/control-char'
+  | 'uri/scheme'
+  | 'uri/authority'
+  | 'uri/percent'
+  | 'uri/pubkey'
+  | 'uri/self'
+  | 'uri/no-relay'
+  | 'uri/too-many-relays'
+  | `uri/${RelayUrlProblem}`
+  | 'uri/secret'
+  | 'uri/duplicate-param'
+  | 'uri/too-many-perms'
+
+/** One `key=value` of a query, both decoded. */
+export type UriParam = readonly [name: string, value: string]
+
+export interface ConnectionUri {
+  readonly pubkey: Pubkey
+  readonly relays: readonly RelayUrl[]
+  /** Null if missing or empty. */
+  readonly secret: string | null
+  /** The other parameters, in order. */
+  readonly params: readonly UriParam[]
+}
+
+/** Length, white space, wrapping quotes and control characters: what comes before looking at the scheme. */
+export function trimUri(text: string): Result<string, UriProblem> {
+  if (text.length > URI_CHARS) return err('uri/too-long')
+  const trimmed = unwrap(text.trim())
+  if (trimmed === '') return err('uri/empty')
+  return /\p{Cc}/u.test(trimmed) || !isWellFormed(trimmed) ? err('uri/control-char') : ok(trimmed)
+}
+
+/** `uri` comes from {@link trimUri}. `plusIsSpace` names the parameters in which `+` stands for a space. */
+export function readUri(
+  uri: string,
+  scheme: 'bunker' | 'nostrconnect',
+  options: RelayUrlOptions,
+  plusIsSpace: readonly string[] = [],
+): Result<ConnectionUri, UriProblem> {
+  const start = `${scheme}://`
+  if (uri.slice(0, start.length).toLowerCase() !== start) return err('uri/scheme')
+  const [beforeFragment = ''] = uri.slice(start.length).split('#', 1)
+  const mark = beforeFragment.indexOf('?')
+  const authority = (mark < 0 ? beforeFragment : beforeFragment.slice(0, mark)).replace(/\/$/, '')
+  if (/[:/@]/.test(authority)) return err('uri/authority')
+  const pubkey = parsePubkey(authority)
+  if (!pubkey.ok) return err('uri/pubkey')
+
+  const query = mark < 0 ? '' : beforeFragment.slice(mark + 1)
+  const params = splitQuery(query, plusIsSpace)
+  if (params === undefined) return err('uri/percent')
+  const secrets = params.filter(([name]) => name === 'secret')
+  if (secrets.length > 1) return err('uri/duplicate-param')
+  const secret = secrets[0]?.[1] ?? ''
+  if (secret.length > SECRET_CHARS || /\p{Cc}/u.test(secret)) return err('uri/secret')
+  const relays = readRelays(params, decodeNprofile(authority)?.relays ?? [], options)
+  if (!relays.ok) return relays
+  return ok({
+    pubkey: pubkey.value,
+    relays: relays.value,
+    secret: secret === '' ? null : secret,
+    params: params.filter(([name]) => !['relay', 'relays', 'secret'].includes(name)),
+  })
+}
+
+/** Each parameter's first value. */
+export function firstValues(params: readonly UriParam[]): ReadonlyMap<string, string> {
+  return new Map([...params].reverse())
+}
+
+/** Everything escaped but letters, digits, `-`, `.` and `_`: what every deployed parser takes. */
+export function escapeParam(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*~]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
+/** The relays of a URI that we write, without lone slashes. Throws `UsageError` if they are none, too many or no relay URLs. */
+export function writableRelays(relays: readonly string[]): readonly string[] {
+  const urls = new Set<string>()
+  for (const relay of relays) {
+    const url = parseRelayUrl(relay, { allowInsecure: true })
+    if (!url.ok) throw new UsageError(`a relay is a wss:// URL (${url.error})`)
+    urls.add(dropLoneSlash(url.value))
+  }
+  if (urls.size === 0) throw new UsageError('a connection URI needs at least one relay')
+  if (urls.size > URI_RELAYS_OUT)
+    throw new UsageError(`a connection URI names at most ${URI_RELAYS_OUT} relays`)
+  return [...urls]
+}
+
+/** Throws `UsageError` if no parser would give it back. */
+export function writableSecret(secret: string): string {
+  if (secret.length > SECRET_CHARS || /\p{Cc}/u.test(secret) || !isWellFormed(secret)) {
+    throw new UsageError(
+      `a secret is printable text of at most ${SECRET_CHARS} characters; 32 hex characters are best`,
+    )
+  }
+  return escapeParam(secret)
+}
+
+/** The finished text. Throws `UsageError` past {@link URI_CHARS}. */
+export function joinUri(
+  scheme: 'bunker' | 'nostrconnect',
+  pubkey: string,
+  params: readonly string[],
+): string {
+  const key = parsePubkey(pubkey)
+  if (!key.ok) throw new UsageError('the key of a connection URI is a public key in hex')
+  const uri = `${scheme}://${key.value}?${params.join('&')}`
+  if (uri.length > URI_CHARS) throw new UsageError(`a connection URI holds at most ${URI_CHARS} characters`)
+  return uri
+}
+
+function unwrap(text: string): string {
+  const wrapped = /^(?:<(.*)>|"(.*)"|'(.*)')$/su.exec(text)
+  return wrapped === null ? text : (wrapped[1] ?? wrapped[2] ?? wrapped[3] ?? '').trim()
+}
+
+/** Undefined if an escape is bad. */
+function splitQuery(query: string, plusIsSpace: readonly string[]): UriParam[] | undefined {
+  const params: UriParam[] = []
+  for (const pair of query.split('&')) {
+    if (pair === '') continue
+    const equals = pair.indexOf('=')
+    const name = decodeEscapes(equals < 0 ? pair : pair.slice(0, equals))
+    const raw = equals < 0 ? '' : pair.slice(equals + 1)
+    const value = decodeEscapes(
+      name !== undefined && plusIsSpace.includes(name) ? raw.replaceAll('+', ' ') : raw,
+    )
+    if (name === undefined || value === undefined) return undefined
+    params.push([name, value])
+  }
+  return params
+}
+
+function decodeEscapes(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    if (cause instanceof URIError) return undefined
+    throw cause
+  }
+}
+
+/** Bad relays are passed over as long as one is good; one dead spelling should not end a login. */
+function readRelays(
+  params: readonly UriParam[],
+  more: readonly string[],
+  options: RelayUrlOptions,
+): Result<readonly RelayUrl[], UriProblem> {
+  const texts = params.flatMap(([name, value]) =>
+    name === 'relay' ? [value] : name === 'relays' ? value.split(',') : [],
+  )
+  const relays = new Set<RelayUrl>()
+  let problem: UriProblem = 'uri/no-relay'
+  for (const text of [...texts, ...more]) {
+    if (text.trim() === '') continue
+    const url = parseRelayUrl(text, options)
+    if (url.ok) relays.add(url.value)
+    else if (problem === 'uri/no-relay') problem = `uri/${url.error}`
+  }
+  if (relays.size === 0) return err(problem)
+  return relays.size > URI_RELAYS ? err('uri/too-many-relays') : ok([...relays])
+}

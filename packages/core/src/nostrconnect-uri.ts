@@ -1,0 +1,144 @@
+/**
+ * `nostrconnect://` URIs: the offer with which a client invites a remote signer.
+ * Never grants what an offer asks for, and never believes what it says about its sender.
+ */
+
+import {
+  escapeParam,
+  firstValues,
+  joinUri,
+  readUri,
+  trimUri,
+  type UriParam,
+  type UriProblem,
+  writableRelays,
+  writableSecret,
+} from './connection-uri.ts'
+import { NAME_CHARS_OUT, PERMS_CHARS_OUT } from './limits.ts'
+import { type ClientMetadata, parseMetadataObject, readMetadata } from './metadata.ts'
+import { encodePermissions, type Permission, parsePermissions } from './permission.ts'
+import type { RelayUrlOptions } from './relay-url.ts'
+import { err, ok, type Pubkey, type RelayUrl, type Result, UsageError } from './value.ts'
+
+export interface NostrConnectOffer {
+  readonly clientPubkey: Pubkey
+  /** In order of preference, without repeats. */
+  readonly relays: readonly RelayUrl[]
+  /** What the answer must prove to have seen. Null only with `allowMissingSecret`. */
+  readonly secret: string | null
+  /** Asked for, never a grant. */
+  readonly permissions: readonly Permission[]
+  /** Entries that can never be granted, cleaned for display. */
+  readonly rejectedPerms: readonly string[]
+  /** Asks for `sign_event` with every kind. */
+  readonly wildcard: boolean
+  /** Display text only. */
+  readonly metadata: ClientMetadata
+  /** Parameters that NIP-46 does not name, as they came: text from a stranger. */
+  readonly extras: readonly UriParam[]
+}
+
+export interface NostrConnectUriOptions extends RelayUrlOptions {
+  /** Keys of ours; an offer that names one is refused with `uri/self`. */
+  readonly ownPubkeys?: readonly Pubkey[]
+  /**
+   * Take offers without a secret, as texts before 2024-08 made them. Default false. Whoever answers such an offer first
+   * is believed by its client, so say so to the person who scans it.
+   */
+  readonly allowMissingSecret?: boolean
+}
+
+/** A nostrconnect:// URI of any era: flat parameters win over the members of an older `metadata=` JSON. */
+export function parseNostrConnectUri(
+  text: string,
+  options: NostrConnectUriOptions = {},
+): Result<NostrConnectOffer, UriProblem> {
+  const trimmed = trimUri(text)
+  if (!trimmed.ok) return trimmed
+  // NIP-46's own example has name=My+Client.
+  const uri = readUri(trimmed.value, 'nostrconnect', options, ['name', 'metadata'])
+  if (!uri.ok) return uri
+  const { pubkey, relays, secret, params } = uri.value
+  if (options.ownPubkeys?.includes(pubkey) === true) return err('uri/self')
+  if (secret === null && options.allowMissingSecret !== true) return err('uri/secret')
+
+  const flat = firstValues(params)
+  const legacy = parseMetadataObject(flat.get('metadata') ?? '') ?? new Map<string, unknown>()
+  const perms = parsePermissions(flat.get('perms') ?? permsText(legacy.get('perms')))
+  if (!perms.ok) return err('uri/too-many-perms')
+  return ok({
+    clientPubkey: pubkey,
+    relays,
+    secret,
+    permissions: perms.value.permissions,
+    rejectedPerms: perms.value.rejected,
+    wildcard: perms.value.wildcard,
+    metadata: readMetadata([flat, legacy]),
+    extras: params.filter(([name]) => !NAMED_PARAMS.includes(name)),
+  })
+}
+
+export interface EncodeNostrConnectOptions {
+  /** Also write `metadata={"name","url"}`: one widespread remote signer reads nothing else. Default true. */
+  readonly legacyMetadata?: boolean
+  /** Allow a null secret, for remote signers of before 2024-08 only. Default false. */
+  readonly allowMissingSecret?: boolean
+}
+
+/**
+ * An offer that every deployed remote signer can read, which is at times less than was given: a name loses `&`, `=`, `#`
+ * and what is over `limits.NAME_CHARS_OUT`, a url with a query is cut to its origin, an image with one is left out.
+ * Throws `UsageError` on no relay or more than `limits.URI_RELAYS_OUT`, no secret, or more than `limits.PERMS_CHARS_OUT` of perms.
+ */
+export function encodeNostrConnectUri(
+  offer: Pick<NostrConnectOffer, 'clientPubkey' | 'relays' | 'secret'> &
+    Partial<Pick<NostrConnectOffer, 'permissions' | 'metadata'>>,
+  options: EncodeNostrConnectOptions = {},
+): string {
+  const params = writableRelays(offer.relays).map((relay) => `relay=${escapeParam(relay)}`)
+  if (offer.secret !== null && offer.secret !== '') params.push(`secret=${writableSecret(offer.secret)}`)
+  else if (options.allowMissingSecret !== true) {
+    throw new UsageError('a nostrconnect:// URI needs a secret: 16 random bytes as 32 hex characters')
+  }
+  const perms = encodePermissions(offer.permissions ?? [])
+  if (perms.length > PERMS_CHARS_OUT) {
+    throw new UsageError(
+      `ask for permissions in at most ${PERMS_CHARS_OUT} characters: some remote signers read no more`,
+    )
+  }
+  if (perms !== '') params.push(`perms=${escapeParam(perms)}`)
+
+  const { name, url, image } = plainMetadata(offer.metadata ?? {})
+  if (name !== undefined) params.push(`name=${escapeParam(name)}`)
+  if (url !== undefined) params.push(`url=${escapeParam(url)}`)
+  if (image !== undefined) params.push(`image=${escapeParam(image)}`)
+  if (options.legacyMetadata !== false) {
+    params.push(
+      `metadata=${escapeParam(JSON.stringify({ name: name ?? '', ...(url !== undefined && { url }) }))}`,
+    )
+  }
+  return joinUri('nostrconnect', offer.clientPubkey, params)
+}
+
+const NAMED_PARAMS: readonly string[] = ['perms', 'name', 'url', 'image', 'icon', 'metadata']
+
+/** One remote signer decodes the whole query before it splits it at `&` and `=`, so values must not hold them. */
+function plainMetadata(metadata: ClientMetadata): ClientMetadata {
+  const { url = '', image = '' } = readMetadata([new Map(Object.entries(metadata))])
+  return readMetadata([
+    new Map([
+      ['name', [...(metadata.name ?? '').replace(/[&=#]/g, ' ')].slice(0, NAME_CHARS_OUT).join('')],
+      ['url', /[?&=]/.test(url) ? originOf(url) : url],
+      ['image', /[?&=]/.test(image) ? '' : image],
+    ]),
+  ])
+}
+
+function originOf(url: string): string {
+  return /^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? ''
+}
+
+function permsText(perms: unknown): string {
+  if (typeof perms === 'string') return perms
+  return Array.isArray(perms) ? perms.filter((entry) => typeof entry === 'string').join(',') : ''
+}
