@@ -9,6 +9,20 @@ export { type BunkerPointer, encodeBunkerUri, parseBunkerUri } from './bunker-ur
 export type { UriParam, UriProblem } from './connection-uri.ts'
 export { cleanText } from './display-text.ts'
 export {
+  type OpenContext,
+  type Opened,
+  type OpenProblem,
+  open,
+  openBatch,
+  type SealContext,
+  type SealProblem,
+  type SealRequest,
+  seal,
+  sealAuth,
+  sealBatch,
+  sniffScheme,
+} from './envelope.ts'
+export {
   AUTH_KIND,
   CARRIER_KIND,
   type EventTemplate,
@@ -21,6 +35,7 @@ export {
   type Tag,
   type UnsignedEvent,
 } from './event.ts'
+export { classifyRemoteError, type Failure, type FailureCode, type RemoteReason } from './failure.ts'
 export { type AddressOptions, isForbiddenAddress } from './host.ts'
 export * as limits from './limits.ts'
 export {
@@ -103,6 +118,7 @@ export {
   type RelayUrlProblem,
   relayHost,
 } from './relay-url.ts'
+export { digestRequest, hashSecret, sameSecret } from './secret.ts'
 export {
   err,
   type Millis,

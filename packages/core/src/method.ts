@@ -273,7 +273,7 @@ function acceptByMethod(
     case 'create_account':
       return acceptPubkey(value, request.method === 'get_public_key' ? context.userPubkey : undefined)
     case 'switch_relays':
-      return acceptRelays(value, context.relayUrls)
+      return parseRelayList(value, context.relayUrls)
     case 'get_relays':
       return acceptUserRelays(value)
     case 'describe':
@@ -301,11 +301,14 @@ function acceptPubkey(value: Json, pinned: Pubkey | undefined): Result<Pubkey, R
   return ok(value)
 }
 
-/** NIP-46: "a list of relays … or null"; deployed signers send a stringified array, "null", null, "" or nothing. */
-function acceptRelays(
+/**
+ * The result of switch_relays: relays, or null for "no change". Deployed signers send a stringified array, `"null"`,
+ * null, `""` or nothing.
+ */
+export function parseRelayList(
   value: Json,
-  options: RelayUrlOptions | undefined,
-): Result<readonly RelayUrl[] | null, ResultProblem> {
+  options?: RelayUrlOptions,
+): Result<readonly RelayUrl[] | null, 'response/relays'> {
   const list = typeof value === 'string' && value !== '' ? parseJson(value) : value
   if (list === null || list === '') return ok(null)
   if (!Array.isArray(list) || list.length === 0 || list.length > SWITCH_RELAYS) return err('response/relays')

@@ -1,0 +1,95 @@
+/**
+ * A session's bounded memory of answered requests, as JSON: a repeat gets the same answer, never a second execution.
+ * Never copied whole: it is a list of small chunks, so that one more entry costs the same with ten or thousands inside.
+ */
+
+import { ANSWER_MEMORY_MS, SESSION_ANSWER_CHARS, SESSION_ANSWERED } from './limits.ts'
+import type { Millis, RelayUrl, RequestId } from './value.ts'
+
+export interface Answer {
+  readonly digest: string
+  /** The JSON text that was sent, or null once its room was needed. */
+  readonly text: string | null
+  readonly at: Millis
+  /** Relays the request came from: the same event from one more relay asks for nothing. */
+  readonly relays: readonly RelayUrl[]
+  readonly resends: number
+}
+
+type Chunk = { readonly [id: RequestId]: Answer }
+
+export interface Ledger {
+  /** Oldest first; the last one is being filled. */
+  readonly chunks: readonly Chunk[]
+  /** Characters of all texts kept. */
+  readonly chars: number
+}
+
+/** Entries of one chunk. */
+const CHUNK = 64
+
+export const EMPTY_LEDGER: Ledger = { chunks: [], chars: 0 }
+
+/** The youngest answer under this id that is not older than the memory. */
+export function findAnswer(ledger: Ledger, id: RequestId, now: Millis): Answer | undefined {
+  for (let i = ledger.chunks.length - 1; i >= 0; i--) {
+    const chunk = ledger.chunks[i]
+    if (chunk === undefined || !Object.hasOwn(chunk, id)) continue
+    const answer = chunk[id]
+    return answer !== undefined && now - answer.at <= ANSWER_MEMORY_MS ? answer : undefined
+  }
+  return undefined
+}
+
+/** Adds an answer, or replaces the one under the same id. The oldest chunk goes when the memory is full or old. */
+export function recordAnswer(ledger: Ledger, id: RequestId, answer: Answer, now: Millis): Ledger {
+  let chunks = [...ledger.chunks]
+  let chars = ledger.chars + (answer.text?.length ?? 0)
+  const held = chunks.findIndex((chunk) => Object.hasOwn(chunk, id))
+  const heldChunk = chunks[held]
+  if (heldChunk !== undefined) {
+    chars -= heldChunk[id]?.text?.length ?? 0
+    chunks[held] = withEntry(heldChunk, id, answer)
+  } else {
+    const last = chunks.at(-1)
+    if (last !== undefined && Object.keys(last).length < CHUNK)
+      chunks[chunks.length - 1] = withEntry(last, id, answer)
+    else chunks.push(withEntry({}, id, answer))
+  }
+  while (chunks.length > 1) {
+    const first = chunks[0] as Chunk
+    const full = (chunks.length - 1) * CHUNK >= SESSION_ANSWERED
+    const old = Object.values(first).every((entry) => now - entry.at > ANSWER_MEMORY_MS)
+    if (!full && !old) break
+    chars -= charsOf(first)
+    chunks = chunks.slice(1)
+  }
+  for (let i = 0; i < chunks.length && chars > SESSION_ANSWER_CHARS; i++) {
+    const chunk = chunks[i] as Chunk
+    const lean: Record<RequestId, Answer> = {}
+    for (const [key, entry] of Object.entries(chunk)) {
+      const drop = entry.text !== null && chars > SESSION_ANSWER_CHARS && key !== id
+      if (drop) chars -= entry.text?.length ?? 0
+      define(lean, key, drop ? { ...entry, text: null } : entry)
+    }
+    chunks[i] = lean
+  }
+  return { chunks, chars }
+}
+
+function withEntry(chunk: Chunk, id: RequestId, answer: Answer): Chunk {
+  const copy: Record<RequestId, Answer> = { ...chunk }
+  define(copy, id, answer)
+  return copy
+}
+
+/** Plain assignment to `__proto__` would set the prototype; peers choose these ids. */
+function define(target: Record<RequestId, Answer>, id: RequestId, answer: Answer): void {
+  Object.defineProperty(target, id, { value: answer, enumerable: true, configurable: true, writable: true })
+}
+
+function charsOf(chunk: Chunk): number {
+  let chars = 0
+  for (const entry of Object.values(chunk)) chars += entry.text?.length ?? 0
+  return chars
+}

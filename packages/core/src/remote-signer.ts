@@ -1,0 +1,36 @@
+/**
+ * Entry `@nip46/core/remote-signer`: the machines of a remote signer, admission of strangers and one session for each client.
+ * Never holds a key, performs an operation or decides a question: it asks (`ask`, `perform`) and waits for the answer.
+ */
+
+export {
+  type AcceptRequest,
+  type Admission,
+  type AdmissionStep,
+  acceptOffer,
+  addOffer,
+  admit,
+  decidePairing,
+  EMPTY_ADMISSION,
+  forgetOffer,
+  type Offer,
+  revokeOffer,
+  SECRET_REFUSED,
+} from './admission.ts'
+export { tokenKey } from './connect-request.ts'
+export {
+  type Arrival,
+  outstanding,
+  PAIRING_ID,
+  type PendingOperation,
+  type SignerContext,
+  type SignerIgnored,
+  type SignerInput,
+  type SignerOutput,
+  type SignerPhase,
+  type SignerSession,
+  type SignerStep,
+  type SignerWants,
+  step,
+  wants,
+} from './signer-session.ts'

@@ -1,0 +1,27 @@
+/**
+ * Connection secrets: how they are compared and remembered.
+ * Never stores one in the clear on the remote signer's side, and never prints one.
+ */
+
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+
+/** sha256 of a secret, 64 hex characters: what a remote signer keeps of a token. */
+export function hashSecret(secret: string): string {
+  return bytesToHex(sha256(utf8ToBytes(`nip46 secret\0${secret}`)))
+}
+
+/** Compares two texts in a time that depends on their lengths only. */
+export function sameSecret(a: string, b: string): boolean {
+  const left = utf8ToBytes(a)
+  const right = utf8ToBytes(b)
+  if (left.length !== right.length) return false
+  let difference = 0
+  for (let i = 0; i < left.length; i++) difference |= (left[i] ?? 0) ^ (right[i] ?? 0)
+  return difference === 0
+}
+
+/** Tells a repeated request from another one under the same id. 64 hex characters. */
+export function digestRequest(method: string, params: readonly string[]): string {
+  return bytesToHex(sha256(utf8ToBytes(`${method}\0${JSON.stringify(params)}`)))
+}
