@@ -1,7 +1,16 @@
+/** One run over every package and app, the workspace's own rules, and the programs in the documents. */
+
 import { defineConfig } from 'vitest/config'
+import { closingLine } from './scripts/closing-line.ts'
 
 export default defineConfig({
   test: {
-    projects: ['packages/*/vitest.config.ts', 'apps/*/vitest.config.ts'],
+    projects: [
+      'packages/*/vitest.config.ts',
+      'apps/*/vitest.config.ts',
+      { test: { name: 'workspace', include: ['scripts/*.test.ts'], exclude: ['scripts/docs.test.ts'] } },
+      { test: { name: 'docs', include: ['scripts/docs.test.ts'], testTimeout: 60_000 } },
+    ],
+    reporters: ['default', closingLine()],
   },
 })

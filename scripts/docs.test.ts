@@ -1,0 +1,97 @@
+/**
+ * Every program in a document is checked for types and run in a process of its own: it must end by itself with code 0.
+ * The programs use the packages' sources and real parts: relays on loopback, no network.
+ */
+
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { readCommands, readPrograms } from './markdown-program.ts'
+import { listFiles, readManifest, readText, root } from './workspace.ts'
+
+/** A program that has not ended by then is stopped and fails. */
+const PROGRAM_MS = 30_000
+
+const documents = [
+  ...listFiles('*.md'),
+  ...listFiles('docs/**/*.md'),
+  ...listFiles('packages/*/README.md'),
+  ...listFiles('apps/*/README.md'),
+]
+const folder = join(root, '.ci/out/docs')
+const programs = documents.flatMap((path) =>
+  readPrograms(readText(path)).map((program) => ({
+    ...program,
+    title: `${path}:${program.line}`,
+    file: `${path.replace(/\.md$/, '').replaceAll(/[^A-Za-z0-9]+/g, '-')}-${program.line}.ts`,
+  })),
+)
+const run = promisify(execFile)
+
+rmSync(folder, { recursive: true, force: true })
+mkdirSync(folder, { recursive: true })
+// The bunker app depends on every package, so what it can import a document can.
+symlinkSync('../../../apps/bunker/node_modules', join(folder, 'node_modules'))
+for (const program of programs) writeFileSync(join(folder, program.file), `${program.code}\n`)
+
+describe('programs in the documents', () => {
+  test('pass the type checker', async () => {
+    const compilerOptions = { customConditions: ['@nip46/source'], moduleDetection: 'force' }
+    const config = { extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'], files: [] }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    if (programs.length === 0) return
+    const tsc = join(root, 'node_modules/.bin/tsc')
+    expect(await outcome(tsc, ['--pretty', 'false', '-p', folder])).toEqual({ code: 0, output: '' })
+  })
+
+  for (const program of programs) {
+    if (program.notRun !== undefined) test.skip(`${program.title} is not run: ${program.notRun}`)
+    else {
+      test.concurrent(`${program.title} runs to its end`, async () => {
+        const result = await outcome(process.execPath, ['--conditions=@nip46/source', program.file])
+        expect(result.code, result.output).toBe(0)
+      })
+    }
+  }
+})
+
+describe('README.md', () => {
+  const commands = documents.includes('README.md') ? readCommands(readText('README.md')) : []
+  const manifest = readManifest('.')
+  const start = `npx -y ${manifest.packageManager} `
+
+  test.each(['demo', 'test'])('names the command for %s', (script) => {
+    expect(commands).toContain(start + script)
+  })
+
+  test('names only commands that exist', () => {
+    const scripts = commands.filter((line) => line.startsWith('npx -y pnpm'))
+    const missing = scripts.filter((line) => {
+      const [script = ''] = line.slice(start.length).replace(/^run /, '').split(' ')
+      return !line.startsWith(start) || !(script in (manifest.scripts ?? {}) || script === 'install')
+    })
+    expect(missing).toEqual([])
+  })
+})
+
+test.each(documents)('the relative links of %s lead somewhere', (path) => {
+  const targets = [...readText(path).matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)/g)].map(
+    (match) => match[1],
+  )
+  expect(targets.filter((target) => !existsSync(join(root, dirname(path), target ?? '')))).toEqual([])
+})
+
+async function outcome(command: string, args: readonly string[]): Promise<{ code: unknown; output: string }> {
+  try {
+    await run(command, args, { cwd: folder, timeout: PROGRAM_MS, killSignal: 'SIGKILL' })
+    return { code: 0, output: '' }
+  } catch (error) {
+    const failure = error as { code?: unknown; killed?: boolean; stdout?: string; stderr?: string }
+    const output = `${failure.stdout ?? ''}${failure.stderr ?? ''}`
+    return failure.killed
+      ? { code: `still running after ${PROGRAM_MS} ms`, output }
+      : { code: failure.code, output }
+  }
+}
