@@ -11,7 +11,7 @@ export interface AddressOptions {
 /**
  * Whether a dialer should refuse this host, so that a URI cannot make us talk to our own network: loopback,
  * private, link-local, shared (CGNAT), multicast and reserved IP addresses in every spelling, the same addresses
- * inside IPv6, and `localhost`. Check the URL's host before resolving it, and each address the resolver gives.
+ * inside IPv6, `localhost`, and whatever is no host at all. Check the URL's host before resolving it, and each address the resolver gives.
  */
 export function isForbiddenAddress(host: string, options: AddressOptions = {}): boolean {
   const bare = host
@@ -25,6 +25,7 @@ export function isForbiddenAddress(host: string, options: AddressOptions = {}): 
     const words = parseIpv6(bare)
     return words === undefined || isForbiddenIpv6(words)
   }
+  if (normalizeHost(bare) === undefined) return true
   if (!endsInNumber(bare)) return false
   const address = parseIpv4(bare)
   return address === undefined || isForbiddenIpv4(address)
