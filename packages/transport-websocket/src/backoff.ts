@@ -1,0 +1,35 @@
+/**
+ * Full-jitter exponential backoff: how long to wait before the next try.
+ * Never rolls dice itself: the random number comes in.
+ */
+
+import type { RandomBytes } from '@nip46/core'
+
+/** The longest first wait, in milliseconds. */
+export const BACKOFF_BASE_MS = 1_000
+/** The longest wait of all, in milliseconds. */
+export const BACKOFF_CAP_MS = 30_000
+
+/**
+ * Milliseconds to wait after `failures` failures in a row (0 for the first): anything from nothing to
+ * `min(30 s, 1 s * 2 ** failures)`, so that clients that lost a relay together do not come back together.
+ */
+export function backoffMs(failures: number, random: number): number {
+  return Math.floor(random * backoffCeilingMs(failures))
+}
+
+/** The same with a floor of {@link BACKOFF_BASE_MS}, for a relay that asked us to slow down. */
+export function slowdownMs(failures: number, random: number): number {
+  return BACKOFF_BASE_MS + backoffMs(failures, random)
+}
+
+/** The longest that {@link backoffMs} can be. */
+export function backoffCeilingMs(failures: number): number {
+  return Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** failures)
+}
+
+/** A number in [0, 1) out of four random bytes. */
+export function randomFraction(randomBytes: RandomBytes): number {
+  const [a = 0, b = 0, c = 0, d = 0] = randomBytes(4)
+  return (a * 0x1_00_00_00 + b * 0x1_00_00 + c * 0x1_00 + d) / 0x1_00_00_00_00
+}

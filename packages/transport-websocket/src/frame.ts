@@ -1,0 +1,112 @@
+/**
+ * NIP-01 frames: what a relay may send us, as a union or as the code under which it is dropped, and the frames we send.
+ * Never throws, never looks inside an event, and never keeps more of a text than its limit.
+ */
+
+import { encodeEvent, err, type Filter, limits, ok, type Result, type SignedEvent } from '@nip46/core'
+
+/** Characters of a subscription id that we read (NIP-01). */
+export const SUBSCRIPTION_ID_CHARS = 64
+
+/** What a relay says, parsed (NIP-01 and NIP-42). Texts are cut to `limits.ERROR_CHARS`. */
+export type RelayFrame =
+  | { readonly type: 'event'; readonly subscription: string; readonly event: object }
+  | { readonly type: 'eose'; readonly subscription: string }
+  | { readonly type: 'closed'; readonly subscription: string; readonly reason: string }
+  | { readonly type: 'ok'; readonly id: string; readonly accepted: boolean; readonly reason: string }
+  | { readonly type: 'notice'; readonly text: string }
+  | { readonly type: 'auth'; readonly challenge: string }
+
+/** Why a frame, taken alone, is dropped. */
+export type FrameProblem =
+  | 'frame/json'
+  | 'frame/shape'
+  | 'frame/unknown'
+  | 'frame/auth-challenge'
+  | 'event/shape'
+
+/** Why a frame is dropped; the last two can only be told beside what was sent on the connection. */
+export type FrameDrop = FrameProblem | 'frame/unknown-ok' | 'frame/unknown-subscription'
+
+/**
+ * One text message of a relay. The caller has bounded its length (`limits.FRAME_BYTES`).
+ *
+ * More elements than a verb needs are ignored, since relays add some. A missing reason is the empty text.
+ */
+export function parseRelayFrame(text: string): Result<RelayFrame, FrameProblem> {
+  let frame: unknown
+  try {
+    frame = JSON.parse(text)
+  } catch {
+    return err('frame/json')
+  }
+  if (!Array.isArray(frame)) return err('frame/shape')
+  const [verb, first, second, third] = frame as readonly unknown[]
+  if (typeof verb !== 'string') return err('frame/shape')
+
+  switch (verb) {
+    case 'EVENT':
+      if (!isSubscriptionId(first)) return err('frame/shape')
+      if (typeof second !== 'object' || second === null || Array.isArray(second)) return err('event/shape')
+      return ok({ type: 'event', subscription: first, event: second })
+    case 'EOSE':
+      if (!isSubscriptionId(first)) return err('frame/shape')
+      return ok({ type: 'eose', subscription: first })
+    case 'CLOSED':
+      if (!isSubscriptionId(first) || !isReason(second)) return err('frame/shape')
+      return ok({ type: 'closed', subscription: first, reason: cut(second) })
+    case 'OK':
+      if (typeof first !== 'string' || typeof second !== 'boolean' || !isReason(third)) {
+        return err('frame/shape')
+      }
+      return ok({ type: 'ok', id: first, accepted: second, reason: cut(third) })
+    case 'NOTICE':
+      if (typeof first !== 'string') return err('frame/shape')
+      return ok({ type: 'notice', text: cut(first) })
+    case 'AUTH':
+      if (typeof first !== 'string') return err('frame/shape')
+      if (first === '' || first.length > limits.AUTH_CHALLENGE_CHARS) return err('frame/auth-challenge')
+      return ok({ type: 'auth', challenge: first })
+    default:
+      return err('frame/unknown')
+  }
+}
+
+/** `["EVENT", event]` with exactly the members of NIP-01. */
+export function eventFrame(event: SignedEvent): string {
+  return `["EVENT",${encodeEvent(event)}]`
+}
+
+/** `["AUTH", event]` (NIP-42). */
+export function authFrame(event: SignedEvent): string {
+  return `["AUTH",${encodeEvent(event)}]`
+}
+
+/** `["REQ", id, ...filters]`. */
+export function requestFrame(id: string, filters: readonly Filter[]): string {
+  return JSON.stringify(['REQ', id, ...filters])
+}
+
+/** `["CLOSE", id]`. */
+export function closeFrame(id: string): string {
+  return JSON.stringify(['CLOSE', id])
+}
+
+/** The machine-readable prefix of an OK or CLOSED text, such as `auth-required`; empty when there is none. */
+export function reasonPrefix(reason: string): string {
+  return /^([a-z-]{1,32}):/.exec(reason)?.[1] ?? ''
+}
+
+// -- helpers -------------------------------------------------------------------------------------
+
+function isSubscriptionId(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= SUBSCRIPTION_ID_CHARS
+}
+
+function isReason(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string'
+}
+
+function cut(text: string | undefined): string {
+  return (text ?? '').slice(0, limits.ERROR_CHARS)
+}

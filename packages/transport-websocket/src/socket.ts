@@ -1,0 +1,62 @@
+/**
+ * A WebSocket as the link sees it: text in, text out, one end. The two implementations are `socket-node.ts` and
+ * `socket-global.ts`, chosen by the `#socket` import of package.json, so that browser bundles never contain `ws`.
+ * Only types, and the codes both sides use.
+ */
+
+/** The close code of a message over the limit (RFC 6455). Browsers may not send it: {@link CLOSE_TOO_BIG_BROWSER}. */
+export const CLOSE_TOO_BIG = 1009
+/** What the global WebSocket, which may only send 1000 and 3000 to 4999, sends instead of 1009. */
+export const CLOSE_TOO_BIG_BROWSER = 4009
+
+/** How long we wait for the peer's goodbye, in milliseconds. */
+export const CLOSE_GRACE_MS = 50
+
+/** The reason given when a relay's address is one that must not be dialled. */
+export const FORBIDDEN_ADDRESS = 'relay/forbidden-address'
+
+export interface SocketListener {
+  onOpen(): void
+  /** One message; undefined for a binary one, which NIP-01 does not know. */
+  onMessage(text: string | undefined): void
+  /** A pong. Only where {@link Socket.ping} exists. */
+  onPong(): void
+  /** Exactly once, also when the connection was never made. Nothing is called after it. */
+  onEnd(reason: string): void
+}
+
+export interface Socket {
+  send(text: string): void
+  /** Bytes handed to `send` that have not left yet. */
+  buffered(): number
+  /** Says goodbye and waits for the peer's; {@link SocketListener.onEnd} follows when it comes. */
+  close(code: number): void
+  /** Ends at once, as far as the platform lets us. `onEnd` follows. */
+  terminate(): void
+  readonly ping?: () => void
+}
+
+export interface SocketOptions {
+  /** Bytes of one message; a larger one ends the connection with {@link CLOSE_TOO_BIG}. */
+  readonly maxBytes: number
+  /** Asked with each address a name resolved to, before dialling it. Only where the platform has such a hook. */
+  readonly allowAddress: (host: string, ip: string) => boolean
+}
+
+/** Starts to connect. Never throws: what goes wrong is told through {@link SocketListener.onEnd}, never inside this call. */
+export type OpenSocket = (url: string, listener: SocketListener, options: SocketOptions) => Socket
+
+/** The part of the standard WebSocket that is used. */
+export interface WebSocketLike {
+  binaryType: string
+  readonly bufferedAmount: number
+  send(data: string): void
+  close(code?: number, reason?: string): void
+  onopen: ((event: never) => unknown) | null
+  onmessage: ((event: never) => unknown) | null
+  onclose: ((event: never) => unknown) | null
+  onerror: ((event: never) => unknown) | null
+}
+
+/** A constructor such as the browser's `WebSocket`. */
+export type WebSocketConstructor = new (url: string) => WebSocketLike
