@@ -17,7 +17,8 @@ export default defineConfig({
   optimizeDeps: { exclude: ['tiny-secp256k1'] },
   test: {
     name: 'chromium',
-    include: ['packages/*/test-browser/**/*.browser.ts'],
+    include: ['packages/*/test-browser/**/*.browser.ts', 'apps/*/test-browser/**/*.browser.ts'],
+    globalSetup: ['packages/transport-websocket/test-browser/relay-setup.ts'],
     reporters: ['default', closingLine()],
     browser: {
       enabled: true,
