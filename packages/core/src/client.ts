@@ -455,8 +455,8 @@ export function wants(state: ClientState): ClientWants {
   }
   const { relaySwitch } = state
   if (relaySwitch !== null) add(relaySwitch.closeAt ?? relaySwitch.startedAt + SWITCH_PROOF_MS)
-  if (inHandshake(state) && state.live.length === 0 && state.phase !== 'awaiting-signer')
-    add(state.startedAt + NO_RELAY_MS)
+  if (inHandshake(state) && state.phase !== 'awaiting-signer' && state.downSince !== null)
+    add(state.downSince + NO_RELAY_MS)
   if (canFallBack(state) && state.downSince !== null) add(state.downSince + FALLBACK_MS)
   const since = Math.floor(Math.max(state.startedAt / 1_000 - 120, (state.lastSeen ?? 0) - 60))
   const open = { relays: listenRelays(state), to: state.clientPubkey, since }
@@ -673,7 +673,9 @@ function receiveOffer(work: Work, from: Pubkey, text: string, now: Millis): void
 }
 
 function bind(work: Work, remoteSigner: Pubkey, now: Millis): void {
-  work.state = { ...work.state, remoteSigner, deadline: null, guardUntil: now + GUARD_MS }
+  // Its word can come before the relay's EOSE: from here on the wait for a live relay counts anew.
+  const downSince = work.state.live.length === 0 ? now : null
+  work.state = { ...work.state, remoteSigner, deadline: null, guardUntil: now + GUARD_MS, downSince }
   work.outputs.push({ type: 'connected', remoteSigner })
   enterSwitching(work, now)
 }
@@ -702,7 +704,7 @@ function receiveAuthUrl(
       code: 'auth/url',
       message: 'the remote signer asked to open a URL that is not https',
     }
-    if (pending.method === 'connect') return fail(work, failure)
+    if (gatesLogin(work.state, pending)) return fail(work, failure)
     return settle(work, id, err(failure))
   }
   const expiresAt = Math.max(pending.expiresAt, now + AUTH_MS)
@@ -712,9 +714,16 @@ function receiveAuthUrl(
     expiresAt,
     resendAt: null,
   })
-  if (work.state.deadline !== null)
+  // Login never waits for switch_relays, nor the end of a session for a page.
+  if (work.state.deadline !== null && gatesLogin(work.state, pending))
     work.state = { ...work.state, deadline: Math.max(work.state.deadline, expiresAt) }
   work.outputs.push({ type: 'auth-url', id, url, origin })
+}
+
+/** Whether the present step of the login is nothing but waiting for this request. */
+function gatesLogin({ phase }: ClientState, { method, origin }: PendingRequest): boolean {
+  if (origin !== 'machine') return false
+  return phase === 'connecting' ? method === 'connect' : phase === 'identifying' && method === 'get_public_key'
 }
 
 /** Answers to connect, switch_relays, get_public_key, ping and logout, as the machine itself asked them. */
@@ -798,7 +807,8 @@ function identified(work: Work, outcome: Result<Json, Failure>): void {
       message: 'the remote signer answers for another user than expected',
     })
   }
-  work.state = { ...state, phase: 'ready', userPubkey, deadline: null }
+  const secret = state.guardUntil === null ? null : state.secret
+  work.state = { ...state, phase: 'ready', userPubkey, secret, deadline: null }
   work.outputs.push({ type: 'ready', userPubkey })
 }
 
@@ -935,7 +945,7 @@ function endOverlap(work: Work, now: Millis): void {
     const { pingId } = relaySwitch
     work.state = { ...work.state, relaySwitch: null }
     if (pingId !== null && Object.hasOwn(work.state.pending, pingId)) settle(work, pingId, err(LOGGED_OUT))
-    keepLive(work)
+    keepLive(work, now)
     work.outputs.push({ type: 'alert', code: 'relays/switch-failed' })
     return
   }
@@ -948,13 +958,14 @@ function endOverlap(work: Work, now: Millis): void {
     return
   }
   work.state = { ...work.state, relaySwitch: null }
-  keepLive(work)
+  keepLive(work, now)
 }
 
 /** Forgets live marks of relays that are no longer listened to. */
-function keepLive(work: Work): void {
+function keepLive(work: Work, now: Millis): void {
   const listened = listenRelays(work.state)
-  work.state = { ...work.state, live: work.state.live.filter((relay) => listened.includes(relay)) }
+  const live = work.state.live.filter((relay) => listened.includes(relay))
+  work.state = { ...work.state, live, downSince: live.length === 0 ? (work.state.downSince ?? now) : null }
 }
 
 function canFallBack(state: ClientState): boolean {
@@ -989,8 +1000,8 @@ function wake(work: Work, now: Millis): void {
   if (
     inHandshake(state) &&
     state.phase !== 'awaiting-signer' &&
-    state.live.length === 0 &&
-    now >= state.startedAt + NO_RELAY_MS
+    state.downSince !== null &&
+    now >= state.downSince + NO_RELAY_MS
   ) {
     const names = state.relays.join(', ')
     return fail(work, {
