@@ -215,6 +215,7 @@ export function acceptOffer(request: AcceptRequest, now: Millis): SignerSession 
     previousRelays: [],
     previousUntil: null,
     pairedAt: now,
+    pairingChallengedAt: null,
     expiresAt: null,
     endsAt: null,
     announcement: { id, texts, sends: 0, nextAt: now, until: now + ANNOUNCE_FOR_MS },

@@ -96,6 +96,7 @@ export type {
   Clock,
   Conversation,
   Crypto,
+  Deliberation,
   Filter,
   KeyHandle,
   PayloadError,

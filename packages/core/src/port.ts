@@ -191,9 +191,20 @@ export interface Verdict {
   readonly reason?: string
 }
 
+/** What an approver may do while it decides. */
+export interface Deliberation {
+  /**
+   * Sends the client to a page (`auth_url`), once for each question, and waits longer for the verdict. An `https://` URL
+   * (`http://` on loopback hosts) of at most `limits.AUTH_URL_CHARS` characters, or it throws `UsageError`.
+   */
+  challenge(url: string): void
+  /** Aborted once the verdict no longer counts: timed out, revoked, logged out, closed. Take the prompt away. */
+  readonly signal: AbortSignalLike
+}
+
 /** A person, a rules file, or one behind the other. A rejection counts as deny. */
 export interface Approver {
-  decide(question: Question): Promise<Verdict>
+  decide(question: Question, deliberation: Deliberation): Promise<Verdict>
 }
 
 export type { EventTemplate, SignedEvent, UnsignedEvent }

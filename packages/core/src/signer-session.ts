@@ -3,7 +3,7 @@
  * Never holds a key, performs an operation or decides a question: it asks (`ask`, `perform`) and waits for the answer.
  */
 
-import { connectProblem, readWishes, tokenKey } from './connect-request.ts'
+import { connectProblem, tokenKey } from './connect-request.ts'
 import { EMPTY_LEDGER, findAnswer, type Ledger, recordAnswer } from './ledger.ts'
 import {
   ANSWER_RESENDS,
@@ -66,6 +66,8 @@ export interface SignerSession {
   readonly previousRelays: readonly RelayUrl[]
   readonly previousUntil: Millis | null
   readonly pairedAt: Millis
+  /** With `pairing`: when an auth_url went out for it. A second one would make a deployed client fail the connection. */
+  readonly pairingChallengedAt: Millis | null
   readonly expiresAt: Millis | null
   /** With `ending`: when the session goes even if no relay took the answer. */
   readonly endsAt: Millis | null
@@ -239,7 +241,7 @@ export function wants(session: SignerSession): SignerWants {
   for (const pending of Object.values(session.pending)) {
     if (pending.waitingFor === 'decision') times.push(pending.expiresAt)
   }
-  if (session.phase === 'pairing') times.push(session.pairedAt + DECISION_MS)
+  if (session.phase === 'pairing') times.push(pairingDeadline(session))
   const listen = { relays: union(session.relays, session.previousRelays), to: session.signerPubkey }
   return times.length === 0 ? { listen } : { wakeAt: Math.min(...times), listen }
 }
@@ -282,6 +284,7 @@ export function newSession(facts: {
     previousRelays: [],
     previousUntil: null,
     pairedAt: now,
+    pairingChallengedAt: null,
     expiresAt: null,
     endsAt: null,
     announcement: null,
@@ -554,10 +557,12 @@ function judge(session: SignerSession, operation: Operation, now: Millis, contex
   }
   const { kind, created_at } = operation.template
   const cover = covers(session.granted, 'sign_event', kind)
-  // Kinds that carry authority never fall under a grant that names no kind; a person may still say yes to this one.
-  if (cover === 'bare' && isCriticalKind(kind))
-    return { type: 'ask', denial: `denied: kind ${kind} needs its own grant` }
   const never = neverSignedReason(kind)
+  // Kinds that carry authority never fall under a grant that names no kind; a person may still say yes to this one.
+  if (cover === 'bare' && isCriticalKind(kind)) {
+    const denial = `denied: kind ${kind} needs its own grant`
+    return never === undefined ? { type: 'ask', denial } : { type: 'deny', error: denial }
+  }
   if (never !== undefined) return { type: 'deny', error: `denied: ${never}` }
   const ahead = created_at - Math.floor(now / 1_000)
   if (ahead > FUTURE_DENY_SECONDS)
@@ -627,6 +632,7 @@ function decide(session: SignerSession, id: RequestId, verdict: Verdict, now: Mi
 }
 
 function challenge(session: SignerSession, id: RequestId, url: string, now: Millis): SignerStep {
+  if (id === PAIRING_ID) return challengePairing(session, url, now)
   const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
   if (pending === undefined || pending.challenged) return ignored(session, 'decision/unknown')
   const expiresAt = now + CHALLENGED_DECISION_MS
@@ -637,6 +643,20 @@ function challenge(session: SignerSession, id: RequestId, url: string, now: Mill
     },
     outputs: [send(session, id, pending.relays, encodeResponse({ type: 'auth-url', id, url }))],
   }
+}
+
+/** Every connect that waits is sent to the page; those that come later wait for the same decision. */
+function challengePairing(session: SignerSession, url: string, now: Millis): SignerStep {
+  if (session.phase !== 'pairing' || session.pairingChallengedAt !== null)
+    return ignored(session, 'decision/unknown')
+  const outputs = session.held.flatMap(({ arrival, connectId: id }) =>
+    id === null ? [] : [send(session, id, [arrival.relay], encodeResponse({ type: 'auth-url', id, url }))],
+  )
+  return { session: { ...session, pairingChallengedAt: now }, outputs }
+}
+
+function pairingDeadline({ pairedAt, pairingChallengedAt }: SignerSession): Millis {
+  return pairingChallengedAt === null ? pairedAt + DECISION_MS : pairingChallengedAt + CHALLENGED_DECISION_MS
 }
 
 function complete(
@@ -690,7 +710,7 @@ function wake(session: SignerSession, now: Millis): SignerStep {
       outputs: [{ type: 'ended', reason: 'logout' }],
     }
   }
-  if (session.phase === 'pairing' && session.pairedAt + DECISION_MS <= now) {
+  if (session.phase === 'pairing' && pairingDeadline(session) <= now) {
     return refusePairing(session, 'timeout: no approval', now)
   }
   let state = session
