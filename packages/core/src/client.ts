@@ -723,7 +723,8 @@ function receiveAuthUrl(
 /** Whether the present step of the login is nothing but waiting for this request. */
 function gatesLogin({ phase }: ClientState, { method, origin }: PendingRequest): boolean {
   if (origin !== 'machine') return false
-  return phase === 'connecting' ? method === 'connect' : phase === 'identifying' && method === 'get_public_key'
+  if (phase === 'connecting') return method === 'connect'
+  return phase === 'identifying' && method === 'get_public_key'
 }
 
 /** Answers to connect, switch_relays, get_public_key, ping and logout, as the machine itself asked them. */
