@@ -3,6 +3,7 @@
  * Imposes no test runner, and never belongs in a program that serves people.
  */
 
+export { type CryptoCase, cryptoCases } from './crypto-cases.ts'
 export { createFakeClock, FAKE_CLOCK_RUNS, type FakeClock, systemClock } from './fake-clock.ts'
 export {
   CATCH_UP_OVERLAP_SECONDS,
@@ -12,4 +13,14 @@ export {
   type MemoryRelayOptions,
   type MemoryRelayStats,
 } from './memory-relay.ts'
+export {
+  type Listen,
+  type ReceivedFrame,
+  type RelayScript,
+  type ScriptedRelay,
+  type ServerSocket,
+  type ServerSocketListener,
+  startScriptedRelay,
+} from './scripted-relay.ts'
 export { type SeededRandom, seededRandom } from './seeded-random.ts'
+export { type TransportCase, type TransportCaseContext, transportCases } from './transport-cases.ts'

@@ -1,0 +1,19 @@
+/**
+ * Every bound of this package, by name. Each has a test at the limit and one over.
+ * Never holds a limit of the protocol; those are core's.
+ */
+
+/** Conversations one key remembers, least recently used out first. One takes about 1.5 KB. */
+export const CONVERSATIONS_PER_KEY = 10_000
+/** Public keys of others that stay parsed, least recently used out first. */
+export const PARSED_PEERS = 4_096
+/** Signatures handed to the backend in one batch; more are cut into several. Below {@link PARSED_PEERS}. */
+export const VERIFY_CHUNK = 256
+/** UTF-8 bytes of a plaintext that a payload may hold, unless configured: what fits a carrier of 131,072 characters. */
+export const PLAINTEXT_BYTES = 98_304
+/** The highest value {@link PLAINTEXT_BYTES} may be configured to: its payload still fits a JavaScript string. */
+export const PLAINTEXT_BYTES_MAX = 268_435_456
+/** Largest NIP-44 plaintext with the 2-byte length prefix; peers older than June 2026 know no other. */
+export const SHORT_PREFIX_BYTES = 65_535
+/** Draws from the random source before it is called broken. A good one fails the first with odds of 2^-127. */
+export const RANDOM_TRIES = 8

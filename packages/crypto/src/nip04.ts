@@ -1,0 +1,83 @@
+/**
+ * NIP-04 payloads: AES-256-CBC under the unhashed x coordinate of the shared point, no MAC.
+ * Never says why a payload did not open (that would be a padding oracle); decrypt only what came in a verified event.
+ */
+
+import { err, ok, type PayloadError, type Result, UsageError } from '@nip46/core'
+import { cbc } from '@noble/ciphers/aes.js'
+import { base64Bytes, base64Chars, decodeBase64, encodeBase64 } from './base64.ts'
+import { expectBytes } from './bytes.ts'
+import { decodeUtf8, encodeUtf8 } from './utf8.ts'
+
+const SEPARATOR = '?iv='
+const BLOCK_BYTES = 16
+const IV_CHARS = base64Chars(BLOCK_BYTES)
+
+/**
+ * `iv` is 16 fresh random bytes. The empty text is allowed.
+ * Throws `UsageError` on a text over `maxPlaintextBytes` or with a lone surrogate.
+ */
+export function encryptNip04(
+  sharedX: Uint8Array,
+  plaintext: string,
+  iv: Uint8Array,
+  maxPlaintextBytes: number,
+): string {
+  expectBytes('a NIP-04 iv', iv, BLOCK_BYTES)
+  const text = encodeUtf8(plaintext)
+  if (text.length > maxPlaintextBytes)
+    throw new UsageError(`the text has ${text.length} bytes, maxPlaintextBytes is ${maxPlaintextBytes}`)
+  const ciphertext = cbc(sharedX, iv).encrypt(text)
+  text.fill(0)
+  return `${encodeBase64(ciphertext)}${SEPARATOR}${encodeBase64(iv)}`
+}
+
+/** One error for everything: foreign shape, bad base64, wrong key, bad padding, not UTF-8, too large. */
+export function decryptNip04(
+  sharedX: Uint8Array,
+  payload: string,
+  maxPlaintextBytes: number,
+): Result<string, PayloadError> {
+  if (typeof payload !== 'string') throw new UsageError('a NIP-04 payload is a string')
+  const text = openNip04(sharedX, payload, maxPlaintextBytes)
+  return text === undefined ? err('nip04/payload') : ok(text)
+}
+
+function openNip04(sharedX: Uint8Array, payload: string, maxPlaintextBytes: number): string | undefined {
+  const maxChars = base64Chars(maxPlaintextBytes + BLOCK_BYTES) + SEPARATOR.length + IV_CHARS
+  if (payload.length > maxChars) return undefined
+  const at = payload.length - IV_CHARS - SEPARATOR.length
+  if (at < 0 || payload.indexOf(SEPARATOR) !== at) return undefined
+  const ciphertext = decodeBlocks(payload.slice(0, at))
+  const iv = decodeBlocks(payload.slice(-IV_CHARS))
+  if (ciphertext === undefined || iv?.length !== BLOCK_BYTES) return undefined
+  const bytes = new Uint8Array(ciphertext.length)
+  const length = decryptBlocks(sharedX, iv, ciphertext, bytes)
+  const text =
+    length === undefined || length > maxPlaintextBytes ? undefined : decodeUtf8(bytes.subarray(0, length))
+  bytes.fill(0)
+  return text
+}
+
+/** Canonical base64 of one or more whole blocks, or undefined. */
+function decodeBlocks(text: string): Uint8Array | undefined {
+  const length = base64Bytes(text)
+  if (length === undefined || length === 0 || length % BLOCK_BYTES !== 0) return undefined
+  const bytes = new Uint8Array(length)
+  return decodeBase64(text, bytes) ? bytes : undefined
+}
+
+/** Bytes of plaintext written to `out`, or undefined if its padding is wrong. The sizes are right, so nothing else can fail. */
+function decryptBlocks(
+  key: Uint8Array,
+  iv: Uint8Array,
+  ciphertext: Uint8Array,
+  out: Uint8Array,
+): number | undefined {
+  try {
+    return cbc(key, iv).decrypt(ciphertext, out).length
+  } catch (cause) {
+    if (cause instanceof Error) return undefined
+    throw cause
+  }
+}

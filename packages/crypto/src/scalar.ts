@@ -1,0 +1,58 @@
+/**
+ * Whether 32 bytes are a scalar of secp256k1, without telling by the time it takes.
+ * Never computes with scalars; the backends do.
+ */
+
+/** The group order, big-endian. */
+const ORDER = Uint8Array.of(
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xff,
+  0xfe,
+  0xba,
+  0xae,
+  0xdc,
+  0xe6,
+  0xaf,
+  0x48,
+  0xa0,
+  0x3b,
+  0xbf,
+  0xd2,
+  0x5e,
+  0x8c,
+  0xd0,
+  0x36,
+  0x41,
+  0x41,
+)
+
+/** Whether 32 big-endian bytes are below the group order. */
+export function isBelowOrder(bytes32: Uint8Array): boolean {
+  let borrow = 0
+  for (let i = 31; i >= 0; i--) {
+    const difference = (bytes32[i] as number) - (ORDER[i] as number) - borrow
+    borrow = (difference >> 8) & 1
+  }
+  return borrow === 1
+}
+
+/** Whether 32 bytes are a secret key: from 1 to the group order less 1. */
+export function isSecretScalar(bytes32: Uint8Array): boolean {
+  let any = 0
+  for (let i = 0; i < 32; i++) any |= bytes32[i] as number
+  const below = isBelowOrder(bytes32)
+  return any !== 0 && below
+}

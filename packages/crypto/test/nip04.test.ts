@@ -1,0 +1,57 @@
+import { hexToBytes } from '@noble/hashes/utils.js'
+import { describe, expect, test } from 'vitest'
+import { createCrypto } from '../src/crypto.ts'
+import { hostRandom } from '../src/host-random.ts'
+import { decryptNip04, encryptNip04 } from '../src/nip04.ts'
+import { backends } from './backends.ts'
+import { describeShared, readSharedJson } from './shared-data.ts'
+
+interface Samples {
+  readonly valid: readonly { sk1: string; sk2: string; payload: string; plaintext: string; from: string }[]
+  readonly invalid: readonly { sk1?: string; sk2?: string; payload: string; error: string }[]
+}
+
+describeShared('NIP-04 samples of deployed libraries', () => {
+  const { valid, invalid } = readSharedJson<Samples>('vectors/derived/nip04.json')
+
+  describe.each(backends)('on $name', ({ create }) => {
+    const crypto = createCrypto(create(), { random: hostRandom })
+    const converse = (mine: string, theirs: string) => {
+      const peer = crypto.importKey(hexToBytes(theirs)).pubkey
+      const conversation = crypto.importKey(hexToBytes(mine)).conversation(peer)
+      if (!conversation.ok) throw new Error('the sample keys are valid')
+      return conversation.value
+    }
+
+    test.each(valid)('$from: $plaintext.length characters, both ways', ({ sk1, sk2, payload, plaintext }) => {
+      const iv = Uint8Array.from(Buffer.from(payload.slice(-24), 'base64'))
+      for (const conversation of [converse(sk1, sk2), converse(sk2, sk1)]) {
+        expect(conversation.nip04Decrypt(payload)).toEqual({ ok: true, value: plaintext })
+        expect(conversation.nip04Encrypt(plaintext, iv)).toBe(payload)
+      }
+    })
+
+    test.each(invalid)('$error: $payload', ({ sk1 = '01'.repeat(32), sk2 = '02'.repeat(32), payload }) => {
+      expect(converse(sk1, sk2).nip04Decrypt(payload)).toEqual({ ok: false, error: 'nip04/payload' })
+    })
+  })
+})
+
+describe('the size of a NIP-04 text', () => {
+  const key = new Uint8Array(32).fill(3)
+  const iv = new Uint8Array(16).fill(4)
+
+  test('is allowed up to the limit and refused one over, both ways', () => {
+    const [atLimit, over] = ['a'.repeat(100), 'a'.repeat(101)]
+    expect(decryptNip04(key, encryptNip04(key, atLimit, iv, 100), 100)).toEqual({ ok: true, value: atLimit })
+    expect(() => encryptNip04(key, over, iv, 100)).toThrow(/maxPlaintextBytes is 100/)
+    expect(decryptNip04(key, encryptNip04(key, over, iv, 101), 100)).toEqual({
+      ok: false,
+      error: 'nip04/payload',
+    })
+  })
+
+  test('counts in UTF-8 bytes', () => {
+    expect(() => encryptNip04(key, '\u00e9'.repeat(51), iv, 100)).toThrow(/102 bytes/)
+  })
+})
