@@ -30,6 +30,8 @@ export const EXECUTED_MEMORY_SECONDS: number = FRESHNESS_SECONDS + 1_800
 export const REQUEST_ID_CHARS = 128
 /** Elements of `params` that we accept. */
 export const PARAMS = 32
+/** Levels of nesting of a param, result or error that is not a string (2023 dialect). */
+export const JSON_DEPTH = 16
 /** Characters of an error text that we emit or keep. */
 export const ERROR_CHARS = 512
 /** Characters of an auth_url. */

@@ -4,16 +4,11 @@
  */
 
 import { isWellFormed } from './event.ts'
-import { ERROR_CHARS, MESSAGE_BYTES_IN, PARAMS, REQUEST_ID_CHARS } from './limits.ts'
+import { ERROR_CHARS, JSON_DEPTH, MESSAGE_BYTES_IN, PARAMS, REQUEST_ID_CHARS } from './limits.ts'
+import { utf8Length } from './utf8.ts'
 import { err, ok, type RequestId, type Result } from './value.ts'
 
-export type Json =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly Json[]
-  | { readonly [member: string]: Json }
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json }
 
 export interface Request {
   readonly id: RequestId
@@ -32,7 +27,10 @@ export type Response =
 
 /** What became of a text that should be a request: a request, an answer to give, or nothing to answer. */
 export type RequestProblem =
-  | { readonly type: 'drop'; readonly code: 'request/json' | 'request/id' | 'request/method' | 'event/too-large' }
+  | {
+      readonly type: 'drop'
+      readonly code: 'request/json' | 'request/id' | 'request/method' | 'event/too-large'
+    }
   | { readonly type: 'reply'; readonly id: RequestId; readonly error: string }
 
 export interface ParseRequestOptions {
@@ -44,8 +42,11 @@ export interface ParseRequestOptions {
  * A decrypted text as a request. A text with `method` is a request even if it also has a `result`.
  * Missing or null params are `[]`.
  */
-export function parseRequest(text: string, options: ParseRequestOptions = {}): Result<Request, RequestProblem> {
-  if (text.length > MESSAGE_BYTES_IN) return err({ type: 'drop', code: 'event/too-large' })
+export function parseRequest(
+  text: string,
+  options: ParseRequestOptions = {},
+): Result<Request, RequestProblem> {
+  if (isTooLarge(text)) return err({ type: 'drop', code: 'event/too-large' })
   const object = parseObject(text)
   if (object === undefined) return err({ type: 'drop', code: 'request/json' })
 
@@ -55,10 +56,12 @@ export function parseRequest(text: string, options: ParseRequestOptions = {}): R
   if (typeof rawId === 'string') id = rawId
   else if (typeof rawId === 'number' && Number.isFinite(rawId)) {
     id = String(rawId)
-    if (options.acceptNative !== true) return err({ type: 'reply', id, error: 'invalid: id must be a string' })
+    if (options.acceptNative !== true)
+      return err({ type: 'reply', id, error: 'invalid: id must be a string' })
     native = true
   } else return err({ type: 'drop', code: 'request/id' })
-  if (id === '' || id.length > REQUEST_ID_CHARS || !isWellFormed(id)) return err({ type: 'drop', code: 'request/id' })
+  if (id === '' || id.length > REQUEST_ID_CHARS || !isWellFormed(id))
+    return err({ type: 'drop', code: 'request/id' })
 
   const method = object['method']
   if (method === undefined) return err({ type: 'drop', code: 'request/method' })
@@ -67,12 +70,13 @@ export function parseRequest(text: string, options: ParseRequestOptions = {}): R
   }
 
   const rawParams = object['params'] ?? []
-  if (!Array.isArray(rawParams)) return err({ type: 'reply', id, error: 'invalid: params must be an array of strings' })
+  if (!Array.isArray(rawParams))
+    return err({ type: 'reply', id, error: 'invalid: params must be an array of strings' })
   if (rawParams.length > PARAMS) return err({ type: 'reply', id, error: 'invalid: too many params' })
   const params: string[] = []
   for (const param of rawParams as readonly Json[]) {
     if (typeof param === 'string') params.push(param)
-    else if (options.acceptNative === true) {
+    else if (options.acceptNative === true && isShallow(param)) {
       native = true
       params.push(param === null ? '' : typeof param === 'object' ? JSON.stringify(param) : String(param))
     } else return err({ type: 'reply', id, error: 'invalid: params must be an array of strings' })
@@ -82,7 +86,7 @@ export function parseRequest(text: string, options: ParseRequestOptions = {}): R
 
 /** A decrypted text as a response. A missing or unusable id becomes `''`, which matches no request. */
 export function parseResponse(text: string): Result<Response, 'response/json' | 'event/too-large'> {
-  if (text.length > MESSAGE_BYTES_IN) return err('event/too-large')
+  if (isTooLarge(text)) return err('event/too-large')
   const object = parseObject(text)
   if (object === undefined) return err('response/json')
   const rawId = object['id']
@@ -93,6 +97,7 @@ export function parseResponse(text: string): Result<Response, 'response/json' | 
         ? String(rawId)
         : ''
   const result = object['result']
+  if (!isShallow(result) || !isShallow(object['error'])) return err('response/json')
   const error = errorText(object['error'])
   // NIP-46: "result": "auth_url", "error": <URL_to_display_to_end_user>
   if (result === 'auth_url') return ok({ type: 'auth-url', id, url: error ?? '' })
@@ -106,7 +111,7 @@ export function parseResponse(text: string): Result<Response, 'response/json' | 
 
 /** Whether a decrypted text is a request (it has a `method`), as far as one can tell without more. */
 export function looksLikeRequest(text: string): boolean {
-  if (text.length > MESSAGE_BYTES_IN) return false
+  if (isTooLarge(text)) return false
   const object = parseObject(text)
   return object !== undefined && typeof object['method'] === 'string' && object['method'] !== ''
 }
@@ -116,9 +121,11 @@ export function encodeRequest(request: Request): string {
   return JSON.stringify({ id: request.id, method: request.method, params: request.params })
 }
 
-/** The shape of the answer the 2023 dialect wants: every key present, results as JSON values. */
 export interface EncodeResponseOptions {
+  /** The shape of the answer the 2023 dialect wants: every key present, results as JSON values. */
   readonly native?: boolean
+  /** With `native`: the method answered. A plaintext stays a text even if it looks like JSON. */
+  readonly method?: string
 }
 
 /**
@@ -129,14 +136,16 @@ export function encodeResponse(response: Response, options: EncodeResponseOption
   const { id } = response
   switch (response.type) {
     case 'result':
-      if (options.native === true) return JSON.stringify({ id, result: nativeResult(response.result), error: null })
+      if (options.native === true) {
+        return JSON.stringify({ id, result: nativeResult(response.result, options.method), error: null })
+      }
       return JSON.stringify({ id, result: response.result })
     case 'native-result':
       return options.native === true
         ? JSON.stringify({ id, result: response.value, error: null })
         : JSON.stringify({ id, result: JSON.stringify(response.value) })
     case 'error': {
-      const error = response.error.slice(0, ERROR_CHARS)
+      const error = cutError(response.error)
       return JSON.stringify(options.native === true ? { id, result: null, error } : { id, result: '', error })
     }
     case 'auth-url':
@@ -144,32 +153,56 @@ export function encodeResponse(response: Response, options: EncodeResponseOption
   }
 }
 
-function nativeResult(result: string): Json {
-  const object = parseObject(result)
-  return object === undefined ? result : (object as { [member: string]: Json })
+/** The 2023 text: `nip04_decrypt` answers `[plaintext]`; events and lists are JSON values; the rest is text. */
+function nativeResult(result: string, method: string | undefined): Json {
+  if (method === 'nip04_decrypt') return [result]
+  if (method?.startsWith('nip') === true) return result
+  const value = parseJson(result)
+  return typeof value === 'object' && isShallow(value) ? value : result
 }
 
 /** `undefined`, `null`, `""` and `false` say that there is no error: some signers send them on success. */
 function errorText(error: Json | undefined): string | undefined {
   if (error === undefined || error === null || error === '' || error === false) return undefined
-  if (typeof error === 'string') return error.slice(0, ERROR_CHARS)
+  if (typeof error === 'string') return cutError(error)
   if (typeof error === 'object' && !Array.isArray(error)) {
     const message = (error as { readonly [member: string]: Json })['message']
-    if (typeof message === 'string' && message !== '') return message.slice(0, ERROR_CHARS)
+    if (typeof message === 'string' && message !== '') return cutError(message)
   }
-  return JSON.stringify(error).slice(0, ERROR_CHARS)
+  return cutError(JSON.stringify(error))
+}
+
+/** At most {@link ERROR_CHARS}, without half a character at the cut. */
+function cutError(text: string): string {
+  return text.length <= ERROR_CHARS ? text : text.slice(0, ERROR_CHARS).replace(/\p{Surrogate}$/u, '')
+}
+
+function isTooLarge(text: string): boolean {
+  return (
+    text.length > MESSAGE_BYTES_IN ||
+    (text.length * 3 > MESSAGE_BYTES_IN && utf8Length(text) > MESSAGE_BYTES_IN)
+  )
 }
 
 /** Own members of a JSON object in a fresh null-prototype object, or undefined. */
 function parseObject(text: string): Record<string, Json | undefined> | undefined {
-  let value: unknown
+  const value = parseJson(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return Object.assign(Object.create(null) as Record<string, Json>, value)
+}
+
+function parseJson(text: string): Json | undefined {
   try {
-    value = JSON.parse(text)
+    return JSON.parse(text) as Json
   } catch (cause) {
     // SyntaxError is JSON's way to say no; a stack exhausted by nesting says the same.
     if (cause instanceof SyntaxError || cause instanceof RangeError) return undefined
     throw cause
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  return Object.assign(Object.create(null) as Record<string, Json>, value)
+}
+
+/** Whether a value is nested at most {@link JSON_DEPTH} deep: JSON.parse reads deeper values than JSON.stringify can write. */
+function isShallow(value: Json | undefined, depth: number = JSON_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth > 0 && Object.values(value).every((member: Json) => isShallow(member, depth - 1))
 }

@@ -348,13 +348,15 @@ function acceptEvent(
   const raw = typeof value === 'string' ? parseJson(value) : value
   const parsed = parseReturnedEvent(raw)
   if (parsed === undefined) return err('response/shape')
-  const asked = parseJson(askedText) as unknown as EventTemplate
-  const sameTime = parsed.created_at === asked.created_at || context.allowCreatedAtChange === true
+  const asked = parseJson(askedText) as { readonly [member in keyof EventTemplate]?: Json } | null | undefined
+  const askedTags = parseReturnedTags(asked?.tags)
+  const sameTime = parsed.created_at === asked?.created_at || context.allowCreatedAtChange === true
   if (
-    parsed.kind !== asked.kind ||
+    askedTags === undefined ||
+    parsed.kind !== asked?.kind ||
     parsed.content !== asked.content ||
     !sameTime ||
-    !sameTags(parsed.tags, asked.tags) ||
+    !sameTags(parsed.tags, askedTags) ||
     (context.userPubkey !== undefined && parsed.pubkey !== context.userPubkey)
   ) {
     return err('response/event-mismatch')

@@ -26,12 +26,12 @@ function refuse(name: string): void {
 function poison(owner: object, member: string, name: string): void {
   const original: unknown = Reflect.get(owner, member)
   if (typeof original !== 'function') return
-  const guarded = new Proxy(original, {
+  const guarded: object = new Proxy(original, {
     apply(target, self, args) {
       refuse(name)
       return Reflect.apply(target as () => unknown, self, args)
     },
-    construct(target, args, newTarget) {
+    construct(target, args, newTarget): object {
       // A date made of a given time is a value; only `new Date()` reads the clock.
       if (target !== REAL_DATE || args.length === 0) refuse(name)
       return Reflect.construct(target, args, newTarget === guarded ? target : newTarget) as object
