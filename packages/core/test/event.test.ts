@@ -34,7 +34,6 @@ describe('An event from a relay', () => {
     ['null', null],
     ['a list', [EVENT]],
     ['a text', JSON.stringify(EVENT)],
-    ['an inherited event', Object.create(EVENT.tags)],
     ['no id', { ...EVENT, id: undefined }],
     ['an id in capitals', { ...EVENT, id: 'A'.repeat(64) }],
     ['a short pubkey', { ...EVENT, pubkey: 'b'.repeat(63) }],
