@@ -22,7 +22,7 @@ export function closingLine(): Reporter {
       // An interrupted run proves nothing, and neither does one that found no test.
       if (reason === 'interrupted' || tally.passed + tally.failed === 0) tally.failed += 1
       if (tally.leftOut.length > 0) {
-        console.log(`Left out (${tally.skipped} tests):`)
+        console.log('Left out:')
         for (const line of tally.leftOut) console.log(`  ${line}`)
       }
       console.log(formatTally(tally))
@@ -51,6 +51,8 @@ function countChildren(tally: Tally, parent: TestModule | TestSuite, named: bool
     if (child.errors().length > 0) tally.failed += 1
     const skipped = child.options.mode === 'skip' || child.options.mode === 'todo'
     if (skipped && !named) tally.leftOut.push(`${projectOf(child)} ${child.fullName}`)
+    // A suite whose tests come from data that is not there still counts as something left out.
+    if (skipped && child.children.size === 0) tally.skipped += 1
     countChildren(tally, child, named || skipped)
   }
 }
