@@ -91,6 +91,8 @@ export interface ClientState {
   /** After a nostrconnect:// offer was taken: until when a second signer with the secret is watched for. */
   readonly guardUntil: Millis | null
   readonly skewAlertAt: Millis | null
+  /** Connect was refused after it had gone out twice: who the user is tells whether the first one let us in. */
+  readonly refusal: Failure | null
   /** Random ids for the machine's own requests. */
   readonly ids: readonly RequestId[]
 }
@@ -165,6 +167,8 @@ export type ClientIgnored =
   | 'request/unexpected'
   | 'auth/too-many'
   | 'auth/repeated'
+  /** A page for a request that nobody has to approve. */
+  | 'auth/unexpected'
   | 'session/closed'
 
 export type ClientAlert =
@@ -238,6 +242,8 @@ const SWITCH_OVERLAP_MAX_MS = 60_000
 const FALLBACK_MS = 60_000
 const GUARD_MS = 30_000
 const CATCH_UP_MS = 3_000
+/** How often the relays are asked for again. */
+const SWITCH_EVERY_MS = 86_400_000
 const OFFLINE_PAUSES: readonly Millis[] = [3_000, 10_000, 30_000]
 /** When methods that no human decides on are sent again unanswered. */
 const QUIET_PAUSES: readonly Millis[] = [15_000, 20_000]
@@ -329,7 +335,10 @@ export function fromSession(session: ClientSession, ids: readonly RequestId[], n
  * meanwhile, so it is listened for before it is sent again.
  */
 export function restart(state: ClientState): ClientState {
-  return { ...state, live: [] }
+  const pending = Object.fromEntries(
+    Object.entries(state.pending).map(([id, request]) => [id, { ...request, resendAt: null }]),
+  )
+  return { ...state, live: [], downSince: null, pending }
 }
 
 function initial(
@@ -366,6 +375,7 @@ function initial(
     lastSwitchAt: null,
     guardUntil: null,
     skewAlertAt: null,
+    refusal: null,
     ids,
   }
 }
@@ -404,7 +414,7 @@ export function step(state: ClientState, input: ClientInput, now: Millis): Clien
       startRequest(work, input, now)
       break
     case 'cancel':
-      if (Object.hasOwn(state.pending, input.id)) {
+      if (pendingOf(state, input.id)?.origin === 'caller') {
         settle(work, input.id, err({ code: 'cancelled', message: 'cancelled by the caller' }))
       }
       break
@@ -421,10 +431,10 @@ export function step(state: ClientState, input: ClientInput, now: Millis): Clien
       hearRelays(work, input.id, input.outcome, now)
       break
     case 'ids':
-      work.state = { ...work.state, ids: [...state.ids, ...input.ids].slice(0, 2 * SPARE_IDS) }
+      takeIds(work, input.ids, now)
       break
     case 'switch-relays':
-      askRelays(work, now)
+      if (state.phase === 'ready') askRelays(work, now)
       break
     case 'logout':
       logOut(work, now)
@@ -437,6 +447,9 @@ export function step(state: ClientState, input: ClientInput, now: Millis): Clien
       break
   }
   sendQueued(work, now)
+  if (work.state.live.length === 0 && work.state.downSince === null && work.state.phase !== 'closed') {
+    work.state = { ...work.state, downSince: now }
+  }
   return work
 }
 
@@ -455,9 +468,11 @@ export function wants(state: ClientState): ClientWants {
   }
   const { relaySwitch } = state
   if (relaySwitch !== null) add(relaySwitch.closeAt ?? relaySwitch.startedAt + SWITCH_PROOF_MS)
-  if (inHandshake(state) && state.phase !== 'awaiting-signer' && state.downSince !== null)
-    add(state.downSince + NO_RELAY_MS)
+  add(noRelayAt(state))
+  add(nextSwitchAt(state))
   if (canFallBack(state) && state.downSince !== null) add(state.downSince + FALLBACK_MS)
+  // A restarted session takes note of the time once, to count from.
+  if (state.live.length === 0 && state.downSince === null) add(state.startedAt)
   const since = Math.floor(Math.max(state.startedAt / 1_000 - 120, (state.lastSeen ?? 0) - 60))
   const open = { relays: listenRelays(state), to: state.clientPubkey, since }
   const anybody = state.remoteSigner === null || state.guardUntil !== null
@@ -469,9 +484,11 @@ export function wants(state: ClientState): ClientWants {
 // -- requests --------------------------------------------------------------------------------------
 
 function startRequest(work: Work, input: Extract<ClientInput, { type: 'request' }>, now: Millis): void {
-  const { id, method, params } = input
+  const { id, method, params, timeoutMs = REQUEST_MS } = input
   if (!REQUEST_ID.test(id))
     throw new UsageError('a request id is 1 to 64 of A-Z a-z 0-9 and -: use 32 random hex characters')
+  if (!Number.isFinite(timeoutMs) || timeoutMs < 0)
+    throw new UsageError('timeoutMs is a number of milliseconds from 0')
   const { state } = work
   if (Object.hasOwn(state.pending, id) || state.settled.includes(id))
     throw new UsageError('this request id was used before')
@@ -488,7 +505,7 @@ function startRequest(work: Work, input: Extract<ClientInput, { type: 'request' 
     settle(work, id, err({ code: 'request/too-large', message }))
     return
   }
-  work.state = withPending(state, id, request(method, params, 'caller', now, input.timeoutMs ?? REQUEST_MS))
+  work.state = withPending(state, id, request(method, params, 'caller', now, timeoutMs))
 }
 
 function request(
@@ -529,23 +546,47 @@ function startOwn(
   return id
 }
 
+/** Stops waiting for an answer to a request of the machine's own. */
+function dropOwn(work: Work, id: RequestId): void {
+  if (pendingOf(work.state, id) !== undefined) settle(work, id, err(LOGGED_OUT))
+}
+
+/** Fresh ids, and what had to wait for one. */
+function takeIds(work: Work, fresh: readonly RequestId[], now: Millis): void {
+  const { state } = work
+  if (!fresh.every((id) => REQUEST_ID.test(id)))
+    throw new UsageError('an id is 1 to 64 of A-Z a-z 0-9 and -: use 32 random hex characters')
+  const known = (id: RequestId) => Object.hasOwn(state.pending, id) || state.settled.includes(id)
+  const ids = [...new Set([...state.ids, ...fresh.filter((id) => !known(id))])].slice(0, 2 * SPARE_IDS)
+  work.state = { ...state, ids }
+  if (state.phase === 'identifying') askUser(work, now)
+  const { relaySwitch } = state
+  const unproven = relaySwitch !== null && relaySwitch.pingId === null
+  if (unproven && relaySwitch.target.some((relay) => state.live.includes(relay))) proveRelays(work, now)
+}
+
 /** Sends what waits for a relay or for the handshake, and what is due again. */
 function sendQueued(work: Work, now: Millis): void {
   if (work.state.live.length === 0 || work.state.remoteSigner === null) return
   for (const [id, pending] of Object.entries(work.state.pending)) {
     if (pending.origin === 'caller' && work.state.phase !== 'ready') continue
-    if (pending.sentAt === null || (pending.resendAt !== null && pending.resendAt <= now))
-      sendNow(work, id, pending, now)
+    if (pending.sentAt === null) sendNow(work, id, pending, now)
+    else if (pending.resendAt !== null && pending.resendAt <= now) {
+      if (maySendAgain(pending)) sendNow(work, id, pending, now)
+      else work.state = withPending(work.state, id, { ...pending, resendAt: null })
+    }
   }
+}
+
+/** Once a relay took it, or the remote signer has shown a page, only what can be done twice without harm is sent twice. */
+function maySendAgain(pending: PendingRequest): boolean {
+  if (pending.sends >= REQUEST_SENDS || pending.authUrls.length > 0) return false
+  return !pending.accepted || isRepeatable(pending.method) || pending.method === 'connect'
 }
 
 function sendNow(work: Work, id: RequestId, pending: PendingRequest, now: Millis): void {
   const { remoteSigner, profile } = work.state
   if (remoteSigner === null) return
-  if (pending.sends >= REQUEST_SENDS) {
-    work.state = withPending(work.state, id, { ...pending, resendAt: null })
-    return
-  }
   const relays = pending.only ?? listenRelays(work.state)
   work.state = withPending(work.state, id, {
     ...pending,
@@ -574,7 +615,7 @@ function quietResend(pending: PendingRequest, now: Millis): Millis | null {
 }
 
 function settle(work: Work, id: RequestId, outcome: Result<Json, Failure>): void {
-  const pending = Object.hasOwn(work.state.pending, id) ? work.state.pending[id] : undefined
+  const pending = pendingOf(work.state, id)
   const { [id]: _, ...rest } = work.state.pending
   work.state = { ...work.state, pending: rest, settled: [...work.state.settled, id].slice(-CLIENT_SETTLED) }
   if (pending?.origin !== 'machine') work.outputs.push({ type: 'settle', id, outcome })
@@ -589,32 +630,45 @@ function receive(work: Work, input: Extract<ClientInput, { type: 'message' }>, n
   if (scheme !== state.profile.scheme) return ignore('transport/scheme')
   if (state.remoteSigner === null) return receiveOffer(work, from, text, now)
   if (from !== state.remoteSigner) {
-    const second = parseResponse(text)
-    if (
-      second.ok &&
-      state.secret !== null &&
-      second.value.type === 'result' &&
-      sameSecret(second.value.result, state.secret)
-    ) {
-      work.outputs.push({ type: 'alert', code: 'connect/two-signers' })
-      return
-    }
-    return ignore('event/author')
+    const second = state.guardUntil !== null && state.secret !== null && provesSecret(text, state.secret)
+    if (second === false) return ignore('event/author')
+    work.state = { ...state, guardUntil: null, secret: null }
+    work.outputs.push({ type: 'alert', code: 'connect/two-signers' })
+    return
   }
-  noticeClock(work, createdAt, now)
   const parsed = parseResponse(text)
+  const pending = parsed.ok ? pendingOf(state, parsed.value.id) : undefined
+  noticeClock(work, createdAt, pending?.queuedAt, now)
   if (!parsed.ok) return ignore(parsed.error)
   if (looksLikeRequest(text)) return receiveRequest(work, text, ignore)
   const response = parsed.value
-  const pending = Object.hasOwn(work.state.pending, response.id) ? work.state.pending[response.id] : undefined
   if (pending === undefined) {
-    return ignore(work.state.settled.includes(response.id) ? 'response/late' : 'response/unknown-id')
+    return ignore(state.settled.includes(response.id) ? 'response/late' : 'response/unknown-id')
   }
   if (response.type === 'auth-url') return receiveAuthUrl(work, response, pending, now, ignore)
   if (pending.origin === 'machine') return receiveOwn(work, response, pending, now)
-  const outcome = outcomeOf(response)
+  const outcome = checkIdentity(work, pending, outcomeOf(response))
   settle(work, response.id, outcome)
   if (pending.method === 'switch_relays') takeRelays(work, outcome, now)
+}
+
+/** The user of a session never changes; another answer is not believed. */
+function checkIdentity(
+  work: Work,
+  { method }: PendingRequest,
+  outcome: Result<Json, Failure>,
+): Result<Json, Failure> {
+  const { userPubkey } = work.state
+  if (method !== 'get_public_key' || userPubkey === null || !outcome.ok || outcome.value === userPubkey)
+    return outcome
+  if (typeof outcome.value !== 'string' || !isPubkey(outcome.value)) return outcome
+  work.outputs.push({ type: 'alert', code: 'session/identity-changed' })
+  return err(IDENTITY_CHANGED)
+}
+
+const IDENTITY_CHANGED: Failure = {
+  code: 'session/identity-changed',
+  message: 'the remote signer answers for another user than expected',
 }
 
 function outcomeOf(response: Response): Result<Json, Failure> {
@@ -636,40 +690,46 @@ function outcomeOf(response: Response): Result<Json, Failure> {
 
 /** While an offer is on show everybody may write: only the secret counts, everything else leaves the wait as it is. */
 function receiveOffer(work: Work, from: Pubkey, text: string, now: Millis): void {
-  const { state } = work
-  const secret = state.secret ?? ''
-  const asRequest = looksLikeRequest(text) ? parseRequest(text) : undefined
-  if (asRequest?.ok === true) {
-    // Signers before 2026-05 say it as a request: connect(<their pubkey>, <secret>).
-    const { id, method, params } = asRequest.value
-    if (method !== 'connect' || !sameSecret(params[1] ?? '', secret)) {
-      work.outputs.push({ type: 'ignored', code: 'connect/secret' })
-      return
-    }
-    const answer = encodeResponse({ type: 'result', id, result: 'ack' })
-    const { relays, profile } = state
-    work.outputs.push({
-      type: 'send',
-      id,
-      to: from,
-      relays,
-      scheme: profile.scheme,
-      text: answer,
-      kind: 'response',
-    })
-    bind(work, from, now)
-    return
-  }
+  const { secret, relays, profile } = work.state
   const parsed = parseResponse(text)
   if (!parsed.ok) {
     work.outputs.push({ type: 'ignored', code: parsed.error })
     return
   }
   const response = parsed.value
-  const proven = response.type === 'result' && sameSecret(response.result, secret)
-  const legacy = response.type === 'result' && response.result === 'ack' && state.profile.allowLegacyAck
-  if (proven || legacy) bind(work, from, now)
-  else work.outputs.push({ type: 'ignored', code: 'connect/secret' })
+  const asRequest = looksLikeRequest(text)
+  const legacy =
+    profile.allowLegacyAck && !asRequest && response.type === 'result' && response.result === 'ack'
+  if (secret === null || !(legacy || provesSecret(text, secret))) {
+    work.outputs.push({ type: 'ignored', code: 'connect/secret' })
+    return
+  }
+  if (asRequest) {
+    const { scheme } = profile
+    const answer = encodeResponse({ type: 'result', id: response.id, result: 'ack' })
+    work.outputs.push({
+      type: 'send',
+      id: response.id,
+      to: from,
+      relays,
+      scheme,
+      text: answer,
+      kind: 'response',
+    })
+  }
+  bind(work, from, now)
+}
+
+/** The secret as a response, or as signers before 2026-05 say it, as a request: connect(<their pubkey>, <secret>). */
+function provesSecret(text: string, secret: string): boolean {
+  if (looksLikeRequest(text)) {
+    const request = parseRequest(text)
+    return (
+      request.ok && request.value.method === 'connect' && sameSecret(request.value.params[1] ?? '', secret)
+    )
+  }
+  const response = parseResponse(text)
+  return response.ok && response.value.type === 'result' && sameSecret(response.value.result, secret)
 }
 
 function bind(work: Work, remoteSigner: Pubkey, now: Millis): void {
@@ -696,6 +756,8 @@ function receiveAuthUrl(
   ignore: (code: ClientIgnored) => void,
 ): void {
   const { id, url } = response
+  const approvable = pending.origin === 'caller' || ['connect', 'get_public_key'].includes(pending.method)
+  if (!approvable) return ignore('auth/unexpected')
   if (pending.authUrls.length >= AUTH_URLS_PER_REQUEST) return ignore('auth/too-many')
   if (pending.authUrls.includes(url)) return ignore('auth/repeated')
   const origin = webOrigin(url)
@@ -723,7 +785,7 @@ function receiveAuthUrl(
 /** Whether the present step of the login is nothing but waiting for this request. */
 function gatesLogin({ phase }: ClientState, { method, origin }: PendingRequest): boolean {
   if (origin !== 'machine') return false
-  if (phase === 'connecting') return method === 'connect'
+  if (phase === 'connecting') return method === 'connect' || method === 'get_public_key'
   return phase === 'identifying' && method === 'get_public_key'
 }
 
@@ -759,8 +821,10 @@ function connected(work: Work, outcome: Result<Json, Failure>, pending: PendingR
   if (remoteSigner === null) return
   if (!outcome.ok) {
     // Sent twice, the first may have spent the secret: asking who the user is tells whether we are in.
-    if (pending.sends > 1) return enterIdentifying(work, now)
-    return fail(work, outcome.error)
+    const asked = pending.sends > 1 && startOwn(work, 'get_public_key', now, IDENTIFY_MS) !== undefined
+    if (!asked) return fail(work, outcome.error)
+    work.state = { ...work.state, deadline: now + IDENTIFY_MS, refusal: outcome.error }
+    return
   }
   const said = outcome.value
   const proven = said === 'ack' || (typeof said === 'string' && secret !== null && sameSecret(said, secret))
@@ -783,33 +847,34 @@ function enterSwitching(work: Work, now: Millis): void {
 
 function enterIdentifying(work: Work, now: Millis): void {
   work.state = { ...work.state, phase: 'identifying', deadline: now + IDENTIFY_MS }
-  const asked = Object.values(work.state.pending).some(
-    ({ method, origin }) => method === 'get_public_key' && origin === 'machine',
-  )
-  if (!asked) startOwn(work, 'get_public_key', now, IDENTIFY_MS)
+  askUser(work, now)
+}
+
+function askUser(work: Work, now: Millis): void {
+  if (!isAsked(work.state, 'get_public_key')) startOwn(work, 'get_public_key', now, IDENTIFY_MS)
 }
 
 function identified(work: Work, outcome: Result<Json, Failure>): void {
   const { state } = work
-  if (state.phase !== 'identifying' || state.remoteSigner === null) return
+  const { refusal, remoteSigner } = state
+  if ((state.phase !== 'identifying' && refusal === null) || remoteSigner === null) return
   let userPubkey: Pubkey
   if (outcome.ok) {
     if (typeof outcome.value !== 'string' || !isPubkey(outcome.value)) {
       return fail(work, { code: 'response/pubkey', message: 'the remote signer named no valid user pubkey' })
     }
     userPubkey = outcome.value
-  } else if (state.profile.userPubkeyFallback && outcome.error.reason === 'unsupported')
-    userPubkey = state.remoteSigner
+  } else if (refusal !== null) return fail(work, refusal)
+  else if (state.profile.userPubkeyFallback && outcome.error.reason === 'unsupported')
+    userPubkey = remoteSigner
   else return fail(work, outcome.error)
   if (state.userPubkey !== null && state.userPubkey !== userPubkey) {
     work.outputs.push({ type: 'alert', code: 'session/identity-changed' })
-    return fail(work, {
-      code: 'session/identity-changed',
-      message: 'the remote signer answers for another user than expected',
-    })
+    return fail(work, IDENTITY_CHANGED)
   }
+  if (refusal !== null) work.outputs.push({ type: 'connected', remoteSigner })
   const secret = state.guardUntil === null ? null : state.secret
-  work.state = { ...state, phase: 'ready', userPubkey, secret, deadline: null }
+  work.state = { ...work.state, phase: 'ready', userPubkey, secret, refusal: null, deadline: null }
   work.outputs.push({ type: 'ready', userPubkey })
 }
 
@@ -817,28 +882,26 @@ function identified(work: Work, outcome: Result<Json, Failure>): void {
 
 function comeLive(work: Work, relay: RelayUrl, now: Millis): void {
   const { state } = work
-  if (state.live.includes(relay)) return
+  if (state.live.includes(relay) || !listenRelays(state).includes(relay)) return
   const wasDark = state.live.length === 0
   const fellBack = state.fellBack && !state.relays.includes(relay)
   work.state = { ...state, live: [...state.live, relay], downSince: null, fellBack }
+  keepLive(work, now)
   // Reached at the token's relays only: ask there where the remote signer is now.
-  if (fellBack && state.phase === 'ready') askRelays(work, now)
+  if (fellBack && state.phase === 'ready' && state.profile.switchRelays) askRelays(work, now)
   if (wasDark) {
-    for (const [id, pending] of Object.entries(state.pending)) {
-      if (pending.sentAt === null) continue
-      // The answer may wait at the relay: listen first. A relay that took a request may have delivered it,
-      // and only what can be done twice without harm is sent twice.
-      const again = !pending.accepted || isRepeatable(pending.method) || pending.method === 'connect'
-      if (again && pending.authUrls.length === 0) {
-        work.state = withPending(work.state, id, { ...pending, resendAt: now + CATCH_UP_MS })
-      }
+    for (const [id, pending] of Object.entries(work.state.pending)) {
+      // The answer may wait at the relay: listen first. Links that flap do not put it off for ever.
+      if (pending.sentAt !== null && maySendAgain(pending)) sendAgain(work, id, pending, now + CATCH_UP_MS)
     }
   }
-  const { relaySwitch } = work.state
-  if (relaySwitch !== null && relaySwitch.pingId === null && relaySwitch.target.includes(relay)) {
-    const pingId = startOwn(work, 'ping', now, SWITCH_PROOF_MS, [relay])
-    if (pingId !== undefined) work.state = { ...work.state, relaySwitch: { ...relaySwitch, pingId } }
-  }
+  if (work.state.relaySwitch?.target.includes(relay) === true) proveRelays(work, now)
+}
+
+/** Plans one more copy, or leaves an earlier plan in place. */
+function sendAgain(work: Work, id: RequestId, pending: PendingRequest, at: Millis): void {
+  const resendAt = pending.resendAt === null ? at : Math.min(pending.resendAt, at)
+  work.state = withPending(work.state, id, { ...pending, resendAt })
 }
 
 function goDown(work: Work, relay: RelayUrl, now: Millis): void {
@@ -853,54 +916,57 @@ function hearRelays(
   outcome: Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>,
   now: Millis,
 ): void {
-  const pending = Object.hasOwn(work.state.pending, id) ? work.state.pending[id] : undefined
+  const pending = pendingOf(work.state, id)
   if (pending === undefined) return
   if (outcome.ok) {
-    work.state = withPending(work.state, id, { ...pending, accepted: true })
+    const accepted: PendingRequest = { ...pending, accepted: true }
+    const resendAt = maySendAgain(accepted) ? accepted.resendAt : null
+    work.state = withPending(work.state, id, { ...accepted, resendAt })
     return
   }
+  // A relay has an earlier copy: the answer may be on its way.
+  if (pending.accepted) return
   const refusals = outcome.error
-  if (refusals.some(({ reason }) => reason.startsWith('mute:'))) {
+  const heard = (pattern: RegExp) => refusals.some(({ reason }) => pattern.test(reason))
+  const muted = heard(/^mute:/)
+  if (muted && refusals.every(({ reason }) => reason.startsWith('mute:'))) {
     work.outputs.push({ type: 'alert', code: 'signer/offline' })
-    const pause = OFFLINE_PAUSES[pending.sends - 1]
-    work.state = withPending(work.state, id, {
-      ...pending,
-      resendAt: pause === undefined ? null : now + pause,
-    })
+  }
+  // No word from a relay is not a no: it may have delivered the request.
+  const silent = heard(/^timeout/)
+  if (muted || silent || heard(/^(?:unreachable|closed|queue-full|rate-limited:)/)) {
+    const pause = muted ? OFFLINE_PAUSES[pending.sends - 1] : 2_000 * pending.sends
+    const harmless = !silent || isRepeatable(pending.method) || pending.method === 'connect'
+    if (pause !== undefined && harmless) sendAgain(work, id, pending, now + pause)
     return
   }
-  // No word from a relay is not a no: it may have delivered the request, or come back.
-  const silent = refusals.some(({ reason }) => reason.startsWith('timeout'))
-  const unreached = refusals.some(({ reason }) => /^(unreachable|closed)/.test(reason))
-  if (silent || unreached) {
-    const again =
-      !pending.accepted && (!silent || isRepeatable(pending.method) || pending.method === 'connect')
-    if (again) work.state = withPending(work.state, id, { ...pending, resendAt: now + 2_000 * pending.sends })
-    return
-  }
+  if (heard(/^invalid:.*(?:created_at|timestamp|future|too old)/i)) alertSkew(work, now)
   const words = refusals.map(({ relay, reason }) => `${relay}: ${reason}`).join('; ')
-  const failure: Failure = {
-    code: 'publish/rejected',
-    message: `every relay refused the request: ${words}`,
-    relays: refusals,
-  }
-  if (pending.origin === 'machine') {
-    settle(work, id, err(failure))
-    if (pending.method === 'connect' || pending.method === 'get_public_key') return fail(work, failure)
-    if (pending.method === 'switch_relays' && work.state.phase === 'switching')
-      return enterIdentifying(work, now)
-    if (work.state.phase === 'logging-out') return close(work, 'logged-out', LOGGED_OUT)
-    return
-  }
+  refused(
+    work,
+    id,
+    pending,
+    {
+      code: 'publish/rejected',
+      message: `every relay refused the request: ${words}`,
+      relays: refusals,
+    },
+    now,
+  )
+}
+
+function refused(work: Work, id: RequestId, pending: PendingRequest, failure: Failure, now: Millis): void {
   settle(work, id, err(failure))
+  if (pending.origin === 'caller') return
+  if (pending.method === 'connect' || pending.method === 'get_public_key') return fail(work, failure)
+  if (pending.method === 'switch_relays' && work.state.phase === 'switching')
+    return enterIdentifying(work, now)
+  if (work.state.phase === 'logging-out') close(work, 'logged-out', LOGGED_OUT)
 }
 
 /** Asks for switch_relays unless that is under way. True if the question is out. */
 function askRelays(work: Work, now: Millis): boolean {
-  const asked = Object.values(work.state.pending).some(
-    ({ method, origin }) => method === 'switch_relays' && origin === 'machine',
-  )
-  if (asked) return true
+  if (isAsked(work.state, 'switch_relays')) return true
   const id = startOwn(work, 'switch_relays', now, SWITCH_ANSWER_MS)
   if (id === undefined) return false
   work.state = { ...work.state, lastSwitchAt: now }
@@ -915,17 +981,27 @@ function takeRelays(work: Work, outcome: Result<Json, Failure>, now: Millis): vo
   else if (list.value !== null) adoptRelays(work, list.value, now)
 }
 
-function adoptRelays(work: Work, target: readonly RelayUrl[], now: Millis): void {
+function adoptRelays(work: Work, list: readonly RelayUrl[], now: Millis): void {
   const { state } = work
-  if (target.length === state.relays.length && target.every((relay) => state.relays.includes(relay))) return
-  const old = [...new Set([...state.relays, ...(state.relaySwitch?.target ?? [])])]
+  const target = list.slice(0, SESSION_RELAYS)
+  const known = state.relaySwitch?.target ?? state.relays
+  if (target.length === known.length && target.every((relay) => known.includes(relay))) return
+  // Everything listened to stays until the new relays are proven, what works first.
+  const old = [...new Set([...state.live, ...listenRelays(state)])].slice(0, SESSION_RELAYS)
   work.state = { ...state, relaySwitch: { target, old, startedAt: now, pingId: null, closeAt: null } }
-  const known = target.find((relay) => state.live.includes(relay))
-  if (known === undefined) return
-  const pingId = startOwn(work, 'ping', now, SWITCH_PROOF_MS, [known])
+  keepLive(work, now)
+  if (target.some((relay) => work.state.live.includes(relay))) proveRelays(work, now)
+}
+
+/** Asks for a round trip over the new relays; each of them that comes live is one more chance. */
+function proveRelays(work: Work, now: Millis): void {
   const { relaySwitch } = work.state
-  if (pingId !== undefined && relaySwitch !== null)
-    work.state = { ...work.state, relaySwitch: { ...relaySwitch, pingId } }
+  if (relaySwitch === null || relaySwitch.closeAt !== null) return
+  const { pingId, target } = relaySwitch
+  const ping = pingId === null ? undefined : pendingOf(work.state, pingId)
+  if (pingId !== null && ping !== undefined) return sendAgain(work, pingId, ping, now)
+  const id = startOwn(work, 'ping', now, SWITCH_PROOF_MS, target)
+  if (id !== undefined) work.state = { ...work.state, relaySwitch: { ...relaySwitch, pingId: id } }
 }
 
 function provenRelays(work: Work, id: RequestId, outcome: Result<Json, Failure>, now: Millis): void {
@@ -933,8 +1009,9 @@ function provenRelays(work: Work, id: RequestId, outcome: Result<Json, Failure>,
   if (relaySwitch === null || relaySwitch.pingId !== id) return
   // Any answer is a round trip, an error too: some remote signers do not know ping.
   if (!outcome.ok && outcome.error.code !== 'remote/error') return
-  const relays = relaySwitch.target.slice(0, SESSION_RELAYS)
-  work.state = { ...work.state, relays, relaySwitch: { ...relaySwitch, closeAt: now + SWITCH_OVERLAP_MS } }
+  const relays = relaySwitch.target
+  const closing: RelaySwitch = { ...relaySwitch, closeAt: now + SWITCH_OVERLAP_MS }
+  work.state = { ...work.state, relays, fellBack: false, relaySwitch: closing }
   work.outputs.push({ type: 'relays', relays })
 }
 
@@ -945,7 +1022,7 @@ function endOverlap(work: Work, now: Millis): void {
     if (now < relaySwitch.startedAt + SWITCH_PROOF_MS) return
     const { pingId } = relaySwitch
     work.state = { ...work.state, relaySwitch: null }
-    if (pingId !== null && Object.hasOwn(work.state.pending, pingId)) settle(work, pingId, err(LOGGED_OUT))
+    if (pingId !== null) dropOwn(work, pingId)
     keepLive(work, now)
     work.outputs.push({ type: 'alert', code: 'relays/switch-failed' })
     return
@@ -998,22 +1075,34 @@ function wake(work: Work, now: Millis): void {
   if (canFallBack(state) && state.downSince !== null && now >= state.downSince + FALLBACK_MS) {
     work.state = { ...work.state, fellBack: true }
   }
-  if (
-    inHandshake(state) &&
-    state.phase !== 'awaiting-signer' &&
-    state.downSince !== null &&
-    now >= state.downSince + NO_RELAY_MS
-  ) {
-    const names = state.relays.join(', ')
-    return fail(work, {
-      code: 'transport/no-relay',
-      message: `none of the relays could be reached: ${names}`,
-    })
+  const darkTill = noRelayAt(work.state)
+  if (darkTill !== null && darkTill <= now) {
+    const message = `none of the relays could be reached: ${state.relays.join(', ')}`
+    return fail(work, { code: 'transport/no-relay', message })
+  }
+  const switchAt = nextSwitchAt(work.state)
+  if (switchAt !== null && switchAt <= now) {
+    work.state = { ...work.state, lastSwitchAt: now }
+    askRelays(work, now)
   }
   if (state.deadline !== null && state.deadline <= now) passDeadline(work, now)
-  for (const [id, pending] of Object.entries(work.state.pending)) {
-    if (pending.expiresAt <= now) expire(work, id, pending, now)
+  for (const id of Object.keys(work.state.pending)) {
+    // An expiry may end the session, and with it all others.
+    const pending = pendingOf(work.state, id)
+    if (pending !== undefined && pending.expiresAt <= now) expire(work, id, pending, now)
   }
+}
+
+/** When a handshake without any relay gives up. */
+function noRelayAt(state: ClientState): Millis | null {
+  if (!inHandshake(state) || state.phase === 'awaiting-signer') return null
+  return state.live.length > 0 || state.downSince === null ? null : state.downSince + NO_RELAY_MS
+}
+
+/** NIP-46: ask "immediately" after connecting, then "at reasonable intervals". */
+function nextSwitchAt(state: ClientState): Millis | null {
+  if (state.phase !== 'ready' || !state.profile.switchRelays || state.live.length === 0) return null
+  return state.lastSwitchAt === null ? state.startedAt : state.lastSwitchAt + SWITCH_EVERY_MS
 }
 
 function passDeadline(work: Work, now: Millis): void {
@@ -1029,7 +1118,7 @@ function passDeadline(work: Work, now: Millis): void {
       const pending = Object.values(work.state.pending).find(({ method, origin }) => {
         return origin === 'machine' && (method === 'connect' || method === 'get_public_key')
       })
-      return fail(work, lateFailure(pending))
+      return fail(work, work.state.refusal ?? lateFailure(pending))
     }
     default:
       work.state = { ...work.state, deadline: null }
@@ -1042,12 +1131,8 @@ function expire(work: Work, id: RequestId, pending: PendingRequest, now: Millis)
   if (pending.origin !== 'machine') return
   if (pending.method === 'switch_relays' && work.state.phase === 'switching')
     return enterIdentifying(work, now)
-  if (
-    pending.method === 'connect' ||
-    (pending.method === 'get_public_key' && work.state.phase === 'identifying')
-  ) {
-    fail(work, failure)
-  }
+  if (pending.method === 'connect' || pending.method === 'get_public_key')
+    fail(work, work.state.refusal ?? failure)
 }
 
 function lateFailure(pending: PendingRequest | undefined): Failure {
@@ -1064,13 +1149,19 @@ function lateFailure(pending: PendingRequest | undefined): Failure {
   return { code: 'timeout/no-answer', message: `no answer in time; ${stage}` }
 }
 
-function noticeClock(work: Work, createdAt: Seconds, now: Millis): void {
+/** A message from the future, or an answer older than its question: stored messages are old without any fault. */
+function noticeClock(work: Work, createdAt: Seconds, askedAt: Millis | undefined, now: Millis): void {
   const { state } = work
   const seconds = Math.floor(now / 1_000)
   const lastSeen = Math.max(state.lastSeen ?? 0, Math.min(createdAt, seconds))
   work.state = { ...state, lastSeen }
-  const skewed = Math.abs(createdAt - seconds) > SKEW_SECONDS
-  if (!skewed || (state.skewAlertAt !== null && now - state.skewAlertAt < SKEW_ALERT_EVERY_MS)) return
+  const behind = askedAt !== undefined && Math.floor(askedAt / 1_000) - createdAt > SKEW_SECONDS
+  if (behind || createdAt - seconds > SKEW_SECONDS) alertSkew(work, now)
+}
+
+function alertSkew(work: Work, now: Millis): void {
+  const { skewAlertAt } = work.state
+  if (skewAlertAt !== null && now - skewAlertAt < SKEW_ALERT_EVERY_MS) return
   work.state = { ...work.state, skewAlertAt: now }
   work.outputs.push({ type: 'alert', code: 'clock/skew' })
 }
@@ -1102,6 +1193,7 @@ function close(work: Work, reason: 'logged-out' | 'closed', failure: Failure): v
     secret: null,
     deadline: null,
     guardUntil: null,
+    refusal: null,
     relaySwitch: null,
     live: [],
   }
@@ -1116,6 +1208,17 @@ function settleCallers(work: Work, failure: Failure): void {
 
 function inHandshake(state: ClientState): boolean {
   return ['awaiting-signer', 'connecting', 'switching', 'identifying'].includes(state.phase)
+}
+
+function pendingOf(state: ClientState, id: RequestId): PendingRequest | undefined {
+  return Object.hasOwn(state.pending, id) ? state.pending[id] : undefined
+}
+
+/** Whether a request of the machine's own is under way. */
+function isAsked(state: ClientState, method: string): boolean {
+  return Object.values(state.pending).some(
+    (pending) => pending.method === method && pending.origin === 'machine',
+  )
 }
 
 function withPending(state: ClientState, id: RequestId, pending: PendingRequest): ClientState {
