@@ -34,6 +34,8 @@ export type FrameDrop = FrameProblem | 'frame/unknown-ok' | 'frame/unknown-subsc
  * More elements than a verb needs are ignored, since relays add some. A missing reason is the empty text.
  */
 export function parseRelayFrame(text: string): Result<RelayFrame, FrameProblem> {
+  // A frame begins with its verb: whatever nests from the start is not worth parsing.
+  if (/^\s*\[\s*[[{]/.test(text)) return err('frame/shape')
   let frame: unknown
   try {
     frame = JSON.parse(text)

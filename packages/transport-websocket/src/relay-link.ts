@@ -339,9 +339,10 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   }
 
   const lookForSilence = (at: Connection): void => {
+    // After the wall clock was set back, the last frame seems to lie in the future.
+    at.heardAt = Math.min(at.heardAt, clock.now())
     const left = at.heardAt + QUIET_MS - clock.now()
-    // The wall clock may have been set back: never wait longer than the period itself.
-    if (left > 0) at.timer = clock.setTimer(() => lookForSilence(at), Math.min(left, QUIET_MS))
+    if (left > 0) at.timer = clock.setTimer(() => lookForSilence(at), left)
     else probe(at)
   }
 

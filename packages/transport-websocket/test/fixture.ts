@@ -1,0 +1,128 @@
+/** What the tests of links and pools share: URLs, events, filters, and a link on fake sockets and a fake clock. */
+
+import { type Authenticate, type Filter, parseRelayUrl, type RelayUrl, type SignedEvent } from '@nip46/core'
+import { createFakeClock, type FakeClock, seededRandom } from '@nip46/testing'
+import { eventFrame, type FrameDrop } from '../src/frame.ts'
+import type { PublishOutcome } from '../src/link-publications.ts'
+import type { LinkSubscribeRequest } from '../src/link-subscriptions.ts'
+import { createRelayLink, type RelayLink, type RelayLinkOptions } from '../src/relay-link.ts'
+import { type FakeSockets, fakeSockets } from './fake-socket.ts'
+
+export const START = 1_767_225_600_000
+export const ME = '11'.repeat(32)
+export const RELAY = relayUrl('wss://relay.example.com')
+
+export function relayUrl(text: string): RelayUrl {
+  const parsed = parseRelayUrl(text)
+  if (!parsed.ok) throw new Error(`${text} is no relay URL: ${parsed.error}`)
+  return parsed.value
+}
+
+/** An event by its number; the transport never looks at ids and signatures. */
+export function event(number: number, fields: Partial<SignedEvent> = {}): SignedEvent {
+  return {
+    id: number.toString(16).padStart(64, '0'),
+    pubkey: '22'.repeat(32),
+    created_at: START / 1_000,
+    kind: 24133,
+    tags: [['p', ME]],
+    content: 'x',
+    sig: '33'.repeat(64),
+    ...fields,
+  }
+}
+
+/** An AUTH event by a key given as a number. */
+export function authenticateAs(number: number): Authenticate & { readonly asked: [RelayUrl, string][] } {
+  const asked: [RelayUrl, string][] = []
+  const authenticate: Authenticate = (relay, challenge) => {
+    asked.push([relay, challenge])
+    const tags = [
+      ['relay', relay],
+      ['challenge', challenge],
+    ]
+    const pubkey = `aa${number.toString(16).padStart(62, '0')}`
+    return event(1_000_000 + number * 1_000 + asked.length, { kind: 22242, pubkey, tags })
+  }
+  return Object.assign(authenticate, { asked })
+}
+
+export const FILTERS: readonly Filter[] = [{ kinds: [24133], '#p': [ME], since: START / 1_000 - 120 }]
+
+export interface Bench {
+  readonly clock: FakeClock
+  readonly sockets: FakeSockets
+  readonly link: RelayLink
+  readonly drops: readonly FrameDrop[]
+  /** Subscribes and notes what happens. */
+  subscribe(request?: Partial<LinkSubscribeRequest>): {
+    readonly log: readonly string[]
+    readonly events: readonly unknown[]
+    close(): void
+  }
+  /** Publishes and notes the outcome. */
+  publish(
+    number: number,
+    authenticate?: Authenticate,
+  ): { outcome: PublishOutcome | undefined; cancel(): string | undefined }
+  /** Subscribes, opens the connection and says EOSE. */
+  goLive(request?: Partial<LinkSubscribeRequest>): ReturnType<Bench['subscribe']>
+}
+
+export function bench(options: Partial<RelayLinkOptions> & { readonly canPing?: boolean } = {}): Bench {
+  const clock = createFakeClock(START)
+  const sockets = fakeSockets(options.canPing)
+  const drops: FrameDrop[] = []
+  const link = createRelayLink({
+    relay: RELAY,
+    openSocket: sockets.openSocket,
+    clock,
+    randomBytes: (length) => random.bytes(length),
+    onDrop: (code) => drops.push(code),
+    ...options,
+  })
+  const subscribe: Bench['subscribe'] = (request = {}) => {
+    const log: string[] = []
+    const events: unknown[] = []
+    const close = link.subscribe({
+      filters: FILTERS,
+      onEvent: (one) => events.push(one),
+      onLive: () => log.push('live'),
+      onDown: (_, reason, final) => log.push(`${final ? 'final' : 'down'} ${reason}`),
+      ...request,
+    })
+    return { log, events, close }
+  }
+  return {
+    clock,
+    sockets,
+    link,
+    drops,
+    subscribe,
+    publish(number, authenticate) {
+      const one = event(number)
+      const noted: { outcome: PublishOutcome | undefined; cancel(): string | undefined } = {
+        outcome: undefined,
+        cancel: link.publish({
+          id: one.id,
+          frame: eventFrame(one),
+          authenticate,
+          onSettled: (outcome) => {
+            if (noted.outcome !== undefined) throw new Error('settled twice')
+            noted.outcome = outcome
+          },
+        }),
+      }
+      return noted
+    },
+    goLive(request) {
+      const subscription = subscribe(request)
+      if (sockets.all.length === 0 || sockets.last.terminated) throw new Error('nobody dialled')
+      sockets.last.open()
+      sockets.last.get('EOSE', sockets.last.frames('REQ').at(-1)?.[1])
+      return subscription
+    },
+  }
+}
+
+const random = seededRandom('transport-websocket')

@@ -1,0 +1,944 @@
+import { limits } from '@nip46/core'
+import { createFakeClock } from '@nip46/testing'
+import { describe, expect, test, vi } from 'vitest'
+import {
+  LIVE_WAIT_MS,
+  PUBLISH_QUEUE,
+  PUBLISH_QUEUE_CHARS,
+  PUBLISH_SENDS,
+  SEND_BUFFER_BYTES,
+} from '../src/link-publications.ts'
+import { EOSE_WAIT_MS, LINK_SUBSCRIPTIONS } from '../src/link-subscriptions.ts'
+import { AUTH_KEYS, AUTH_WAIT_MS } from '../src/relay-auth.ts'
+import {
+  BAD_FRAMES_PER_MINUTE,
+  CONNECT_MS,
+  DIAL_GAP_MS,
+  IDLE_MS,
+  PROBE_MS,
+  QUIET_MS,
+  STEADY_MS,
+} from '../src/relay-link.ts'
+import { authenticateAs, bench, event, FILTERS, ME, RELAY, START } from './fixture.ts'
+
+const SINCE = START / 1_000 - 120
+
+describe('dialling', () => {
+  test('nothing is dialled before something is wanted', () => {
+    const { clock, sockets, link } = bench()
+    clock.advance(100_000)
+    expect(sockets.all).toHaveLength(0)
+    expect(link.health()).toMatchObject({ relay: RELAY, state: 'idle' })
+  })
+
+  test('a handshake may take ten seconds, and no longer', () => {
+    const { clock, sockets, link, subscribe } = bench()
+    const { log } = subscribe()
+    clock.advance(CONNECT_MS - 1)
+    expect(link.health().state).toBe('connecting')
+    expect(log).toEqual([])
+    clock.advance(1)
+    expect(sockets.all[0]?.terminated).toBe(true)
+    expect(log).toEqual(['down unreachable: the connection took too long'])
+    expect(link.health().state).toBe('backoff')
+  })
+
+  test('waits between dials stay under a ceiling that doubles, and are not all alike', () => {
+    const { clock, sockets, subscribe } = bench()
+    subscribe()
+    const waits: number[] = []
+    for (let i = 0; i < 40; i += 1) {
+      const failedAt = clock.now()
+      sockets.last.end()
+      expect(clock.nextAt).toBeDefined()
+      const dials = sockets.all.length
+      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      waits.push(clock.now() - failedAt)
+    }
+    waits.forEach((wait, i) => {
+      expect(wait).toBeLessThan(Math.min(30_000, 1_000 * 2 ** i))
+    })
+    const late = waits.slice(6)
+    expect(Math.max(...late)).toBeGreaterThan(20_000)
+    expect(Math.min(...late)).toBeLessThan(10_000)
+    expect(new Set(waits).size).toBeGreaterThan(35)
+  })
+
+  test('an hour without the relay costs few dials, one report, and no memory', () => {
+    const { clock, sockets, link, subscribe } = bench()
+    const { log } = subscribe()
+    sockets.last.end()
+    let answered = sockets.all.length
+    const end = START + 3_600_000
+    while (clock.now() < end) {
+      clock.advance(Math.min(end, clock.nextAt ?? end) - clock.now())
+      if (sockets.all.length > answered) sockets.last.end()
+      answered = sockets.all.length
+    }
+    expect(sockets.all.length).toBeGreaterThan(100)
+    expect(sockets.all.length).toBeLessThan(400)
+    expect(log).toEqual(['down unreachable: closed (1006)'])
+    expect(clock.pending).toBe(1)
+    expect(link.health().publishing).toBe(0)
+  })
+
+  test('a minute up makes the next loss the first one again', () => {
+    const { clock, sockets, link, subscribe } = bench()
+    subscribe()
+    for (let i = 0; i < 8; i += 1) {
+      sockets.last.end()
+      const dials = sockets.all.length
+      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+    }
+    expect(link.health().failures).toBe(8)
+    sockets.last.open()
+    clock.advance(STEADY_MS - 1)
+    expect(link.health().failures).toBe(8)
+    clock.advance(1)
+    expect(link.health().failures).toBe(0)
+  })
+
+  test('connections that last a while but not a minute wait four seconds at most', () => {
+    const { clock, sockets, subscribe } = bench()
+    subscribe()
+    for (let i = 0; i < 20; i += 1) {
+      sockets.last.open()
+      clock.advance(2_000)
+      sockets.last.end()
+      const failedAt = clock.now()
+      const dials = sockets.all.length
+      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      expect(clock.now() - failedAt).toBeLessThan(4_000)
+    }
+  })
+
+  test('connections that break at once back off like failed dials', () => {
+    const { clock, sockets, subscribe } = bench()
+    subscribe()
+    let longest = 0
+    for (let i = 0; i < 40; i += 1) {
+      sockets.last.open()
+      clock.advance(300)
+      sockets.last.end()
+      const failedAt = clock.now()
+      const dials = sockets.all.length
+      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      longest = Math.max(longest, clock.now() - failedAt)
+    }
+    expect(longest).toBeGreaterThan(15_000)
+  })
+
+  test('somebody who publishes does not wait for a long backoff, and dials stay a second apart', () => {
+    const { clock, sockets, subscribe, publish } = bench()
+    subscribe()
+    for (let i = 0; i < 8; i += 1) {
+      sockets.last.end()
+      const dials = sockets.all.length
+      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+    }
+    const before = clock.now()
+    sockets.last.end()
+    publish(1)
+    const dials = sockets.all.length
+    clock.advance(DIAL_GAP_MS - 1)
+    expect(sockets.all.length).toBe(dials)
+    clock.advance(1)
+    expect(sockets.all.length).toBe(dials + 1)
+    expect(clock.now() - before).toBe(DIAL_GAP_MS)
+  })
+
+  test('wake dials at once, and probes a connection that seems open', () => {
+    const { sockets, link, goLive, clock } = bench()
+    goLive()
+    link.wake()
+    expect(sockets.last.pings).toBe(1)
+    sockets.last.pong()
+    sockets.last.end()
+    link.wake()
+    expect(sockets.all).toHaveLength(2)
+    expect(clock.now()).toBe(START)
+  })
+
+  test('an address that is forbidden is final, for subscriptions and publishes, and is not dialled', () => {
+    const { clock, sockets, subscribe, publish } = bench({
+      relay: 'ws://10.0.0.1/' as typeof RELAY,
+      allowAddress: () => false,
+    })
+    const { log } = subscribe()
+    const published = publish(1)
+    clock.advance(1)
+    expect(log).toEqual(['final relay/forbidden-address'])
+    expect(published.outcome).toEqual({ ok: false, reason: 'relay/forbidden-address' })
+    clock.advance(3_600_000)
+    expect(sockets.all).toHaveLength(0)
+  })
+
+  test('a name that resolves to a forbidden address is final too', () => {
+    const { clock, sockets, subscribe } = bench()
+    const { log } = subscribe()
+    sockets.last.end('relay/forbidden-address')
+    clock.advance(3_600_000)
+    expect(log).toEqual(['final relay/forbidden-address'])
+    expect(sockets.all).toHaveLength(1)
+  })
+})
+
+describe('a connection that falls silent', () => {
+  test('is asked for a sign of life after a minute, and given up ten seconds later', () => {
+    const { clock, sockets, goLive } = bench()
+    const { log } = goLive()
+    clock.advance(QUIET_MS - 1)
+    expect(sockets.last.pings).toBe(0)
+    clock.advance(1)
+    expect(sockets.last.pings).toBe(1)
+    clock.advance(PROBE_MS - 1)
+    expect(log).toEqual(['live'])
+    const silent = sockets.last
+    clock.advance(1)
+    expect(silent.terminated).toBe(true)
+    expect(log).toEqual(['live', 'down unreachable: the relay fell silent'])
+    clock.advance(1_000)
+    expect(sockets.all).toHaveLength(2)
+  })
+
+  test('lives on if it answers the ping, and is asked again a minute later', () => {
+    const { clock, sockets, goLive } = bench()
+    const { log } = goLive()
+    for (let i = 1; i <= 5; i += 1) {
+      clock.advance(QUIET_MS)
+      expect(sockets.last.pings).toBe(i)
+      clock.advance(5_000)
+      sockets.last.pong()
+    }
+    expect(log).toEqual(['live'])
+    expect(sockets.all).toHaveLength(1)
+  })
+
+  test('is not asked while frames come', () => {
+    const { clock, sockets, goLive } = bench()
+    goLive()
+    for (let i = 0; i < 20; i += 1) {
+      clock.advance(50_000)
+      sockets.last.get('NOTICE', 'still here')
+    }
+    expect(sockets.last.pings).toBe(0)
+  })
+
+  test('is asked with a REQ where there is no ping, and the answer is taken back', () => {
+    const { clock, sockets, goLive, link } = bench({ canPing: false })
+    goLive()
+    clock.advance(QUIET_MS)
+    const [, probe] = sockets.last.frames('REQ')
+    expect(probe?.[2]).toMatchObject({ kinds: [24133], limit: 0 })
+    sockets.last.get('EOSE', probe?.[1])
+    expect(sockets.last.frames('CLOSE')).toEqual([['CLOSE', probe?.[1]]])
+    clock.advance(PROBE_MS)
+    expect(link.health().state).toBe('open')
+    clock.advance(QUIET_MS)
+    clock.advance(PROBE_MS)
+    expect(link.health().state).not.toBe('open')
+  })
+
+  test('is noticed though the wall clock was set back', () => {
+    const monotonic = createFakeClock(START)
+    let offset = 0
+    const { goLive, link } = bench({ clock: { ...monotonic, now: () => monotonic.now() + offset } })
+    goLive()
+    monotonic.advance(30_000)
+    offset = -3_600_000
+    monotonic.advance(2 * QUIET_MS + PROBE_MS)
+    expect(link.health().state).not.toBe('open')
+  })
+})
+
+describe('bad frames', () => {
+  test('twenty a minute are borne, one more closes the connection', () => {
+    const { sockets, goLive, link } = bench()
+    const { log } = goLive()
+    const first = sockets.last
+    for (let i = 0; i < BAD_FRAMES_PER_MINUTE; i += 1) first.getText('junk')
+    expect(log).toEqual(['live'])
+    first.getText('junk')
+    expect(first.terminated).toBe(true)
+    expect(log).toEqual(['live', 'down unreachable: too many frames that are no NIP-01'])
+    expect(link.health().drops).toEqual({ 'frame/json': 21 })
+  })
+
+  test('are forgotten after a minute', () => {
+    const { clock, sockets, goLive } = bench()
+    const { log } = goLive()
+    for (let minute = 0; minute < 5; minute += 1) {
+      for (let i = 0; i < BAD_FRAMES_PER_MINUTE; i += 1) sockets.last.getText('[]')
+      clock.advance(60_001)
+      sockets.last.pong()
+    }
+    expect(log).toEqual(['live'])
+  })
+
+  test('late answers are not bad frames', () => {
+    const { sockets, goLive, link } = bench()
+    const { log } = goLive()
+    for (let i = 0; i < 100; i += 1) {
+      sockets.last.get('OK', event(i).id, true, '')
+      sockets.last.get('EVENT', 'gone', {})
+      sockets.last.get('CLOSED', 'gone', '')
+    }
+    expect(log).toEqual(['live'])
+    expect(link.health().drops).toEqual({ 'frame/unknown-ok': 100, 'frame/unknown-subscription': 200 })
+  })
+
+  test('a binary message is one', () => {
+    const { sockets, goLive, drops } = bench()
+    goLive()
+    sockets.last.getText(undefined)
+    expect(drops).toEqual(['frame/json'])
+  })
+})
+
+describe('subscriptions', () => {
+  test('are live at EOSE, or half a second after the REQ', () => {
+    const { clock, sockets, subscribe } = bench()
+    const { log } = subscribe()
+    sockets.last.open()
+    clock.advance(EOSE_WAIT_MS - 1)
+    expect(log).toEqual([])
+    clock.advance(1)
+    expect(log).toEqual(['live'])
+    sockets.last.get('EOSE', sockets.last.frames('REQ')[0]?.[1])
+    expect(log).toEqual(['live'])
+  })
+
+  test('have ids of sixteen hex characters that do not repeat', () => {
+    const { sockets, subscribe, goLive } = bench()
+    goLive()
+    for (let i = 0; i < 50; i += 1) subscribe()
+    const ids = sockets.last.frames('REQ').map(([, id]) => id)
+    expect(new Set(ids).size).toBe(51)
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{16}$/)
+  })
+
+  test('ask after a gap from a minute before the newest event, with the same id', () => {
+    const { clock, sockets, goLive } = bench()
+    goLive({
+      filters: [
+        { kinds: [24133], '#p': [ME], limit: 0 },
+        { kinds: [24133], '#p': [ME], since: SINCE },
+      ],
+    })
+    const [, id] = sockets.last.frames('REQ')[0] ?? []
+    clock.advance(50_000)
+    sockets.last.get('EVENT', id, { created_at: START / 1_000 + 40 })
+    sockets.last.get('EVENT', id, { created_at: START / 1_000 + 20 })
+    sockets.last.end()
+    clock.advance(1_000)
+    sockets.last.open()
+    expect(sockets.last.frames('REQ')).toEqual([
+      [
+        'REQ',
+        id,
+        { kinds: [24133], '#p': [ME], limit: 0 },
+        { kinds: [24133], '#p': [ME], since: START / 1_000 - 20 },
+      ],
+    ])
+  })
+
+  test.each([
+    ['from the future', START / 1_000 + 100_000, START / 1_000 - 60],
+    ['without a time', 'soon', SINCE],
+    ['from long ago', 1, SINCE],
+    ['with half a second', START / 1_000 + 0.5, SINCE],
+  ])('are not led astray by an event %s', (_, created_at, since) => {
+    const { clock, sockets, goLive } = bench()
+    goLive()
+    sockets.last.get('EVENT', sockets.last.frames('REQ')[0]?.[1], { created_at })
+    sockets.last.end()
+    clock.advance(1_000)
+    sockets.last.open()
+    expect(sockets.last.frames('REQ')[0]?.[2]).toMatchObject({ since })
+  })
+
+  test('a since that already lies later stays', () => {
+    const { clock, sockets, goLive } = bench()
+    goLive({ filters: [{ kinds: [24133], '#p': [ME], since: START / 1_000 + 50 }] })
+    sockets.last.get('EVENT', sockets.last.frames('REQ')[0]?.[1], { created_at: START / 1_000 })
+    sockets.last.end()
+    clock.advance(1_000)
+    sockets.last.open()
+    expect(sockets.last.frames('REQ')[0]?.[2]).toMatchObject({ since: START / 1_000 + 50 })
+  })
+
+  test.each(['rate-limited: slow down', 'error: busy', 'closing down', ''])(
+    'closed with "%s" ask again, later each time, until they last a minute',
+    (reason) => {
+      const { clock, sockets, goLive } = bench()
+      const { log } = goLive()
+      const [, id] = sockets.last.frames('REQ')[0] ?? []
+      const waits: number[] = []
+      for (let i = 0; i < 8; i += 1) {
+        const closedAt = clock.now()
+        const requests = sockets.last.frames('REQ').length
+        sockets.last.get('CLOSED', id, reason)
+        while (sockets.last.frames('REQ').length === requests) {
+          clock.advance((clock.nextAt ?? 0) - clock.now())
+          if (clock.now() - closedAt > 60_000) throw new Error('never asked again')
+        }
+        waits.push(clock.now() - closedAt)
+      }
+      for (const [i, wait] of waits.entries()) {
+        expect(wait).toBeGreaterThanOrEqual(1_000)
+        expect(wait).toBeLessThanOrEqual(1_000 + Math.min(30_000, 1_000 * 2 ** i))
+      }
+      expect(log).toEqual(['live', `down ${reason}`])
+      sockets.last.get('EOSE', id)
+      expect(log).toEqual(['live', `down ${reason}`, 'live'])
+      expect(sockets.all).toHaveLength(1)
+    },
+  )
+
+  test.each(['blocked: no', 'restricted: not yours', 'unsupported: no kind 24133', 'invalid: bad filter'])(
+    'closed with "%s" are over',
+    (reason) => {
+      const { clock, sockets, goLive, link } = bench()
+      const { log } = goLive()
+      sockets.last.get('CLOSED', sockets.last.frames('REQ')[0]?.[1], reason)
+      expect(log).toEqual(['live', `final ${reason}`])
+      expect(link.health().subscriptions).toBe(0)
+      sockets.last.end()
+      clock.advance(60_000)
+      expect(log).toHaveLength(2)
+    },
+  )
+
+  test.each(['invalid: limit', 'unsupported: limit 0'])(
+    'refused with "%s" drop the filter of limit 0, once, and keep to that',
+    (reason) => {
+      const { clock, sockets, goLive } = bench()
+      const live = { kinds: [24133], '#p': [ME], limit: 0 }
+      const { log } = goLive({ filters: [live, ...FILTERS] })
+      const [, id] = sockets.last.frames('REQ')[0] ?? []
+      sockets.last.get('CLOSED', id, reason)
+      expect(sockets.last.frames('REQ')[1]).toEqual(['REQ', id, ...FILTERS])
+      expect(log).toEqual(['live'])
+      sockets.last.end()
+      clock.advance(1_000)
+      sockets.last.open()
+      expect(sockets.last.frames('REQ')[0]).toEqual(['REQ', id, ...FILTERS])
+      sockets.last.get('CLOSED', id, reason)
+      expect(log.at(-1)).toBe(`final ${reason}`)
+    },
+  )
+
+  test('of nothing but limit 0 ask for one event instead', () => {
+    const { sockets, goLive } = bench()
+    goLive({ filters: [{ kinds: [24133], '#p': [ME], limit: 0 }] })
+    const [, id] = sockets.last.frames('REQ')[0] ?? []
+    sockets.last.get('CLOSED', id, 'invalid: limit')
+    expect(sockets.last.frames('REQ')[1]).toEqual(['REQ', id, { kinds: [24133], '#p': [ME], limit: 1 }])
+  })
+
+  test('that end say CLOSE, and nothing is passed on after', () => {
+    const { sockets, goLive } = bench()
+    const { events, close } = goLive()
+    const [, id] = sockets.last.frames('REQ')[0] ?? []
+    close()
+    close()
+    expect(sockets.last.frames('CLOSE')).toEqual([['CLOSE', id]])
+    sockets.last.get('EVENT', id, {})
+    expect(events).toEqual([])
+  })
+
+  test('may be as many as the limit, and the next is told so', () => {
+    const { clock, sockets, goLive, subscribe, link } = bench()
+    goLive()
+    for (let i = 1; i < LINK_SUBSCRIPTIONS; i += 1) expect(subscribe().log).toEqual([])
+    const one = subscribe()
+    const other = subscribe()
+    other.close()
+    clock.advance(1)
+    expect(one.log).toEqual(['final too-many-subscriptions'])
+    expect(other.log).toEqual([])
+    expect(link.health().subscriptions).toBe(LINK_SUBSCRIPTIONS)
+    expect(sockets.last.frames('REQ')).toHaveLength(LINK_SUBSCRIPTIONS)
+  })
+
+  test('a callback that throws does not stop the others, and its error comes to light', async () => {
+    const { sockets, goLive, subscribe } = bench()
+    const uncaught: unknown[] = []
+    const spy = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((run) => {
+      try {
+        run()
+      } catch (error) {
+        uncaught.push(error)
+      }
+    })
+    goLive({
+      onEvent: () => {
+        throw new Error('a bug of the host')
+      },
+    })
+    const { events } = subscribe()
+    const [first, second] = sockets.last.frames('REQ').map(([, id]) => id)
+    sockets.last.get('EVENT', first, { id: 1 })
+    sockets.last.get('EVENT', second, { id: 1 })
+    spy.mockRestore()
+    expect(events).toEqual([{ id: 1 }])
+    expect(uncaught).toEqual([new Error('a bug of the host')])
+  })
+
+  test('a callback may end everything', () => {
+    const { clock, sockets, goLive, link } = bench()
+    const { log } = goLive({
+      onEvent: () => {
+        void link.close()
+      },
+    })
+    const [, id] = sockets.last.frames('REQ')[0] ?? []
+    sockets.last.get('EVENT', id, {})
+    sockets.last.get('EVENT', id, {})
+    sockets.last.end()
+    clock.advance(100_000)
+    expect(log).toEqual(['live'])
+    expect(clock.pending).toBe(0)
+  })
+})
+
+describe('publishing', () => {
+  test('waits for a subscription that is on its way, and two seconds at most', () => {
+    const { clock, sockets, subscribe, publish } = bench()
+    subscribe({ authenticate: authenticateAs(1) })
+    publish(1)
+    sockets.last.open()
+    // The subscription needs AUTH, and this relay never sends a challenge.
+    sockets.last.get('CLOSED', sockets.last.frames('REQ')[0]?.[1], 'auth-required: x')
+    clock.advance(LIVE_WAIT_MS - 1)
+    expect(sockets.last.frames('EVENT')).toHaveLength(0)
+    clock.advance(1)
+    expect(sockets.last.frames('EVENT')).toHaveLength(1)
+  })
+
+  test('does not wait for a subscription that the relay told to slow down', () => {
+    const { sockets, goLive, publish } = bench()
+    goLive()
+    sockets.last.get('CLOSED', sockets.last.frames('REQ')[0]?.[1], 'rate-limited: x')
+    publish(1)
+    expect(sockets.last.frames('EVENT')).toHaveLength(1)
+  })
+
+  test('writes events in the order in which they came', () => {
+    const { sockets, subscribe, publish } = bench()
+    subscribe()
+    for (let i = 1; i <= 5; i += 1) publish(i)
+    sockets.last.open()
+    sockets.last.get('EOSE', sockets.last.frames('REQ')[0]?.[1])
+    const ids = sockets.last.frames('EVENT').map(([, sent]) => (sent as { id: string }).id)
+    expect(ids).toEqual([1, 2, 3, 4, 5].map((number) => event(number).id))
+  })
+
+  test('gives up as unreachable after the second dial that fails', () => {
+    const { clock, sockets, publish } = bench()
+    const published = publish(1)
+    sockets.last.end('ECONNREFUSED')
+    expect(published.outcome).toBeUndefined()
+    clock.advance(DIAL_GAP_MS)
+    sockets.last.end('ECONNREFUSED')
+    expect(published.outcome).toEqual({ ok: false, reason: 'unreachable: ECONNREFUSED' })
+  })
+
+  test('writes an event four times at most, whatever happens in between', () => {
+    const { clock, sockets, publish } = bench()
+    const published = publish(1)
+    for (let i = 0; i < PUBLISH_SENDS; i += 1) {
+      expect(published.outcome).toBeUndefined()
+      sockets.last.open()
+      expect(sockets.last.frames('EVENT')).toHaveLength(1)
+      sockets.last.end()
+      clock.advance(DIAL_GAP_MS)
+    }
+    expect(published.outcome).toEqual({ ok: false, reason: 'unreachable: closed (1006)' })
+    expect(sockets.all).toHaveLength(PUBLISH_SENDS)
+  })
+
+  test('a relay that always says rate-limited is tried four times, later each time', () => {
+    const { clock, sockets, goLive, publish } = bench()
+    goLive()
+    const published = publish(1)
+    const times = [clock.now()]
+    for (let i = 1; i < PUBLISH_SENDS; i += 1) {
+      sockets.last.get('OK', event(1).id, false, 'rate-limited: slow down')
+      while (sockets.last.frames('EVENT').length === i) clock.advance((clock.nextAt ?? 0) - clock.now())
+      times.push(clock.now())
+    }
+    sockets.last.get('OK', event(1).id, false, 'rate-limited: slow down')
+    expect(published.outcome).toEqual({ ok: false, reason: 'rate-limited: slow down' })
+    for (let i = 1; i < times.length; i += 1) {
+      expect((times[i] ?? 0) - (times[i - 1] ?? 0)).toBeGreaterThanOrEqual(1_000)
+    }
+  })
+
+  test.each([
+    'mute: nobody listens',
+    'blocked: no',
+    'invalid: id',
+    'pow: 20',
+    'restricted: no',
+    'error: x',
+    'no',
+  ])('a relay that says "%s" has refused', (reason) => {
+    const { sockets, goLive, publish } = bench()
+    goLive()
+    const published = publish(1)
+    sockets.last.get('OK', event(1).id, false, reason)
+    expect(published.outcome).toEqual({ ok: false, reason })
+  })
+
+  test('an OK before the event was written settles nothing', () => {
+    const { sockets, subscribe, publish, drops } = bench()
+    subscribe()
+    const published = publish(1)
+    sockets.last.open()
+    sockets.last.get('OK', event(1).id, true, '')
+    expect(published.outcome).toBeUndefined()
+    expect(drops).toEqual(['frame/unknown-ok'])
+  })
+
+  test('the same event published twice is one event with two who wait', () => {
+    const { sockets, goLive, publish, link } = bench()
+    goLive()
+    const first = publish(1)
+    const second = publish(1)
+    expect(link.health().publishing).toBe(1)
+    expect(sockets.last.frames('EVENT')).toHaveLength(2)
+    first.cancel()
+    sockets.last.get('OK', event(1).id, true, '')
+    expect(first.outcome).toBeUndefined()
+    expect(second.outcome).toEqual({ ok: true })
+  })
+
+  test('whoever gives up hears the last word of the relay', () => {
+    const { sockets, goLive, publish, link, subscribe } = bench()
+    expect(publish(9).cancel()).toBe('unreachable: not connected yet')
+    subscribe().close()
+    goLive()
+    const slow = publish(1)
+    sockets.last.get('OK', event(1).id, false, 'rate-limited: slow down')
+    expect(slow.cancel()).toBe('rate-limited: slow down')
+    expect(publish(2).cancel()).toBeUndefined()
+    expect(link.health().publishing).toBe(0)
+  })
+
+  test('the queue holds as many events as the limit, and refuses the next', () => {
+    const { clock, publish, link } = bench()
+    for (let i = 0; i < PUBLISH_QUEUE; i += 1) publish(i)
+    const next = publish(PUBLISH_QUEUE)
+    clock.advance(1)
+    expect(next.outcome).toEqual({ ok: false, reason: 'queue-full' })
+    expect(link.health().publishing).toBe(PUBLISH_QUEUE)
+  })
+
+  test('the queue holds as many characters as the limit, and refuses the next', () => {
+    const { clock, link } = bench()
+    const outcomes: unknown[] = []
+    const add = (id: string, length: number): (() => string | undefined) =>
+      link.publish({ id, frame: '[]'.padEnd(length, ' '), onSettled: (outcome) => outcomes.push(outcome) })
+    const cancel = add('a', PUBLISH_QUEUE_CHARS / 2)
+    add('b', PUBLISH_QUEUE_CHARS / 2)
+    clock.advance(1)
+    expect(outcomes).toEqual([])
+    add('c', 2)
+    clock.advance(1)
+    expect(outcomes).toEqual([{ ok: false, reason: 'queue-full' }])
+    cancel()
+    add('d', PUBLISH_QUEUE_CHARS / 2)
+    clock.advance(1)
+    expect(outcomes).toHaveLength(1)
+  })
+
+  test('writing pauses while the socket holds more than the limit', () => {
+    const { clock, sockets, goLive, publish } = bench()
+    goLive()
+    sockets.last.backlog = SEND_BUFFER_BYTES + 1
+    publish(1)
+    clock.advance(5_000)
+    expect(sockets.last.frames('EVENT')).toHaveLength(0)
+    sockets.last.backlog = SEND_BUFFER_BYTES
+    clock.advance(100)
+    expect(sockets.last.frames('EVENT')).toHaveLength(1)
+  })
+
+  test('three refusals of our time in five minutes are a sign of a wrong clock', () => {
+    const { clock, sockets, goLive, publish, link } = bench()
+    goLive()
+    const refuse = (number: number): void => {
+      publish(number)
+      sockets.last.get('OK', event(number).id, false, 'invalid: created_at too late')
+    }
+    refuse(1)
+    refuse(2)
+    expect(link.health().clockSkew).toBe(false)
+    refuse(3)
+    expect(link.health().clockSkew).toBe(true)
+    clock.advance(300_000)
+    expect(link.health().clockSkew).toBe(false)
+  })
+})
+
+describe('NIP-42', () => {
+  const challenged = (): ReturnType<typeof bench> => {
+    const one = bench()
+    one.goLive()
+    one.sockets.last.get('AUTH', 'c1')
+    return one
+  }
+  const refuse = (one: ReturnType<typeof bench>, number: number): void =>
+    one.sockets.last.get('OK', event(number).id, false, 'auth-required: x')
+  const authId = (one: ReturnType<typeof bench>, at = -1): string =>
+    (one.sockets.last.frames('AUTH').at(at)?.[1] as { id: string } | undefined)?.id ?? 'no AUTH'
+
+  test('one AUTH serves every event and REQ of its key', () => {
+    const one = challenged()
+    const authenticate = authenticateAs(1)
+    const outcomes = [1, 2, 3].map((number) => one.publish(number, authenticate))
+    for (const number of [1, 2, 3]) refuse(one, number)
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+    expect(authenticate.asked).toHaveLength(1)
+    one.sockets.last.get('OK', authId(one), true, '')
+    expect(one.sockets.last.frames('EVENT')).toHaveLength(6)
+    for (const number of [1, 2, 3]) one.sockets.last.get('OK', event(number).id, true, '')
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual([{ ok: true }, { ok: true }, { ok: true }])
+  })
+
+  test('two functions that sign with one key make one AUTH', () => {
+    const one = challenged()
+    one.publish(1, authenticateAs(1))
+    one.publish(2, authenticateAs(1))
+    refuse(one, 1)
+    refuse(one, 2)
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+  })
+
+  test('each key authenticates for itself', () => {
+    const one = challenged()
+    const first = one.publish(1, authenticateAs(1))
+    const second = one.publish(2, authenticateAs(2))
+    refuse(one, 1)
+    refuse(one, 2)
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(2)
+    one.sockets.last.get('OK', authId(one, 0), true, '')
+    one.sockets.last.get('OK', authId(one, 1), false, 'restricted: not you')
+    expect(second.outcome).toEqual({ ok: false, reason: 'restricted: not you' })
+    one.sockets.last.get('OK', event(1).id, true, '')
+    expect(first.outcome).toEqual({ ok: true })
+  })
+
+  test('a second refusal after AUTH is the end of it', () => {
+    const one = challenged()
+    const published = one.publish(1, authenticateAs(1))
+    refuse(one, 1)
+    one.sockets.last.get('OK', authId(one), true, '')
+    refuse(one, 1)
+    expect(published.outcome).toEqual({ ok: false, reason: 'auth-required: x' })
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+  })
+
+  test('a relay that never answers the AUTH gets the event once more after five seconds', () => {
+    const one = challenged()
+    one.publish(1, authenticateAs(1))
+    refuse(one, 1)
+    one.clock.advance(AUTH_WAIT_MS - 1)
+    expect(one.sockets.last.frames('EVENT')).toHaveLength(1)
+    one.clock.advance(1)
+    expect(one.sockets.last.frames('EVENT')).toHaveLength(2)
+  })
+
+  test('a challenge that comes late is still answered, and one that never comes is not waited for', () => {
+    const one = bench()
+    one.goLive()
+    const late = one.publish(1, authenticateAs(1))
+    refuse(one, 1)
+    one.clock.advance(AUTH_WAIT_MS - 1)
+    one.sockets.last.get('AUTH', 'c')
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+    one.sockets.last.get('OK', authId(one), true, '')
+    one.sockets.last.get('OK', event(1).id, true, '')
+    expect(late.outcome).toEqual({ ok: true })
+
+    const other = bench()
+    other.goLive()
+    const never = other.publish(1, authenticateAs(1))
+    refuse(other, 1)
+    other.clock.advance(AUTH_WAIT_MS)
+    expect(never.outcome).toEqual({ ok: false, reason: 'auth-required: the relay sent no challenge' })
+  })
+
+  test('a new challenge is answered anew, and the answer to the old one still counts', () => {
+    const one = challenged()
+    const authenticate = authenticateAs(1)
+    one.publish(1, authenticate)
+    refuse(one, 1)
+    one.sockets.last.get('AUTH', 'c2')
+    one.publish(2, authenticate)
+    refuse(one, 2)
+    expect(authenticate.asked).toEqual([
+      [RELAY, 'c1'],
+      [RELAY, 'c2'],
+    ])
+    one.sockets.last.get('OK', authId(one, 0), true, '')
+    one.sockets.last.get('OK', authId(one, 1), true, '')
+    expect(one.sockets.last.frames('EVENT')).toHaveLength(4)
+  })
+
+  test('an AUTH belongs to its connection', () => {
+    const one = challenged()
+    one.publish(1, authenticateAs(1))
+    refuse(one, 1)
+    const id = authId(one)
+    one.sockets.last.end()
+    one.clock.advance(DIAL_GAP_MS)
+    one.sockets.last.open()
+    one.sockets.last.get('EOSE', one.sockets.last.frames('REQ')[0]?.[1])
+    one.sockets.last.get('OK', id, true, '')
+    expect(one.drops).toEqual(['frame/unknown-ok'])
+    expect(one.sockets.last.frames('EVENT')).toHaveLength(1)
+    one.sockets.last.get('AUTH', 'c2')
+    refuse(one, 1)
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+  })
+
+  test('an authenticate that throws or signs something else is a refusal', () => {
+    const one = challenged()
+    const uncaught: unknown[] = []
+    const spy = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((run) => {
+      try {
+        run()
+      } catch (error) {
+        uncaught.push(error)
+      }
+    })
+    const throws = one.publish(1, () => {
+      throw new Error('a bug of the host')
+    })
+    const other = one.publish(2, () => event(7))
+    refuse(one, 1)
+    refuse(one, 2)
+    one.clock.advance(1)
+    spy.mockRestore()
+    const reason = expect.stringMatching(/^auth-required: /)
+    expect(throws.outcome).toEqual({ ok: false, reason })
+    expect(other.outcome).toEqual({ ok: false, reason })
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(0)
+    expect(uncaught).toEqual([new Error('a bug of the host')])
+  })
+
+  test('as many keys as the limit may authenticate at once, and the next is told so', () => {
+    const one = challenged()
+    const outcomes = Array.from({ length: AUTH_KEYS }, (_, i) => {
+      const published = one.publish(i, authenticateAs(i))
+      refuse(one, i)
+      return published
+    })
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(AUTH_KEYS)
+    one.publish(0, authenticateAs(0)).cancel()
+    outcomes[0]?.cancel()
+    const next = one.publish(AUTH_KEYS, authenticateAs(AUTH_KEYS))
+    refuse(one, AUTH_KEYS)
+    one.clock.advance(1)
+    expect(next.outcome).toMatchObject({ ok: false, reason: expect.stringMatching(/too many keys/) })
+  })
+})
+
+describe('the end', () => {
+  test('thirty seconds without a want close the link', () => {
+    let idle = 0
+    const { clock, sockets, goLive, link } = bench({
+      onIdle: () => {
+        idle += 1
+      },
+    })
+    const { close } = goLive()
+    clock.advance(IDLE_MS)
+    sockets.last.get('NOTICE', 'still here')
+    close()
+    clock.advance(IDLE_MS - 1)
+    expect(link.health().state).toBe('open')
+    clock.advance(1)
+    expect(sockets.last.closeCodes).toEqual([1000])
+    expect(idle).toBe(1)
+    clock.advance(100)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('a want within them keeps it', () => {
+    const { clock, goLive, subscribe, link } = bench()
+    const { close } = goLive()
+    close()
+    clock.advance(IDLE_MS - 1)
+    subscribe()
+    clock.advance(IDLE_MS)
+    expect(link.health().state).toBe('open')
+  })
+
+  test('close settles what waits, says CLOSE and goodbye, and leaves no timer', async () => {
+    const { clock, sockets, goLive, publish, link } = bench()
+    const { log } = goLive()
+    const published = publish(1)
+    const closed = link.close()
+    expect(published.outcome).toEqual({ ok: false, reason: 'closed' })
+    expect(sockets.last.frames('CLOSE')).toHaveLength(1)
+    expect(sockets.last.closeCodes).toEqual([1000])
+    sockets.last.end('closed (1000)')
+    await closed
+    expect(clock.pending).toBe(0)
+    expect(log).toEqual(['live'])
+  })
+
+  test('a peer that does not say goodbye is not waited for', async () => {
+    const { clock, sockets, goLive, link } = bench()
+    goLive()
+    const closed = link.close()
+    await clock.run(50)
+    await closed
+    expect(sockets.last.terminated).toBe(true)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('close while connecting or backing off leaves nothing either', async () => {
+    const connecting = bench()
+    connecting.subscribe()
+    const first = connecting.link.close()
+    await connecting.clock.run(50)
+    await first
+    expect(connecting.clock.pending).toBe(0)
+
+    const waiting = bench()
+    waiting.subscribe()
+    waiting.sockets.last.end()
+    await waiting.link.close()
+    expect(waiting.clock.pending).toBe(0)
+    expect(waiting.link.health().state).toBe('closed')
+  })
+
+  test('what a closed socket still says is not heard', () => {
+    const { sockets, goLive, drops, clock } = bench()
+    const { log, events } = goLive()
+    const [, id] = sockets.last.frames('REQ')[0] ?? []
+    const old = sockets.last
+    old.end()
+    old.get('EVENT', id, {})
+    old.getText('junk')
+    old.end()
+    clock.advance(1_000)
+    expect(events).toEqual([])
+    expect(drops).toEqual([])
+    expect(log).toEqual(['live', 'down unreachable: closed (1006)'])
+    expect(sockets.all).toHaveLength(2)
+  })
+
+  test('texts of the relay in health are bounded', () => {
+    const { sockets, goLive, link } = bench()
+    goLive()
+    sockets.last.get('NOTICE', 'n'.repeat(10_000))
+    sockets.last.end('e'.repeat(10_000))
+    expect(link.health().lastNotice).toHaveLength(limits.ERROR_CHARS)
+    expect(link.health().lastFailure).toHaveLength(limits.ERROR_CHARS)
+  })
+})
