@@ -5,15 +5,17 @@
 
 import { connectProblem, readWishes, tokenKey } from './connect-request.ts'
 import { EMPTY_LEDGER } from './ledger.ts'
-import { CONNECT_TRIES_PER_MINUTE, FRESHNESS_SECONDS, OFFERS, SESSION_RELAYS } from './limits.ts'
+import { CONNECT_TRIES_PER_MINUTE, FRESHNESS_SECONDS, OFFERS, PERMS, SESSION_RELAYS } from './limits.ts'
 import { encodeRequest, encodeResponse, parseRequest, type RequestProblem } from './message.ts'
 import type { NostrConnectOffer } from './nostrconnect-uri.ts'
-import type { Permission } from './permission.ts'
+import { mergePermissions, type Permission } from './permission.ts'
 import type { Verdict } from './port.ts'
 import { type Era, signerProfile } from './profile.ts'
 import { hashSecret } from './secret.ts'
 import {
   type Arrival,
+  acknowledge,
+  closePending,
   holdForPairing,
   newSession,
   openPairing,
@@ -69,10 +71,14 @@ export function addOffer(
     // A used token stays, to tell its owner's retry from a thief's; one that merely ran out goes.
     if (known.usedBy !== null || known.expiresAt > offer.createdAt) offers[token] = known
   }
-  if (Object.keys(offers).length >= OFFERS)
+  const token = tokenKey(secret, offer.signerPubkey)
+  const open = secret === null || secret === ''
+  const known = offers[token]
+  if (!open && known !== undefined && known.usedBy !== null)
+    throw new UsageError('this secret was used before: make a fresh one for each token')
+  if (known === undefined && Object.keys(offers).length >= OFFERS)
     throw new UsageError(`at most ${OFFERS} offers: forget old ones first`)
-  const approval = secret === null || secret === '' ? 'ask' : offer.approval
-  offers[tokenKey(secret, offer.signerPubkey)] = { ...offer, approval, usedBy: null, revoked: false }
+  offers[token] = { ...offer, approval: open ? 'ask' : offer.approval, usedBy: null, revoked: false }
   return { ...admission, offers }
 }
 
@@ -102,8 +108,11 @@ export interface AdmissionStep {
 
 /**
  * A message from a client without a session: the only way in. `connect` with a good secret opens a session; anything
- * else is refused, with an answer if there is an id to answer to. `previous` is the session of a client that
- * connects again with another token: what it was granted stays granted, what it was answered stays remembered.
+ * else is refused, with an answer if there is an id to answer to.
+ *
+ * `previous` is the session of a client that connects again with another token. If it still stands, for the same user,
+ * it goes on: the new token adds its grants, unless somebody would have to decide on them, and nothing is lost. What a
+ * session of the same user was answered stays remembered in any case.
  */
 export function admit(
   admission: Admission,
@@ -126,29 +135,73 @@ export function admit(
   const offer = liveOffer(admission, token, now)
   if (!isConnect && offer === undefined) return refuse(admission, request.id, 'unauthorized: not connected')
   if (isConnect) {
-    const parties = { signerPubkey: arrival.to, clientPubkey: arrival.from, userPubkey: offer?.userPubkey }
-    const problem = connectProblem(request, parties)
-    if (problem !== undefined) return refuse(admission, request.id, problem)
+    const userPubkey = offer?.userPubkey
+    const problem = connectProblem(request, {
+      signerPubkey: arrival.to,
+      clientPubkey: arrival.from,
+      userPubkey,
+    })
+    // A wrong secret is the same fault under any name, and counts as a try.
+    const answerable = offer !== undefined || request.params.length === 0
+    if (problem !== undefined && answerable) return refuse(admission, request.id, problem)
   }
   if (offer === undefined || offer.signerPubkey !== arrival.to) {
     return failConnect(admission, request.id, arrival.to, now)
   }
 
   const wishes = isConnect ? readWishes(request) : { requested: [], metadata: null }
-  const { userPubkey, relays } = offer
-  const granted =
-    previous?.phase === 'open' ? mergePermissions(previous.granted, offer.granted) : offer.granted
-  const fresh = newSession({ arrival, userPubkey, relays, granted, ...wishes, token, now })
-  const session = previous === undefined ? fresh : { ...fresh, ledger: previous.ledger }
+  const { userPubkey, relays, granted } = offer
+  const sameUser = previous?.userPubkey === userPubkey ? previous : undefined
+  if (sameUser !== undefined && isStanding(sameUser) && isConnect) {
+    if (offer.approval === 'ask') return { admission, ...acknowledge(sameUser, arrival, request, now) }
+    const joined = joinOffer(sameUser, offer, token, wishes, now)
+    return { admission: spend(admission, token, arrival.from), ...acknowledge(joined, arrival, request, now) }
+  }
+  // A client that changes the user starts anew: what was asked of the other one is over.
+  const closed =
+    previous === undefined ? undefined : closePending(previous, 'unauthorized: session revoked', now)
+  const { decisionTimeoutMs } = context
+  const fresh = newSession({ arrival, userPubkey, relays, granted, ...wishes, token, decisionTimeoutMs, now })
+  const session = sameUser === undefined ? fresh : { ...fresh, ledger: sameUser.ledger }
   const held = holdForPairing(session, arrival, isConnect ? request.id : null)
-  if (offer.approval === 'ask') return { admission, ...held }
+  const before = closed?.outputs ?? []
+  if (offer.approval === 'ask')
+    return { admission, session: held.session, outputs: [...before, ...held.outputs] }
   const opened = openPairing(held.session, now, context)
-  return { admission: spend(admission, token, arrival.from), ...opened }
+  return {
+    admission: spend(admission, token, arrival.from),
+    session: opened.session,
+    outputs: [...before, ...opened.outputs],
+  }
+}
+
+function isStanding({ phase }: SignerSession): boolean {
+  return phase === 'open' || phase === 'unconfirmed'
+}
+
+/** A standing session and one more token of the same user. */
+function joinOffer(
+  session: SignerSession,
+  { granted, relays }: Offer,
+  token: string,
+  { requested, metadata }: ReturnType<typeof readWishes>,
+  now: Millis,
+): SignerSession {
+  return {
+    ...session,
+    token,
+    granted: mergePermissions(session.granted, granted),
+    requested: mergePermissions(requested, session.requested).slice(0, PERMS),
+    metadata: metadata ?? session.metadata,
+    relays: [...new Set([...relays, ...session.relays])].slice(0, SESSION_RELAYS),
+    pairedAt: now,
+  }
 }
 
 /**
  * The answer to a pairing question. Allowing spends the token; if another client spent it meanwhile, or it ran out
- * or was revoked, this one is refused after all.
+ * or was revoked, this one is refused after all. Without a question to answer (it timed out, or was answered) nothing
+ * changes.
  */
 export function decidePairing(
   admission: Admission,
@@ -157,8 +210,12 @@ export function decidePairing(
   now: Millis,
   context: SignerContext,
 ): { readonly admission: Admission } & SignerStep {
+  // Whoever decides may be slower than the clock.
   if (session.phase !== 'pairing' || session.token === null) {
-    throw new UsageError('this session does not wait for a pairing decision')
+    return { admission, session, outputs: [{ type: 'ignored', reason: 'decision/unknown' }] }
+  }
+  if (session.decideBy !== null && session.decideBy <= now) {
+    return { admission, ...refusePairing(session, 'timeout: no approval', now) }
   }
   if (!verdict.allow) {
     return { admission, ...refusePairing(session, `denied: ${verdict.reason ?? 'the user said no'}`, now) }
@@ -215,9 +272,11 @@ export function acceptOffer(request: AcceptRequest, now: Millis): SignerSession 
     previousRelays: [],
     previousUntil: null,
     pairedAt: now,
+    decideBy: null,
     pairingChallengedAt: null,
     expiresAt: null,
     endsAt: null,
+    endingId: null,
     announcement: { id, texts, sends: 0, nextAt: now, until: now + ANNOUNCE_FOR_MS },
     pending: {},
     held: [],
@@ -258,11 +317,4 @@ function refuseUnreadable(admission: Admission, problem: RequestProblem): Admiss
 
 function refuse(admission: Admission, id: RequestId, error: string): AdmissionStep {
   return { admission, outputs: [], reply: encodeResponse({ type: 'error', id, error }) }
-}
-
-function mergePermissions(a: readonly Permission[], b: readonly Permission[]): readonly Permission[] {
-  const fresh = b.filter(
-    ({ method, kind }) => !a.some((known) => known.method === method && known.kind === kind),
-  )
-  return [...a, ...fresh]
 }

@@ -79,6 +79,16 @@ export function encodePermissions(permissions: readonly Permission[]): string {
   return text
 }
 
+/** Both lists without repeats, the first one first. */
+export function mergePermissions(a: readonly Permission[], b: readonly Permission[]): readonly Permission[] {
+  const merged = [...a]
+  for (const { method, kind } of b) {
+    if (merged.some((known) => known.method === method && known.kind === kind)) continue
+    merged.push(kind === undefined ? { method } : { method, kind })
+  }
+  return merged
+}
+
 /** `exact`: this very method and kind. `bare`: only by a `sign_event` without a kind. */
 export type Coverage = 'exact' | 'bare' | 'none'
 

@@ -12,10 +12,17 @@ import {
   SESSION_PENDING,
   SESSION_RELAYS,
 } from './limits.ts'
-import { encodeResponse, parseRequest, type Request, type Response } from './message.ts'
+import {
+  type EncodeResponseOptions,
+  encodeResponse,
+  parseRequest,
+  parseResponse,
+  type Request,
+  type Response,
+} from './message.ts'
 import type { ClientMetadata } from './metadata.ts'
 import { isOperationMethod, type Operation, parseOperation, type UserRelays } from './method.ts'
-import { covers, isCriticalKind, neverSignedReason, type Permission } from './permission.ts'
+import { covers, isCriticalKind, mergePermissions, neverSignedReason, type Permission } from './permission.ts'
 import type { Question, Verdict } from './port.ts'
 import { type SignerProfile, signerProfile } from './profile.ts'
 import { digestRequest } from './secret.ts'
@@ -66,11 +73,15 @@ export interface SignerSession {
   readonly previousRelays: readonly RelayUrl[]
   readonly previousUntil: Millis | null
   readonly pairedAt: Millis
+  /** With `pairing`: when nobody has decided in time. */
+  readonly decideBy: Millis | null
   /** With `pairing`: when an auth_url went out for it. A second one would make a deployed client fail the connection. */
   readonly pairingChallengedAt: Millis | null
   readonly expiresAt: Millis | null
   /** With `ending`: when the session goes even if no relay took the answer. */
   readonly endsAt: Millis | null
+  /** With `ending`: the logout whose answer is being delivered. */
+  readonly endingId: RequestId | null
   readonly announcement: Announcement | null
   readonly pending: { readonly [id: RequestId]: PendingOperation }
   /** Requests that came before the pairing was decided. */
@@ -208,6 +219,27 @@ export function step(
   now: Millis,
   context: SignerContext,
 ): SignerStep {
+  // What ran out does so first: a late yes performs nothing, nor does a session past its end.
+  if (input.type === 'wake' || !isOverdue(session, now)) return advance(session, input, now, context)
+  const woken = wake(session, now)
+  const next = advance(woken.session, input, now, context)
+  return { session: next.session, outputs: [...woken.outputs, ...next.outputs] }
+}
+
+function isOverdue(session: SignerSession, now: Millis): boolean {
+  const { phase, expiresAt, endsAt, decideBy, pending } = session
+  if (phase === 'revoked') return false
+  const past = (time: Millis | null) => time !== null && time <= now
+  if (past(expiresAt) || past(endsAt) || past(decideBy)) return true
+  return Object.values(pending).some((entry) => entry.waitingFor === 'decision' && entry.expiresAt <= now)
+}
+
+function advance(
+  session: SignerSession,
+  input: SignerInput,
+  now: Millis,
+  context: SignerContext,
+): SignerStep {
   switch (input.type) {
     case 'message':
       return receive(session, input.arrival, now, context)
@@ -241,7 +273,7 @@ export function wants(session: SignerSession): SignerWants {
   for (const pending of Object.values(session.pending)) {
     if (pending.waitingFor === 'decision') times.push(pending.expiresAt)
   }
-  if (session.phase === 'pairing') times.push(pairingDeadline(session))
+  if (session.decideBy !== null) times.push(session.decideBy)
   const listen = { relays: union(session.relays, session.previousRelays), to: session.signerPubkey }
   return times.length === 0 ? { listen } : { wakeAt: Math.min(...times), listen }
 }
@@ -265,9 +297,11 @@ export function newSession(facts: {
   readonly requested: readonly Permission[]
   readonly metadata: ClientMetadata | null
   readonly token: string
+  readonly decisionTimeoutMs: number | undefined
   readonly now: Millis
 }): SignerSession {
-  const { arrival, userPubkey, relays, granted, requested, metadata, token, now } = facts
+  const { arrival, userPubkey, granted, requested, metadata, token, now } = facts
+  const { decisionTimeoutMs = DECISION_MS } = facts
   return {
     v: 1,
     signerPubkey: arrival.to,
@@ -275,18 +309,21 @@ export function newSession(facts: {
     userPubkey,
     phase: 'pairing',
     scheme: arrival.scheme,
-    profile: signerProfile(arrival.scheme === 'nip04' ? 'SEED' : 'E'),
+    // Clients of the NIP-04 eras send what they like; each request is answered in its own shape.
+    profile: arrival.scheme === 'nip04' ? signerProfile('SEED', { acceptNative: true }) : signerProfile('E'),
     token,
     granted,
     requested,
     metadata,
-    relays,
+    relays: facts.relays.slice(0, SESSION_RELAYS),
     previousRelays: [],
     previousUntil: null,
     pairedAt: now,
+    decideBy: now + decisionTimeoutMs,
     pairingChallengedAt: null,
     expiresAt: null,
     endsAt: null,
+    endingId: null,
     announcement: null,
     pending: {},
     held: [],
@@ -297,20 +334,21 @@ export function newSession(facts: {
 
 /** The pairing was allowed: every connect that waited gets its `ack`, every held request is handled now. */
 export function openPairing(session: SignerSession, now: Millis, context: SignerContext): SignerStep {
-  let state: SignerSession = { ...session, phase: 'open', pairedAt: now, held: [] }
+  const { held } = session
+  let state: SignerSession = {
+    ...session,
+    phase: 'open',
+    pairedAt: now,
+    decideBy: null,
+    pairingChallengedAt: null,
+    held: [],
+  }
   const outputs: SignerOutput[] = []
-  for (const { arrival, connectId } of session.held) {
-    const next =
-      connectId === null
-        ? receive(state, arrival, now, context)
-        : reply(
-            state,
-            arrival,
-            connectId,
-            digestOf(arrival, state),
-            { type: 'result', id: connectId, result: 'ack' },
-            now,
-          )
+  for (const { arrival } of held) {
+    const parsed = parseRequest(arrival.text, state.profile)
+    // A logout among them ends the session for what came after it.
+    if (!parsed.ok || state.phase !== 'open') continue
+    const next = serve(state, arrival, parsed.value, now, context)
     state = next.session
     outputs.push(...next.outputs)
   }
@@ -319,18 +357,24 @@ export function openPairing(session: SignerSession, now: Millis, context: Signer
 
 /** The pairing was refused or timed out: everything that waited is answered with `error`. */
 export function refusePairing(session: SignerSession, error: string, now: Millis): SignerStep {
-  let state = session
+  const answered = answerHeld(session, error, now)
+  const refused: SignerSession = { ...answered.session, phase: 'revoked', decideBy: null }
+  return { session: refused, outputs: [...answered.outputs, { type: 'ended', reason: 'refused' }] }
+}
+
+function answerHeld(session: SignerSession, error: string, now: Millis): SignerStep {
+  let state: SignerSession = { ...session, held: [] }
   const outputs: SignerOutput[] = []
   for (const { arrival } of session.held) {
     const parsed = parseRequest(arrival.text, session.profile)
     if (!parsed.ok) continue
-    const { id } = parsed.value
-    const next = reply(state, arrival, id, digestOf(arrival, state), { type: 'error', id, error }, now)
+    const { id, method, params, native } = parsed.value
+    const digest = digestRequest(method, params)
+    const next = reply(state, arrival, digest, { type: 'error', id, error }, { now, native, method })
     state = next.session
     outputs.push(...next.outputs)
   }
-  outputs.push({ type: 'ended', reason: 'refused' })
-  return { session: { ...state, phase: 'revoked', held: [] }, outputs }
+  return { session: state, outputs }
 }
 
 /** Adds what came before the decision; the first one asks the question. */
@@ -372,28 +416,33 @@ function receive(before: SignerSession, arrival: Arrival, now: Millis, context: 
     return answerOnce(confirm(before), arrival, { type: 'error', id: problem.id, error: problem.error })
   }
   const request = parsed.value
-  if (before.phase === 'revoked' || before.phase === 'ending') return receiveEnded(before, arrival, request)
-
   const late = lateness(arrival, now)
   if (late !== undefined) {
     if (before.expiryAnsweredAt !== null && now - before.expiryAnsweredAt < EXPIRED_REPLY_EVERY_MS) {
       return ignored(before, 'event/expired')
     }
-    return answerOnce({ ...before, expiryAnsweredAt: now }, arrival, {
-      type: 'error',
-      id: request.id,
-      error: late,
-    })
+    const response: Response = { type: 'error', id: request.id, error: late }
+    return answerOnce({ ...before, expiryAnsweredAt: now }, arrival, response)
   }
-
+  if (before.phase === 'revoked' || before.phase === 'ending')
+    return receiveEnded(before, arrival, request, now)
   if (before.phase === 'pairing') {
     return holdForPairing(before, arrival, request.method === 'connect' ? request.id : null)
   }
-  const session = noticeRelay(confirm(before), arrival.relay, now)
+  return serve(noticeRelay(confirm(before), arrival.relay, now), arrival, request, now, context)
+}
+
+/** A request of a paired client, fresh when it came. */
+function serve(
+  session: SignerSession,
+  arrival: Arrival,
+  request: Request,
+  now: Millis,
+  context: SignerContext,
+): SignerStep {
   const digest = digestRequest(request.method, request.params)
   const repeated = repeatOf(session, request, digest, arrival, now)
-  if (repeated !== undefined) return repeated
-  return handle(session, arrival, request, digest, now, context)
+  return repeated ?? handle(session, arrival, request, digest, now, context)
 }
 
 /** The same request once more: still open, answered, or another one under an id in use. */
@@ -410,7 +459,7 @@ function repeatOf(
     if (pending.digest !== digest) {
       return answerOnce(session, arrival, { type: 'error', id, error: 'duplicate: request id in use' })
     }
-    const relays = union(pending.relays, [arrival.relay])
+    const relays = addRelay(pending.relays, arrival.relay)
     const changed = { ...session, pending: withPending(session.pending, id, { ...pending, relays }) }
     return ignored(changed, 'request/repeated')
   }
@@ -429,7 +478,7 @@ function repeat(session: SignerSession, id: RequestId, relay: RelayUrl, now: Mil
   if (session.phase === 'revoked') return ignored(session, 'session/ended')
   const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
   if (pending !== undefined) {
-    const relays = union(pending.relays, [relay])
+    const relays = addRelay(pending.relays, relay)
     return ignored(
       { ...session, pending: withPending(session.pending, id, { ...pending, relays }) },
       'request/repeated',
@@ -438,7 +487,7 @@ function repeat(session: SignerSession, id: RequestId, relay: RelayUrl, now: Mil
   const answer = findAnswer(session.ledger, id, now)
   if (answer === undefined || answer.text === null) return ignored(session, 'request/repeated')
   if (!answer.relays.includes(relay)) {
-    const relays = union(answer.relays, [relay])
+    const relays = addRelay(answer.relays, relay)
     return ignored(
       { ...session, ledger: recordAnswer(session.ledger, id, { ...answer, relays }, now) },
       'request/repeated',
@@ -451,7 +500,7 @@ function resend(session: SignerSession, id: RequestId, relay: RelayUrl, now: Mil
   const answer = findAnswer(session.ledger, id, now)
   if (answer === undefined || answer.text === null) return ignored(session, 'request/repeated')
   if (answer.resends >= ANSWER_RESENDS) return ignored(session, 'request/resends')
-  const relays = union(answer.relays, [relay])
+  const relays = addRelay(answer.relays, relay)
   const ledger = recordAnswer(session.ledger, id, { ...answer, relays, resends: answer.resends + 1 }, now)
   return {
     session: { ...session, ledger },
@@ -470,7 +519,7 @@ function handle(
   const { id, method, params } = request
   const native = request.native === true
   const say = (response: Response, state: SignerSession = session) =>
-    reply(state, arrival, id, digest, response, now, native)
+    reply(state, arrival, digest, response, { now, native, method })
   const sayResult = (result: string, state?: SignerSession) => say({ type: 'result', id, result }, state)
   const sayError = (error: string) => say({ type: 'error', id, error })
 
@@ -484,17 +533,17 @@ function handle(
     case 'describe':
       return sayResult(JSON.stringify(methodNames(session, context)))
     case 'switch_relays':
-      return switchRelays(session, sayResult, now, context)
+      return switchRelays(session, arrival, sayResult, now, context)
     case 'get_relays':
       return context.userRelays === undefined
         ? sayError('unsupported: unknown method')
         : sayResult(JSON.stringify(context.userRelays))
     case 'disconnect':
       return session.profile.disconnect
-        ? logout(session, arrival, sayResult, now)
+        ? logout(session, arrival, id, sayResult, now)
         : sayError('unsupported: unknown method')
     case 'logout':
-      return logout(session, arrival, sayResult, now)
+      return logout(session, arrival, id, sayResult, now)
   }
   if (!isOperationMethod(method) || (method === 'nip44_get_key' && context.nip44GetKey !== true)) {
     return sayError('unsupported: unknown method')
@@ -545,28 +594,25 @@ type Judgement =
 
 /** What needs no person: nothing outside the grants is allowed, and some things never are. */
 function judge(session: SignerSession, operation: Operation, now: Millis, context: SignerContext): Judgement {
-  if (operation.method === 'nip44_get_key') return { type: 'ask', denial: null }
   if (operation.method !== 'sign_event') {
     // The user key may equal a signer key: with a client's key it would open that client's session.
     if (context.isClientPubkey(operation.peer)) {
       return { type: 'deny', error: 'denied: pubkey belongs to a NIP-46 session' }
     }
-    return covers(session.granted, operation.method) === 'none'
-      ? { type: 'ask', denial: null }
-      : { type: 'allow' }
+    const ask = operation.method === 'nip44_get_key' || covers(session.granted, operation.method) === 'none'
+    return ask ? { type: 'ask', denial: null } : { type: 'allow' }
   }
   const { kind, created_at } = operation.template
   const cover = covers(session.granted, 'sign_event', kind)
   const never = neverSignedReason(kind)
-  // Kinds that carry authority never fall under a grant that names no kind; a person may still say yes to this one.
-  if (cover === 'bare' && isCriticalKind(kind)) {
-    const denial = `denied: kind ${kind} needs its own grant`
-    return never === undefined ? { type: 'ask', denial } : { type: 'deny', error: denial }
-  }
-  if (never !== undefined) return { type: 'deny', error: `denied: ${never}` }
+  const ungranted =
+    cover === 'bare' && isCriticalKind(kind) ? `denied: kind ${kind} needs its own grant` : null
+  if (never !== undefined) return { type: 'deny', error: ungranted ?? `denied: ${never}` }
   const ahead = created_at - Math.floor(now / 1_000)
   if (ahead > FUTURE_DENY_SECONDS)
     return { type: 'deny', error: 'denied: created_at is too far in the future' }
+  // Kinds that carry authority never fall under a grant that names no kind; a person may still say yes to this one.
+  if (ungranted !== null) return { type: 'ask', denial: ungranted }
   // Scheduled posts are legitimate; silent future-dating is not.
   if (cover === 'none' || ahead > FUTURE_ASK_SECONDS) return { type: 'ask', denial: null }
   return { type: 'allow' }
@@ -574,33 +620,42 @@ function judge(session: SignerSession, operation: Operation, now: Millis, contex
 
 function switchRelays(
   session: SignerSession,
+  arrival: Arrival,
   sayResult: (result: string, state?: SignerSession) => SignerStep,
   now: Millis,
   context: SignerContext,
 ): SignerStep {
   const preferred = context.preferredRelays.slice(0, SESSION_RELAYS)
-  if (preferred.length === 0 || sameSet(preferred, session.relays)) return sayResult('null')
-  const moved: SignerSession = {
+  const list = JSON.stringify(preferred.map(dropLoneSlash))
+  if (preferred.length === 0) return sayResult('null')
+  if (sameSet(preferred, session.relays)) {
+    // Told before, and still heard on an old relay only: the answer was lost.
+    const moved = session.previousUntil === null || !session.previousRelays.includes(arrival.relay)
+    return sayResult(moved ? 'null' : list)
+  }
+  const moving: SignerSession = {
     ...session,
     relays: preferred,
-    previousRelays: session.relays,
+    previousRelays: union(session.relays, session.previousRelays).slice(0, SESSION_RELAYS),
     previousUntil: now + SWITCH_PATIENCE_MS,
   }
-  return sayResult(JSON.stringify(preferred.map(dropLoneSlash)), moved)
+  return sayResult(list, moving)
 }
 
 function logout(
   session: SignerSession,
   arrival: Arrival,
-  sayResult: (result: string) => SignerStep,
+  id: RequestId,
+  sayResult: (result: string, state?: SignerSession) => SignerStep,
   now: Millis,
 ): SignerStep {
   if (arrival.createdAt * 1_000 < session.pairedAt - LOGOUT_REPLAY_MS)
     return ignored(session, 'request/logout-replayed')
-  const said = sayResult('ack')
+  const closed = closePending(session, 'unauthorized: session revoked', now)
+  const said = sayResult('ack', closed.session)
   return {
-    session: { ...said.session, phase: 'ending', endsAt: now + LOGOUT_GRACE_MS, pending: {} },
-    outputs: said.outputs,
+    session: { ...said.session, phase: 'ending', endsAt: now + LOGOUT_GRACE_MS, endingId: id },
+    outputs: [...closed.outputs, ...said.outputs],
   }
 }
 
@@ -624,7 +679,7 @@ function decide(session: SignerSession, id: RequestId, verdict: Verdict, now: Mi
   return {
     session: {
       ...session,
-      granted: [...session.granted, ...remember],
+      granted: mergePermissions(session.granted, remember),
       pending: withPending(session.pending, id, allowed),
     },
     outputs: [question(session, id, allowed)],
@@ -635,7 +690,7 @@ function challenge(session: SignerSession, id: RequestId, url: string, now: Mill
   if (id === PAIRING_ID) return challengePairing(session, url, now)
   const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
   if (pending === undefined || pending.challenged) return ignored(session, 'decision/unknown')
-  const expiresAt = now + CHALLENGED_DECISION_MS
+  const expiresAt = Math.max(pending.expiresAt, now + CHALLENGED_DECISION_MS)
   return {
     session: {
       ...session,
@@ -647,16 +702,13 @@ function challenge(session: SignerSession, id: RequestId, url: string, now: Mill
 
 /** Every connect that waits is sent to the page; those that come later wait for the same decision. */
 function challengePairing(session: SignerSession, url: string, now: Millis): SignerStep {
-  if (session.phase !== 'pairing' || session.pairingChallengedAt !== null)
-    return ignored(session, 'decision/unknown')
+  const { decideBy } = session
+  if (decideBy === null || session.pairingChallengedAt !== null) return ignored(session, 'decision/unknown')
   const outputs = session.held.flatMap(({ arrival, connectId: id }) =>
     id === null ? [] : [send(session, id, [arrival.relay], encodeResponse({ type: 'auth-url', id, url }))],
   )
-  return { session: { ...session, pairingChallengedAt: now }, outputs }
-}
-
-function pairingDeadline({ pairedAt, pairingChallengedAt }: SignerSession): Millis {
-  return pairingChallengedAt === null ? pairedAt + DECISION_MS : pairingChallengedAt + CHALLENGED_DECISION_MS
+  const later = Math.max(decideBy, now + CHALLENGED_DECISION_MS)
+  return { session: { ...session, pairingChallengedAt: now, decideBy: later }, outputs }
 }
 
 function complete(
@@ -668,7 +720,8 @@ function complete(
   const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
   if (pending === undefined || pending.waitingFor !== 'key') return ignored(session, 'operation/unknown')
   const response: Response = !outcome.ok
-    ? { type: 'error', id, error: outcome.error }
+    ? // An empty error text would read as success.
+      { type: 'error', id, error: outcome.error === '' ? 'internal: the operation failed' : outcome.error }
     : // Two deployed clients never settle on an empty result.
       outcome.value === ''
       ? { type: 'error', id, error: 'invalid: the plaintext is empty' }
@@ -684,17 +737,21 @@ function finish(
   now: Millis,
 ): SignerStep {
   const { [id]: _, ...rest } = session.pending
-  const text = fit(response, pending.native)
+  const text = encodeWithinLimit(response, { native: pending.native, method: pending.operation.method })
   const answer = { digest: pending.digest, text, at: now, relays: pending.relays, resends: 0 }
   const state = { ...session, pending: rest, ledger: recordAnswer(session.ledger, id, answer, now) }
   return { session: state, outputs: [send(state, id, pending.relays, text)] }
 }
 
+/** Once a relay has the answer to a logout, the session is over. */
 function published(session: SignerSession, id: RequestId): SignerStep {
-  if (session.announcement?.id === id && session.phase === 'unconfirmed') return { session, outputs: [] }
-  if (session.phase !== 'ending') return { session, outputs: [] }
+  if (session.phase !== 'ending' || session.endingId !== id) return { session, outputs: [] }
+  return loggedOut(session)
+}
+
+function loggedOut(session: SignerSession): SignerStep {
   return {
-    session: { ...session, phase: 'revoked', endsAt: null },
+    session: { ...session, phase: 'revoked', endsAt: null, endingId: null },
     outputs: [{ type: 'ended', reason: 'logout' }],
   }
 }
@@ -704,15 +761,9 @@ function wake(session: SignerSession, now: Millis): SignerStep {
   if (session.expiresAt !== null && session.expiresAt <= now) {
     return end(session, 'expired', 'unauthorized: session expired', now)
   }
-  if (session.endsAt !== null && session.endsAt <= now) {
-    return {
-      session: { ...session, phase: 'revoked', endsAt: null },
-      outputs: [{ type: 'ended', reason: 'logout' }],
-    }
-  }
-  if (session.phase === 'pairing' && pairingDeadline(session) <= now) {
+  if (session.endsAt !== null && session.endsAt <= now) return loggedOut(session)
+  if (session.decideBy !== null && session.decideBy <= now)
     return refusePairing(session, 'timeout: no approval', now)
-  }
   let state = session
   const outputs: SignerOutput[] = []
   if (state.previousUntil !== null && state.previousUntil <= now) {
@@ -740,9 +791,24 @@ function wake(session: SignerSession, now: Millis): SignerStep {
   return { session: state, outputs }
 }
 
-/** Ends a session: what is pending is answered, nothing is performed any more. */
+/** Ends a session: what waits is answered, nothing is performed any more. */
 function end(session: SignerSession, reason: 'revoked' | 'expired', error: string, now: Millis): SignerStep {
   if (session.phase === 'revoked') return { session, outputs: [] }
+  const closed = closePending(session, error, now)
+  const answered = answerHeld(closed.session, error, now)
+  const ended: SignerSession = {
+    ...answered.session,
+    phase: 'revoked',
+    decideBy: null,
+    endsAt: null,
+    endingId: null,
+    announcement: null,
+  }
+  return { session: ended, outputs: [...closed.outputs, ...answered.outputs, { type: 'ended', reason }] }
+}
+
+/** Answers what waits for a decision or a key. What the key does nevertheless leaves no more. */
+export function closePending(session: SignerSession, error: string, now: Millis): SignerStep {
   let state = session
   const outputs: SignerOutput[] = []
   for (const [id, pending] of Object.entries(session.pending)) {
@@ -750,21 +816,47 @@ function end(session: SignerSession, reason: 'revoked' | 'expired', error: strin
     state = done.session
     outputs.push(...done.outputs)
   }
-  outputs.push({ type: 'ended', reason })
-  return { session: { ...state, phase: 'revoked', announcement: null, held: [] }, outputs }
+  return { session: state, outputs }
 }
 
 // -- helpers -------------------------------------------------------------------------------------
 
-function receiveEnded(session: SignerSession, arrival: Arrival, request: Request): SignerStep {
+/** Answers a connect with `ack`; a client that connects is there. */
+export function acknowledge(
+  session: SignerSession,
+  arrival: Arrival,
+  { id, method, params, native }: Request,
+  now: Millis,
+): SignerStep {
+  const digest = digestRequest(method, params)
+  return reply(
+    confirm(session),
+    arrival,
+    digest,
+    { type: 'result', id, result: 'ack' },
+    { now, native, method },
+  )
+}
+
+function receiveEnded(session: SignerSession, arrival: Arrival, request: Request, now: Millis): SignerStep {
+  const { id, method, params } = request
   // A logout whose ack was lost gets it again while the session is ending.
-  if (session.phase === 'ending') return repeat(session, request.id, arrival.relay, arrival.createdAt * 1_000)
-  if (request.method === 'connect') return { session, outputs: [{ type: 'readmit', arrival }] }
-  return answerOnce(session, arrival, {
-    type: 'error',
-    id: request.id,
-    error: 'unauthorized: session revoked',
-  })
+  if (session.phase === 'ending') return repeat(session, id, arrival.relay, now)
+  if (method !== 'connect') {
+    return answerOnce(session, arrival, { type: 'error', id, error: 'unauthorized: session revoked' })
+  }
+  // The same connect again after its refusal: nobody is asked twice. An old `ack` is not repeated.
+  const answer = findAnswer(session.ledger, id, now)
+  const refused =
+    answer !== undefined && answer.digest === digestRequest(method, params) && isError(answer.text)
+  return refused
+    ? resend(session, id, arrival.relay, now)
+    : { session, outputs: [{ type: 'readmit', arrival }] }
+}
+
+function isError(text: string | null): boolean {
+  const parsed = text === null ? undefined : parseResponse(text)
+  return parsed?.ok === true && parsed.value.type === 'error'
 }
 
 /** Both directions: a clock that runs ahead is as wrong as one that is behind. */
@@ -796,13 +888,16 @@ function noticeRelay(session: SignerSession, relay: RelayUrl, now: Millis): Sign
 function reply(
   session: SignerSession,
   arrival: Arrival,
-  id: RequestId,
   digest: string,
   response: Response,
-  now: Millis,
-  native = false,
+  {
+    now,
+    native,
+    method,
+  }: { readonly now: Millis; readonly native: boolean | undefined; readonly method: string },
 ): SignerStep {
-  const text = fit(response, native)
+  const { id } = response
+  const text = encodeWithinLimit(response, { native: native === true, method })
   const answer = { digest, text, at: now, relays: [arrival.relay], resends: 0 }
   const ledger = recordAnswer(session.ledger, id, answer, now)
   return { session: { ...session, ledger }, outputs: [send(session, id, [arrival.relay], text)] }
@@ -814,14 +909,11 @@ function answerOnce(session: SignerSession, arrival: Arrival, response: Response
 }
 
 /** The answer as text, or a typed error if it would not fit into one event. */
-function fit(response: Response, native: boolean): string {
-  const text = encodeResponse(response, { native })
+function encodeWithinLimit(response: Response, options: EncodeResponseOptions): string {
+  const text = encodeResponse(response, options)
   if (utf8Length(text) <= MESSAGE_BYTES_OUT) return text
-  return encodeResponse({
-    type: 'error',
-    id: response.id,
-    error: 'too-large: the answer does not fit into one event',
-  })
+  const error = 'too-large: the answer does not fit into one event'
+  return encodeResponse({ type: 'error', id: response.id, error }, options)
 }
 
 function send(
@@ -849,11 +941,6 @@ function methodNames(session: SignerSession, context: SignerContext): readonly s
   return names.sort()
 }
 
-function digestOf(arrival: Arrival, session: SignerSession): string {
-  const parsed = parseRequest(arrival.text, session.profile)
-  return parsed.ok ? digestRequest(parsed.value.method, parsed.value.params) : ''
-}
-
 function ignored(session: SignerSession, reason: SignerIgnored): SignerStep {
   return { session, outputs: [{ type: 'ignored', reason }] }
 }
@@ -867,6 +954,11 @@ function withPending(
   const copy = { ...pending }
   Object.defineProperty(copy, id, { value: entry, enumerable: true, configurable: true, writable: true })
   return copy
+}
+
+/** Relays a request came from: as many as a session may use while it switches. */
+function addRelay(relays: readonly RelayUrl[], relay: RelayUrl): readonly RelayUrl[] {
+  return relays.includes(relay) || relays.length >= 2 * SESSION_RELAYS ? relays : [...relays, relay]
 }
 
 function union(a: readonly RelayUrl[], b: readonly RelayUrl[]): readonly RelayUrl[] {
