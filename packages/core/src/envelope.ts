@@ -53,7 +53,10 @@ export interface OpenContext {
   /** The scheme that this author may use: one, or either while none is fixed. `undefined`: this author is not listened to. */
   readonly scheme: (from: string, to: string) => Scheme | 'either' | undefined
   readonly now: Seconds
-  /** Whether this event was verified and handled before. Only verified ids may be in that memory. */
+  /**
+   * Whether this event was verified and handled before. Only verified ids may be in that memory. Asked before the id is
+   * recomputed: go by the id alone, the rest may be forged.
+   */
   readonly seen?: (eventId: string, event: SignedEvent) => boolean
   /** Asked just before the signature is checked: the costly part. False drops the event as `event/budget`. */
   readonly allow?: (event: SignedEvent) => boolean
@@ -115,12 +118,12 @@ function screen(value: unknown, context: OpenContext): Result<Screened, OpenProb
   if (expiration !== undefined && /^\d{1,15}$/.test(expiration) && Number(expiration) <= context.now) {
     return err('event/expired')
   }
+  if (context.seen?.(event.id, event) === true) return err('event/seen')
   const scheme = sniffScheme(event.content)
   if (allowed !== 'either' && allowed !== scheme) {
     return err(scheme === 'nip04' ? 'transport/nip04' : 'transport/nip44')
   }
   if (context.crypto.eventId(event) !== event.id) return err('event/id')
-  if (context.seen?.(event.id, event) === true) return err('event/seen')
   if (context.allow?.(event) === false) return err('event/budget')
   return ok({ event, key, scheme })
 }

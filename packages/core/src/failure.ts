@@ -64,6 +64,14 @@ export function classifyRemoteError(text: string): RemoteReason {
 }
 
 const CLASSES: readonly (readonly [RegExp, RemoteReason])[] = [
+  // Our own prefixes say it outright, whatever words follow.
+  [/^invalid: /, 'invalid'],
+  [/^denied: /, 'rejected'],
+  [/^unsupported: /, 'unsupported'],
+  [/^(?:timeout|expired): /, 'timeout'],
+  [/^rate-limited: /, 'rate-limited'],
+  [/^too-large: /, 'too-large'],
+  [/^unauthorized: (?:not connected|session)/, 'session-invalid'],
   [/unknown client|not connected|revoked|no permission created/i, 'session-invalid'],
   [/secret|already connected/i, 'bad-secret'],
   [/unsupported|unrecogni[sz]ed|unknown method|not implemented|invalid method/i, 'unsupported'],

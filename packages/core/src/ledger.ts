@@ -66,6 +66,7 @@ export function recordAnswer(ledger: Ledger, id: RequestId, answer: Answer, now:
   }
   for (let i = 0; i < chunks.length && chars > SESSION_ANSWER_CHARS; i++) {
     const chunk = chunks[i] as Chunk
+    if (Object.values(chunk).every(({ text }) => text === null)) continue
     const lean: Record<RequestId, Answer> = {}
     for (const [key, entry] of Object.entries(chunk)) {
       const drop = entry.text !== null && chars > SESSION_ANSWER_CHARS && key !== id
