@@ -164,6 +164,14 @@ describe('Params', () => {
     expect(parseOperation(method, params, USER)).toEqual({ ok: false, error })
   })
 
+  it('of sign_event may name the user and nobody else', () => {
+    const by = (pubkey: unknown): Result<unknown, string> =>
+      parseTemplate(JSON.stringify({ ...ASKED, pubkey }), USER)
+    for (const pubkey of [USER, '', null, undefined]) expect(by(pubkey)).toEqual({ ok: true, value: ASKED })
+    expect(by(PEER)).toEqual({ ok: false, error: 'invalid: pubkey is not the user of this session' })
+    expect(by(7)).toEqual({ ok: false, error: 'invalid: pubkey must be 64 lower-case hex digits' })
+  })
+
   it('of decryption hold any ciphertext', () => {
     expect(parseOperation('nip44_decrypt', [PEER, ''], USER)).toEqual({
       ok: true,

@@ -107,6 +107,13 @@ describe('Bech32', () => {
     expect(decodeBech32(text)).toBeUndefined()
   })
 
+  it('holds whole bytes: a character too many, or a stray bit, is refused', () => {
+    expect(decodeBech32('x1qqqqqqqqcxze6c')?.bytes).toEqual(new Uint8Array(5))
+    expect(decodeBech32('x1qqqqqqqqqdh4wj0')).toBeUndefined()
+    expect(decodeBech32('x1qqmkfy3s')?.bytes).toEqual(new Uint8Array(1))
+    expect(decodeBech32('x1qpxqa3vz')).toBeUndefined()
+  })
+
   it('gives back what it wrote', () => {
     const prefix = fc.stringMatching(/^[a-z0-9]{1,12}$/)
     fc.assert(

@@ -350,6 +350,7 @@ describe('A nostrconnect:// URI', () => {
 
   it('reads a plus sign as a space in names, and nowhere else', () => {
     expect(must(offer('name=My+Client%2B')).metadata.name).toBe('My Client+')
+    expect(must(offer('metadata=%7B%22name%22:%22My+Client%2B%22%7D')).metadata.name).toBe('My Client+')
     expect(must(offer('url=https://a.example/b+c')).metadata.url).toBe('https://a.example/b+c')
   })
 
