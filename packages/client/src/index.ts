@@ -1,1 +1,35 @@
-export {}
+/**
+ * @nip46/client: log in with a bunker. `connect` takes a bunker:// URI, `offer` makes a nostrconnect:// one, `resume`
+ * goes on with a saved session; each gives a {@link BunkerSession}.
+ * Crypto and transport are arguments: nothing here opens a socket or knows a curve.
+ */
+
+export {
+  type ClientMetadata,
+  type ClientProfile,
+  clientProfile,
+  type Era,
+  UsageError,
+} from '@nip46/core'
+export type { ClientAlert, ClientIgnored, ClientPhase, ClientSession } from '@nip46/core/client'
+export type {
+  BunkerSession,
+  Encryption,
+  NewAccount,
+  NostrEvent,
+  SignTemplate,
+} from './bunker-session.ts'
+export type { CallOptions } from './calls.ts'
+export { type ConnectOptions, connect } from './connect.ts'
+export { type ErrorCode, Nip46Error } from './error.ts'
+export {
+  JUNK_EVENTS_BURST,
+  JUNK_EVENTS_PER_SECOND,
+  SAVED_SESSION_CHARS,
+  TIMEOUT_MS_MAX,
+} from './limits.ts'
+export { type Offer, type OfferOptions, offer } from './offer.ts'
+export type { LoginOptions, SessionOptions, Timeouts } from './options.ts'
+export { resume } from './resume.ts'
+export { parseSavedSession, type SavedSession } from './saved-session.ts'
+export type { AuthUrl, RequestStage, SessionEvent } from './session-event.ts'

@@ -1,0 +1,104 @@
+/**
+ * A session as the host sees it: the shape of NIP-07 and of other libraries' signers, and what only NIP-46 has.
+ * Only types.
+ */
+
+import type { MethodResults, Pubkey, RelayUrl, UserRelays } from '@nip46/core'
+import type { ClientPhase } from '@nip46/core/client'
+import type { CallOptions } from './calls.ts'
+import type { SavedSession } from './saved-session.ts'
+
+/** What to sign. `created_at` is now and `tags` is `[]` where missing; a `pubkey` must be the user's. */
+export interface SignTemplate {
+  readonly kind: number
+  readonly content: string
+  readonly tags?: readonly (readonly string[])[]
+  /** Unix time in seconds. */
+  readonly created_at?: number
+  readonly pubkey?: string
+}
+
+/** A signed event (NIP-01), yours to change. */
+export interface NostrEvent {
+  kind: number
+  content: string
+  tags: string[][]
+  created_at: number
+  pubkey: string
+  id: string
+  sig: string
+}
+
+export interface Encryption {
+  /** `peer` is the other party's pubkey, 64 hex characters. */
+  readonly encrypt: (peer: string, plaintext: string, options?: CallOptions) => Promise<string>
+  readonly decrypt: (peer: string, ciphertext: string, options?: CallOptions) => Promise<string>
+}
+
+/** What era B's `create_account` asks for. */
+export interface NewAccount {
+  readonly username: string
+  readonly domain: string
+  readonly email?: string
+  /** As NIP-46 writes them: `sign_event:1,nip04_encrypt`. */
+  readonly perms?: string
+}
+
+/**
+ * One connection to a remote signer. All methods are bound: `const { signEvent } = session` works.
+ *
+ * Every promise settles: with a result that was checked, or with a `Nip46Error` whose `code` says why. Requests made
+ * while no relay is reachable wait for one until their time-out.
+ */
+export interface BunkerSession {
+  /** The user, as the remote signer named it when this connection was made. Pinned for good. */
+  readonly userPubkey: Pubkey
+  readonly remoteSigner: Pubkey
+  readonly clientPubkey: Pubkey
+  /** Used now; `switch_relays` can change them. */
+  readonly relays: readonly RelayUrl[]
+  readonly state: ClientPhase
+
+  /** {@link BunkerSession.userPubkey}, without asking anybody. */
+  readonly getPublicKey: () => Promise<string>
+  /**
+   * Resolves only with the event that was asked for: same kind, content, tags and created_at, by the user, with a
+   * correct id and signature. `E` lets libraries that brand verified events take it as one of theirs.
+   */
+  readonly signEvent: <E extends NostrEvent = NostrEvent>(
+    template: SignTemplate,
+    options?: CallOptions,
+  ) => Promise<E>
+  readonly nip04: Encryption
+  readonly nip44: Encryption
+  readonly ping: (options?: CallOptions) => Promise<'pong'>
+  /** The user's relays, where the remote signer still knows `get_relays` (texts until 2025-02). */
+  readonly getRelays: (options?: CallOptions) => Promise<UserRelays>
+  /**
+   * Asks where the remote signer wants to be reached, and moves there: the old relays are left only after a round trip
+   * over the new ones. Null: no change. The session also asks by itself when it starts, and once a day when resumed.
+   */
+  readonly switchRelays: (options?: CallOptions) => Promise<readonly RelayUrl[] | null>
+  /** The methods the remote signer knows. An error does not mean that it knows none. */
+  readonly describe: (options?: CallOptions) => Promise<readonly string[]>
+  /**
+   * DANGER: the user's NIP-44 conversation key with `peer`, 64 hex characters: permanent power to read and forge
+   * that conversation. Only remote signers of the text of 2024-02-06 know it, and few users should grant it.
+   */
+  readonly nip44GetKey: (peer: string, options?: CallOptions) => Promise<string>
+  /** Only in era B: asks a remote signer to make a new account; resolves with its pubkey. */
+  readonly createAccount?: (
+    account: NewAccount,
+    options?: CallOptions,
+  ) => Promise<MethodResults['create_account']>
+
+  /**
+   * Ends the connection on both sides and wipes the client key, after at most 3 seconds, whether or not the remote
+   * signer answers. Never rejects. Forget the saved session then.
+   */
+  readonly logout: () => Promise<void>
+  /** Ends it here only: requests in flight reject with `closed`. A saved session can be resumed later. */
+  readonly close: () => void
+  /** What `resume` needs. Throws `Nip46Error` (`closed`, `logged-out`) once the session has ended. */
+  readonly save: () => SavedSession
+}

@@ -1,0 +1,64 @@
+/**
+ * Logs in with a bunker:// URI.
+ * Never keeps the URI: the secret in it is good for one connection.
+ */
+
+import { isPubkey, parseBunkerUri, UsageError } from '@nip46/core'
+import { type ClientState, fromBunker } from '@nip46/core/client'
+import type { BunkerSession } from './bunker-session.ts'
+import { createClientKey, guardKey } from './client-key.ts'
+import { Nip46Error } from './error.ts'
+import { quiet } from './host.ts'
+import { type LoginOptions, readOptions, readWishes } from './options.ts'
+import { startSession } from './session.ts'
+
+export interface ConnectOptions extends LoginOptions {
+  /** Fail with `session/identity-changed` if the remote signer answers for another user than this one. Era B also names it in `connect`. */
+  readonly userPubkey?: string
+}
+
+/**
+ * Connects to the remote signer that a bunker:// URI names. Rejects with a `Nip46Error`: `uri/…` if the text is no
+ * usable URI, `transport/no-relay` if none of its relays can be reached within 15 s, `timeout/…` saying how far it came,
+ * `connect/secret`, `remote/error` with the remote signer's `reason`, and the other codes of `ErrorCode`.
+ *
+ * ```ts
+ * const session = await connect('bunker://…', { crypto: tinyCrypto(), transport: createRelayPool() })
+ * const event = await session.signEvent({ kind: 1, content: 'hello' })
+ * ```
+ */
+export function connect(bunkerUri: string, options: ConnectOptions): Promise<BunkerSession> {
+  return quiet(logIn(bunkerUri, options))
+}
+
+async function logIn(bunkerUri: string, options: ConnectOptions): Promise<BunkerSession> {
+  const ports = readOptions(options)
+  const { profile, perms, metadata } = readWishes(options)
+  const { userPubkey } = options
+  if (userPubkey !== undefined && !isPubkey(userPubkey)) {
+    throw new UsageError('userPubkey is a pubkey of 64 lower-case hex characters')
+  }
+  const pointer = parseBunkerUri(bunkerUri, { allowInsecure: ports.allowInsecure })
+  if (!pointer.ok) {
+    throw new Nip46Error({ code: pointer.error, message: 'this bunker:// URI cannot be used' })
+  }
+  const { remoteSigner, relays, secret } = pointer.value
+  const key = createClientKey(ports.crypto, ports.random, options.clientKey)
+  const clientPubkey = key.handle.pubkey
+  const make = (ids: readonly string[], now: number): ClientState => {
+    const facts = { clientPubkey, profile, relays, secret, perms, metadata, ids, remoteSigner }
+    const state = fromBunker({ ...facts, ...(userPubkey !== undefined && { userPubkey }) }, now)
+    const { connect: timeout } = ports.timeouts
+    return timeout === undefined ? state : withDeadline(state, now + timeout)
+  }
+  return guardKey(key, () => startSession({ key, make, secret }, ports)).session
+}
+
+/** All that is pending at the start is `connect`. */
+function withDeadline(state: ClientState, deadline: number): ClientState {
+  const pending = Object.entries(state.pending).map(([id, request]) => [
+    id,
+    { ...request, expiresAt: deadline },
+  ])
+  return { ...state, deadline, pending: Object.fromEntries(pending) }
+}

@@ -1,0 +1,62 @@
+/**
+ * The one error class of the client, with a code to switch on.
+ * Never carries a secret, a key or a plaintext of ours; words of others are cleaned for display.
+ */
+
+import {
+  cleanText,
+  type Failure,
+  type FailureCode,
+  type RelayRefusal,
+  type RemoteReason,
+  type ResultProblem,
+  type UriProblem,
+} from '@nip46/core'
+import { MESSAGE_CHARS } from './limits.ts'
+
+/**
+ * Core's {@link FailureCode}, and those of this package:
+ * - `uri/…`: the bunker:// URI (or a saved relay) cannot be used
+ * - `session/saved`: what should be a saved session is none
+ */
+export type ErrorCode = FailureCode | UriProblem | 'session/saved'
+
+/** What every promise of this package rejects with, except for a `UsageError` about the caller's own arguments. */
+export class Nip46Error extends Error {
+  override readonly name = 'Nip46Error'
+  readonly code: ErrorCode
+  /** With `remote/error`: what the remote signer meant, as far as its words tell. */
+  readonly reason: RemoteReason | undefined
+  /** With `publish/rejected`: what each relay said. */
+  readonly relays: readonly RelayRefusal[] | undefined
+
+  constructor(failure: Omit<Failure, 'code'> & { readonly code: ErrorCode }) {
+    super(cleanText(failure.message, MESSAGE_CHARS))
+    this.code = failure.code
+    this.reason = failure.reason
+    this.relays = failure.relays?.map(({ relay, reason }) => ({
+      relay,
+      reason: cleanText(reason, MESSAGE_CHARS),
+    }))
+  }
+}
+
+/** Why a result was not believed, in words. */
+export function resultError(method: string, code: ResultProblem): Nip46Error {
+  return new Nip46Error({ code, message: `${RESULT_PROBLEMS[code]} (${method})` })
+}
+
+const RESULT_PROBLEMS: Readonly<Record<ResultProblem, string>> = {
+  'response/shape': 'the remote signer answered with something that is no result of this method',
+  'response/pubkey': 'the remote signer named no valid pubkey',
+  'response/relays': 'the remote signer named no usable list of relays',
+  'response/event-mismatch': 'the remote signer returned another event than the one asked for',
+  'response/event-invalid': 'the remote signer returned an event with a wrong id or signature',
+  'session/identity-changed': 'the remote signer answers for another user than before',
+}
+
+/** The words of a failure without the token's secret, which a remote signer may have put into its error text. */
+export function withoutSecret(failure: Failure, secret: string | null): Failure {
+  if (secret === null || secret === '' || !failure.message.includes(secret)) return failure
+  return { ...failure, message: 'the remote signer answered with an error whose text held the secret' }
+}

@@ -1,0 +1,37 @@
+/**
+ * What the client takes from its host when it is given nothing else, and how it calls into what it was given.
+ * Never lets a failing callback stop the session, and never hides that failure.
+ */
+
+import type { Clock, RandomBytes } from '@nip46/core'
+
+/** The host's own time and timers. */
+export const hostClock: Clock = {
+  now: () => Date.now(),
+  setTimer: (run, afterMs) => setTimeout(run, afterMs),
+  clearTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+}
+
+/** The host's cryptographically secure random bytes. */
+export const hostRandom: RandomBytes = (length) => globalThis.crypto.getRandomValues(new Uint8Array(length))
+
+/**
+ * Runs what the caller gave us: a callback, a transport, a crypto. If it throws, the session goes on, the result is
+ * undefined, and the error surfaces where the host looks for uncaught ones, as from any event listener.
+ */
+export function callHost<T>(run: () => T): T | undefined {
+  try {
+    return run()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+    return undefined
+  }
+}
+
+/** A promise that may be left alone: its rejection is no unhandled one until somebody waits for it. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}

@@ -1,0 +1,59 @@
+/**
+ * Goes on with a saved session: no connect, no question, nothing for the user to do.
+ * Never believes the storage it came from.
+ */
+
+import { parseRelayUrl, UsageError } from '@nip46/core'
+import { type ClientSession, fromSession } from '@nip46/core/client'
+import type { BunkerSession } from './bunker-session.ts'
+import { type ClientKey, createClientKey, guardKey } from './client-key.ts'
+import { Nip46Error } from './error.ts'
+import { fromHex } from './hex.ts'
+import { quiet } from './host.ts'
+import { type Ports, readOptions, type SessionOptions } from './options.ts'
+import { parseSavedSession, type SavedSession } from './saved-session.ts'
+import { type Start, startSession } from './session.ts'
+
+/**
+ * The session that `save()` wrote down, ready at once: its requests wait until a relay is reached. Rejects with a
+ * `Nip46Error`: `session/saved` if it is none, `uri/relay-insecure` if it needs `allowInsecureRelays`.
+ *
+ * ```ts
+ * const session = await resume(parseSavedSession(stored), { crypto, transport })
+ * ```
+ */
+export function resume(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {
+  return quiet(goOn(saved, options))
+}
+
+async function goOn(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {
+  const ports = readOptions(options)
+  const { clientSecretKey, session } = parseSavedSession(saved)
+  for (const relay of [...session.relays, ...session.originRelays]) {
+    if (parseRelayUrl(relay, { allowInsecure: ports.allowInsecure }).ok) continue
+    const message = 'a relay of this session is not encrypted: see allowInsecureRelays'
+    throw new Nip46Error({ code: 'uri/relay-insecure', message })
+  }
+  const key = keyOf(clientSecretKey, session, ports)
+  // A time from the future, read from a broken store or before the clock was set back, would hide every answer.
+  const lastSeen = Math.min(session.lastSeen ?? 0, Math.floor(ports.clock.now() / 1_000))
+  return guardKey(key, () => {
+    const make: Start['make'] = (ids, now) => fromSession({ ...session, lastSeen }, ids, now)
+    return startSession({ key, make, secret: null }, ports).session
+  })
+}
+
+function keyOf(clientSecretKey: string, session: ClientSession, { crypto, random }: Ports): ClientKey {
+  const secret = fromHex(clientSecretKey)
+  let key: ClientKey | undefined
+  try {
+    key = createClientKey(crypto, random, secret)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+  } finally {
+    secret.fill(0)
+  }
+  if (key?.handle.pubkey === session.clientPubkey) return key
+  key?.destroy()
+  throw new Nip46Error({ code: 'session/saved', message: 'the key of this saved session is not its own' })
+}

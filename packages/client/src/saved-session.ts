@@ -1,0 +1,141 @@
+/**
+ * What is kept of a session between two runs of the host, and how it is read back.
+ * Never believes what is read: storage is shared with other code, and old versions of it.
+ */
+
+import {
+  type ClientProfile,
+  type Era,
+  isHex64,
+  limits,
+  type Pubkey,
+  parsePubkey,
+  parseRelayUrl,
+  type RelayUrl,
+} from '@nip46/core'
+import type { ClientSession } from '@nip46/core/client'
+import { Nip46Error } from './error.ts'
+import { SAVED_SESSION_CHARS } from './limits.ts'
+
+/**
+ * JSON. Store it as you would a password: who has `clientSecretKey` can ask the remote signer for everything it
+ * granted to this app, and read the session's messages.
+ */
+export interface SavedSession {
+  readonly v: 1
+  /** The client's secret key, 64 hex characters. Not the user's key. */
+  readonly clientSecretKey: string
+  readonly session: ClientSession
+}
+
+/**
+ * A saved session from storage: the object or its JSON text. Members that are not known are left out.
+ * Throws `Nip46Error` with code `session/saved`, whatever it is given.
+ */
+export function parseSavedSession(value: unknown): SavedSession {
+  const saved = readSaved(fromJson(value))
+  if (saved === undefined)
+    throw new Nip46Error({ code: 'session/saved', message: 'this is no saved session' })
+  return saved
+}
+
+type Members = { readonly [name: string]: unknown }
+
+/** One trip through JSON leaves nothing that could run code or throw later. */
+function fromJson(value: unknown): unknown {
+  try {
+    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    return text === undefined || text.length > SAVED_SESSION_CHARS ? undefined : JSON.parse(text)
+  } catch {
+    // Broken text, a circle, a getter of somebody else: all the same. Not passed on, since it could hold the key.
+    return undefined
+  }
+}
+
+function readSaved(value: unknown): SavedSession | undefined {
+  const { v, clientSecretKey, session } = membersOf(value)
+  const read = readSession(membersOf(session))
+  if (v !== 1 || !isHex64(clientSecretKey) || read === undefined) return undefined
+  return { v, clientSecretKey, session: read }
+}
+
+function readSession(members: Members): ClientSession | undefined {
+  const { v, lastSeen = null, lastSwitchAt = null } = members
+  const clientPubkey = readPubkey(members['clientPubkey'])
+  const remoteSigner = readPubkey(members['remoteSigner'])
+  const userPubkey = readPubkey(members['userPubkey'])
+  const relays = readRelays(members['relays'], limits.SESSION_RELAYS)
+  const originRelays = readRelays(members['originRelays'], limits.URI_RELAYS)
+  const profile = readProfile(membersOf(members['profile']))
+  if (v !== 1 || !isTime(lastSeen) || !isTime(lastSwitchAt)) return undefined
+  if (clientPubkey === undefined || remoteSigner === undefined || userPubkey === undefined) return undefined
+  if (relays === undefined || originRelays === undefined || profile === undefined) return undefined
+  return {
+    v,
+    clientPubkey,
+    remoteSigner,
+    userPubkey,
+    relays,
+    originRelays,
+    profile,
+    lastSeen,
+    lastSwitchAt,
+  }
+}
+
+function readPubkey(value: unknown): Pubkey | undefined {
+  const pubkey = isHex64(value) ? parsePubkey(value) : undefined
+  return pubkey?.ok === true ? pubkey.value : undefined
+}
+
+function readRelays(value: unknown, max: number): readonly RelayUrl[] | undefined {
+  if (!Array.isArray(value) || value.length === 0 || value.length > max) return undefined
+  const relays: RelayUrl[] = []
+  for (const item of value as readonly unknown[]) {
+    const relay = typeof item === 'string' ? parseRelayUrl(item, { allowInsecure: true }) : undefined
+    if (relay?.ok !== true) return undefined
+    if (!relays.includes(relay.value)) relays.push(relay.value)
+  }
+  return relays
+}
+
+function readProfile(members: Members): ClientProfile | undefined {
+  const { era, scheme, connectParam, logout } = members
+  const { connectMetadata, allowLegacyAck, userPubkeyFallback, switchRelays } = members
+  if (!isOneOf(era, ERAS) || !isOneOf(scheme, SCHEMES)) return undefined
+  if (!isOneOf(connectParam, CONNECT_PARAMS) || !isOneOf(logout, LOGOUTS)) return undefined
+  if (!isFlag(connectMetadata) || !isFlag(allowLegacyAck)) return undefined
+  if (!isFlag(userPubkeyFallback) || !isFlag(switchRelays)) return undefined
+  return {
+    era,
+    scheme,
+    connectParam,
+    connectMetadata,
+    allowLegacyAck,
+    userPubkeyFallback,
+    switchRelays,
+    logout,
+  }
+}
+
+const ERAS: readonly Era[] = ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E']
+const SCHEMES: readonly ClientProfile['scheme'][] = ['nip44', 'nip04']
+const CONNECT_PARAMS: readonly ClientProfile['connectParam'][] = ['remote-signer', 'client', 'user']
+const LOGOUTS: readonly ClientProfile['logout'][] = ['logout', 'disconnect', 'none']
+
+function isOneOf<T>(value: unknown, names: readonly T[]): value is T {
+  return names.includes(value as T)
+}
+
+function isFlag(value: unknown): value is boolean {
+  return typeof value === 'boolean'
+}
+
+function isTime(value: unknown): value is number | null {
+  return value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
+}
+
+function membersOf(value: unknown): Members {
+  const known = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+  return Object.assign(Object.create(null) as Record<string, unknown>, known)
+}

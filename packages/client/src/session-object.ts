@@ -1,0 +1,115 @@
+/**
+ * Builds the object that the host holds of a session: every method bound, every promise safe to be left alone.
+ * Never talks to a relay; requests go through `calls`, the rest through the machine.
+ */
+
+import { type Pubkey, parseTemplate, type SignedEvent, UsageError } from '@nip46/core'
+import { sessionOf } from '@nip46/core/client'
+import type { BunkerSession, Encryption, NostrEvent, SignTemplate } from './bunker-session.ts'
+import type { CallOptions, Calls } from './calls.ts'
+import type { ClientKey } from './client-key.ts'
+import { Nip46Error } from './error.ts'
+import { quiet } from './host.ts'
+import type { Loop } from './loop.ts'
+import type { Ports } from './options.ts'
+import type { SavedSession } from './saved-session.ts'
+
+export interface SessionParts {
+  readonly key: ClientKey
+  readonly loop: Loop
+  readonly calls: Calls
+  readonly ports: Ports
+  /** How it ended, once it has. */
+  readonly ended: () => 'logged-out' | 'closed' | undefined
+  readonly ending: Promise<void>
+}
+
+export function createSessionObject({ key, loop, calls, ports, ended, ending }: SessionParts): BunkerSession {
+  const ask: Calls['call'] = (method, params, options) => {
+    if (ended() !== 'logged-out') return calls.call(method, params, options)
+    return Promise.reject(new Nip46Error({ code: 'logged-out', message: 'this session was logged out' }))
+  }
+  const call: Calls['call'] = (method, params, options) => quiet(ask(method, params, options))
+
+  const encryption = (scheme: 'nip04' | 'nip44'): Encryption => ({
+    encrypt: (peer, plaintext, options) => call(`${scheme}_encrypt`, [peer, plaintext], options),
+    decrypt: (peer, ciphertext, options) => call(`${scheme}_decrypt`, [peer, ciphertext], options),
+  })
+
+  const signEvent = async (template: SignTemplate, options?: CallOptions): Promise<NostrEvent> => {
+    const text = templateText(template, userPubkey(), Math.floor(ports.clock.now() / 1_000))
+    return editable(await ask('sign_event', [text], options))
+  }
+
+  const userPubkey = (): Pubkey => known(loop.state().userPubkey)
+
+  return Object.freeze({
+    get userPubkey() {
+      return userPubkey()
+    },
+    get remoteSigner() {
+      return known(loop.state().remoteSigner)
+    },
+    clientPubkey: key.handle.pubkey,
+    get relays() {
+      return loop.state().relays
+    },
+    get state() {
+      return loop.state().phase
+    },
+    getPublicKey: () => Promise.resolve(userPubkey()),
+    // The type parameter only says which library's name for a verified event is wanted.
+    signEvent: <E extends NostrEvent>(template: SignTemplate, options?: CallOptions) =>
+      quiet(signEvent(template, options) as Promise<E>),
+    nip04: Object.freeze(encryption('nip04')),
+    nip44: Object.freeze(encryption('nip44')),
+    ping: (options?: CallOptions) => call('ping', [], options),
+    getRelays: (options?: CallOptions) => call('get_relays', [], options),
+    switchRelays: (options?: CallOptions) => call('switch_relays', [], options),
+    describe: (options?: CallOptions) => call('describe', [], options),
+    nip44GetKey: (peer: string, options?: CallOptions) => call('nip44_get_key', [peer], options),
+    ...(loop.state().profile.era === 'B' && { createAccount: accountMaker(call) }),
+    logout() {
+      loop.feed({ type: 'logout' })
+      return ending
+    },
+    close: () => loop.feed({ type: 'close' }),
+    save(): SavedSession {
+      const state = loop.state()
+      const session = sessionOf(state)
+      const reason = state.phase === 'logging-out' ? 'logged-out' : ended()
+      if (session === undefined || reason !== undefined) {
+        throw new Nip46Error({ code: reason ?? 'closed', message: 'this session has ended' })
+      }
+      return { v: 1, clientSecretKey: key.exportHex(), session }
+    },
+  })
+}
+
+function accountMaker(call: Calls['call']): NonNullable<BunkerSession['createAccount']> {
+  return ({ username, domain, email, perms }, options) => {
+    const params = [username, domain]
+    if (email !== undefined || perms !== undefined) params.push(email ?? '')
+    if (perms !== undefined) params.push(perms)
+    return call('create_account', params, options)
+  }
+}
+
+/** NIP-46's param of sign_event, with the user's pubkey, without which one widespread remote signer cannot read it. */
+function templateText(template: SignTemplate, userPubkey: Pubkey, now: number): string {
+  const { kind, content, tags = [], created_at = now, pubkey = userPubkey } = template
+  const text = JSON.stringify({ kind, created_at, tags, content, pubkey })
+  const parsed = parseTemplate(text, userPubkey)
+  if (!parsed.ok) throw new UsageError(`this event cannot be asked for: ${parsed.error}`)
+  return text
+}
+
+function editable(event: SignedEvent): NostrEvent {
+  return { ...event, tags: event.tags.map((tag) => [...tag]) }
+}
+
+/** Both keys are known before the host gets the session. */
+export function known(pubkey: Pubkey | null): Pubkey {
+  if (pubkey === null) throw new UsageError('the session is not ready')
+  return pubkey
+}
