@@ -63,7 +63,8 @@ export function parseSignedEvent(value: unknown): Result<SignedEvent, 'event/sha
   if (!isHex64(id) || !isHex64(pubkey)) return err('event/shape')
   if (typeof sig !== 'string' || !HEX128.test(sig)) return err('event/shape')
   if (!Number.isSafeInteger(created_at) || (created_at as number) < 0) return err('event/shape')
-  if (!Number.isSafeInteger(kind) || (kind as number) < 0 || (kind as number) > 65_535) return err('event/shape')
+  if (!Number.isSafeInteger(kind) || (kind as number) < 0 || (kind as number) > 65_535)
+    return err('event/shape')
   if (typeof content !== 'string' || !Array.isArray(tags)) return err('event/shape')
   if (content.length > EVENT_CHARS_IN || tags.length > CARRIER_TAGS) return err('event/too-large')
   let chars = content.length

@@ -22,7 +22,9 @@ export type RequestId = string
 export type Scheme = 'nip44' | 'nip04'
 
 /** A value, or the peer's fault as a value. A caller's mistake throws {@link UsageError} instead. */
-export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E }
+export type Result<T, E> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: E }
 
 export function ok<T>(value: T): { readonly ok: true; readonly value: T } {
   return { ok: true, value }
