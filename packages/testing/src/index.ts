@@ -5,6 +5,16 @@
 
 export { type CryptoCase, cryptoCases } from './crypto-cases.ts'
 export { createFakeClock, FAKE_CLOCK_RUNS, type FakeClock, systemClock } from './fake-clock.ts'
+export { type HostileAnswer, hostileAnswers } from './hostile-answers.ts'
+export {
+  createHostilePeer,
+  HEARD_MESSAGES,
+  type Heard,
+  type HostilePeer,
+  type HostilePeerOptions,
+  type HostileScript,
+  type Move,
+} from './hostile-peer.ts'
 export {
   CATCH_UP_OVERLAP_SECONDS,
   createMemoryRelay,
