@@ -146,6 +146,7 @@ export function createRelay(options: RelayOptions): RelayServer {
   const releases: (() => void)[] = []
   let own: Server | undefined
   let sweepTimer: unknown
+  let closing: Promise<void> | undefined
 
   // `closeTimeout` is an option of ws that its types do not know yet.
   const wsOptions = {
@@ -229,7 +230,6 @@ export function createRelay(options: RelayOptions): RelayServer {
   }
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    socket.on('error', () => drop('socket-error'))
     if (!socket.writable) {
       // Refused a moment ago, and its request arrived all the same.
       socket.destroy()
@@ -241,6 +241,7 @@ export function createRelay(options: RelayOptions): RelayServer {
       if (ours) refuseSocket(socket, '404 Not Found')
       return
     }
+    if (!ours) socket.on('error', () => drop('socket-error'))
     const entered = enterUpgrade(request, ours)
     if (typeof entered === 'string') {
       drop(entered)
@@ -258,11 +259,19 @@ export function createRelay(options: RelayOptions): RelayServer {
   }
 
   /** A socket of our own server was counted when it was accepted; what a proxy says of it was not. */
-  const enterUpgrade = (request: IncomingMessage, ours: boolean): (() => void) | AdmissionRefusal => {
+  const enterUpgrade = (
+    request: IncomingMessage,
+    ours: boolean,
+  ): (() => void) | AdmissionRefusal | 'internal' => {
     const { addressOf } = options
-    if (!ours)
-      return admission.enter(addressOf === undefined ? request.socket.remoteAddress : addressOf(request))
-    return addressOf === undefined ? () => {} : forwarded.enter(addressOf(request))
+    if (addressOf === undefined) return ours ? () => {} : admission.enter(request.socket.remoteAddress)
+    try {
+      return (ours ? forwarded : admission).enter(addressOf(request))
+    } catch (error) {
+      // The host's code, over what a stranger wrote.
+      options.onError?.(error)
+      return 'internal'
+    }
   }
 
   // -- the own server --------------------------------------------------------------------------
@@ -357,6 +366,30 @@ export function createRelay(options: RelayOptions): RelayServer {
     return server
   }
 
+  const shut = async (): Promise<void> => {
+    state = 'closed'
+    clock.clearTimer(sweepTimer)
+    for (const release of releases.splice(0)) release()
+    const server = own
+    const gone =
+      server === undefined ? Promise.resolve() : new Promise<void>((resolve) => server.close(() => resolve()))
+    const leaving = [...connections].map(({ socket, session }) => {
+      session.end()
+      socket.close(1001, 'the relay closes')
+      return socket
+    })
+    connections.clear()
+    // Sockets that are no WebSocket yet have nothing to say goodbye to.
+    for (const [socket, timer] of sockets) if (timer !== undefined) socket.destroy()
+    const left = leaving.map(
+      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    )
+    await within(limits.closeMs, Promise.all(left))
+    for (const socket of leaving) socket.terminate()
+    for (const socket of sockets.keys()) socket.destroy()
+    await within(limits.closeMs, gone)
+  }
+
   return {
     async listen() {
       open()
@@ -394,27 +427,9 @@ export function createRelay(options: RelayOptions): RelayServer {
 
     handleRequest,
 
-    async close() {
-      if (state === 'closed') return
-      state = 'closed'
-      clock.clearTimer(sweepTimer)
-      for (const release of releases.splice(0)) release()
-      const server = own
-      const gone =
-        server === undefined
-          ? Promise.resolve()
-          : new Promise<void>((resolve) => server.close(() => resolve()))
-      const webSocketsOpen = [...connections].map(({ socket, session }) => {
-        session.end()
-        socket.close(1001, 'the relay closes')
-        return new Promise<void>((resolve) => socket.once('close', () => resolve()))
-      })
-      connections.clear()
-      // Sockets that are no WebSocket yet have nothing to say goodbye to.
-      for (const [socket, timer] of sockets) if (timer !== undefined) socket.destroy()
-      await within(limits.closeMs, Promise.all(webSocketsOpen))
-      for (const socket of sockets.keys()) socket.destroy()
-      await within(limits.closeMs, gone)
+    close() {
+      closing ??= shut()
+      return closing
     },
 
     stats: () => ({
@@ -434,6 +449,7 @@ export function createRelay(options: RelayOptions): RelayServer {
 const STATUS = {
   connections: '503 Service Unavailable',
   'connections-per-address': '429 Too Many Requests',
+  internal: '500 Internal Server Error',
 } as const
 const TEXT = 'text/plain; charset=utf-8'
 const NOSTR_JSON = 'application/nostr+json'

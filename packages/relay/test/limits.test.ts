@@ -185,6 +185,21 @@ describe('connections', () => {
     expect(relay.stats().connections).toBe(2)
   })
 
+  test('a host that stumbles over a request loses that request only', async () => {
+    const errors: unknown[] = []
+    const { url, relay } = await start({
+      addressOf: (request) => {
+        if (request.url === '/?bad') throw new Error('no such address')
+        return '1.1.1.1'
+      },
+      onError: (error) => errors.push(error),
+    })
+    await expect(connect(`${url}?bad`)).rejects.toThrow('500')
+    expect((await (await connect(url)).subscribe('a', {}))[0]).toBe('EOSE')
+    expect(errors).toEqual([new Error('no such address')])
+    expect(relay.stats().dropped).toEqual({ internal: 1 })
+  })
+
   test('a TCP connection that never asks for anything ends after handshakeMs', async () => {
     const { port, relay, url } = await start({ limits: { handshakeMs: 50 } })
     const client = await connect(url)
