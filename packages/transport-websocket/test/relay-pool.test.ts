@@ -1,0 +1,278 @@
+import { type RelayUrl, UsageError } from '@nip46/core'
+import { createFakeClock, type FakeClock, seededRandom } from '@nip46/testing'
+import { beforeEach, describe, expect, test } from 'vitest'
+import {
+  createRelayPool,
+  type FrameDrop,
+  PUBLISH_MS,
+  type RelayPool,
+  type RelayPoolOptions,
+} from '../src/index.ts'
+import { FakeWebSocket } from './fake-web-socket.ts'
+import { event, FILTERS, relayUrl } from './fixture.ts'
+
+const A = relayUrl('wss://a.example.com')
+const B = relayUrl('wss://b.example.com')
+const C = relayUrl('wss://c.example.com')
+
+let clock: FakeClock
+
+function createPool(options: RelayPoolOptions = {}): RelayPool {
+  const random = seededRandom('pool')
+  return createRelayPool({
+    WebSocket: FakeWebSocket,
+    clock,
+    randomBytes: (length) => random.bytes(length),
+    ...options,
+  })
+}
+
+function socketOf(relay: RelayUrl): FakeWebSocket {
+  const socket = FakeWebSocket.all.findLast(({ url }) => url === relay)
+  if (socket === undefined) throw new Error(`nobody dialled ${relay}`)
+  return socket
+}
+
+function subscribe(pool: RelayPool, relays: readonly RelayUrl[]): { readonly log: string[]; close(): void } {
+  const log: string[] = []
+  const subscription = pool.subscribe({
+    relays,
+    filters: FILTERS,
+    onEvent: () => log.push('event'),
+    onLive: (relay) => log.push(`live ${relay}`),
+    onDown: (relay, reason, final) => log.push(`${final ? 'final' : 'down'} ${relay} ${reason}`),
+  })
+  return { log, close: () => subscription.close() }
+}
+
+beforeEach(() => {
+  clock = createFakeClock()
+  FakeWebSocket.all = []
+})
+
+describe('publishing to a pool', () => {
+  test('resolves at the first OK, and goes on telling the other relays', async () => {
+    const pool = createPool()
+    const published = pool.publish([A, B], event(1))
+    socketOf(A).open()
+    socketOf(A).get('OK', event(1).id, true, '')
+    expect(await published).toEqual({ ok: true, value: { relay: A } })
+    clock.advance(3_000)
+    socketOf(B).open()
+    expect(socketOf(B).frames('EVENT')).toHaveLength(1)
+    socketOf(B).get('OK', event(1).id, true, '')
+    expect(pool.health().map(({ publishing }) => publishing)).toEqual([0, 0])
+  })
+
+  test('gives every relay up when the time is up, with what is known of each', async () => {
+    const pool = createPool()
+    const published = pool.publish([A, B, C], event(1))
+    socketOf(A).open()
+    socketOf(B).open()
+    socketOf(B).get('OK', event(1).id, false, 'blocked: no')
+    clock.advance(PUBLISH_MS - 1)
+    await clock.settle()
+    let settled = false
+    void published.then(() => {
+      settled = true
+    })
+    await clock.settle()
+    expect(settled).toBe(false)
+    await clock.run(1)
+    expect(await published).toEqual({
+      ok: false,
+      error: [
+        { relay: A, reason: 'timeout' },
+        { relay: B, reason: 'blocked: no' },
+        { relay: C, reason: expect.stringMatching(/^unreachable/) },
+      ],
+    })
+  })
+
+  test('stops telling the others when the time is up, though one had said OK', async () => {
+    const pool = createPool()
+    const published = pool.publish([A, B], event(1), { timeoutMs: 2_000 })
+    socketOf(A).open()
+    socketOf(A).get('OK', event(1).id, true, '')
+    await published
+    clock.advance(2_000)
+    socketOf(B).open()
+    expect(socketOf(B).frames('EVENT')).toHaveLength(0)
+  })
+
+  test.each([
+    ['zero', 0],
+    ['a negative one', -5],
+  ])('with a time-out of %s is over at once', async (_, timeoutMs) => {
+    const published = createPool().publish([A], event(1), { timeoutMs })
+    await clock.run(0)
+    expect(await published).toMatchObject({ ok: false })
+  })
+
+  test.each([
+    ['that is no number', Number.NaN],
+    ['without end', Number.POSITIVE_INFINITY],
+  ])('with a time-out %s does not end at once', async (_, timeoutMs) => {
+    const pool = createPool()
+    const published = pool.publish([A], event(1), { timeoutMs })
+    await clock.run(1_000)
+    socketOf(A).open()
+    socketOf(A).get('OK', event(1).id, true, '')
+    expect(await published).toMatchObject({ ok: true })
+  })
+
+  test('leaves no listener on the signal, however it ends', async () => {
+    const pool = createPool()
+    const listeners = new Set<() => void>()
+    const signal = {
+      aborted: false,
+      addEventListener: (_: 'abort', listener: () => void) => void listeners.add(listener),
+      removeEventListener: (_: 'abort', listener: () => void) => void listeners.delete(listener),
+    }
+    const good = pool.publish([A], event(1), { signal })
+    expect(listeners.size).toBe(1)
+    socketOf(A).open()
+    socketOf(A).get('OK', event(1).id, true, '')
+    await good
+    expect(listeners.size).toBe(0)
+    const bad = pool.publish([A], event(2), { signal })
+    socketOf(A).get('OK', event(2).id, false, 'blocked: no')
+    await bad
+    expect(listeners.size).toBe(0)
+  })
+})
+
+describe('the relays of a pool', () => {
+  test('share one connection among subscriptions and publishes', async () => {
+    const pool = createPool()
+    subscribe(pool, [A])
+    subscribe(pool, [A, B])
+    void pool.publish([A], event(1))
+    expect(FakeWebSocket.all.map(({ url }) => url)).toEqual([A, B])
+  })
+
+  test('are as many as the limit; the longest unused idle one makes room', async () => {
+    const pool = createPool({ maxRelays: 2 })
+    const first = subscribe(pool, [A])
+    const second = subscribe(pool, [B])
+    const third = subscribe(pool, [C])
+    expect(await pool.publish([C], event(1))).toEqual({
+      ok: false,
+      error: [{ relay: C, reason: 'too-many-relays' }],
+    })
+    expect(third.log).toEqual([`final ${C} too-many-relays`])
+    first.close()
+    second.close()
+    subscribe(pool, [A]).close()
+    subscribe(pool, [C])
+    expect(pool.health().map(({ relay }) => relay)).toEqual([A, C])
+  })
+
+  test('are let go after half a minute without a want', () => {
+    const pool = createPool()
+    const { close } = subscribe(pool, [A])
+    socketOf(A).open()
+    close()
+    clock.advance(29_999)
+    expect(pool.health()).toHaveLength(1)
+    clock.advance(1)
+    expect(pool.health()).toEqual([])
+    expect(socketOf(A).closeCodes).toEqual([1000])
+    clock.advance(100)
+    expect(clock.pending).toBe(0)
+    subscribe(pool, [A])
+    expect(FakeWebSocket.all).toHaveLength(2)
+  })
+
+  test('are reported in health, with what was dropped', () => {
+    const dropped: [RelayUrl, FrameDrop][] = []
+    const pool = createPool({ onDrop: (relay, code) => dropped.push([relay, code]) })
+    subscribe(pool, [A])
+    socketOf(A).open()
+    socketOf(A).get('FOO')
+    socketOf(A).get('NOTICE', 'maintenance at noon')
+    expect(pool.health()).toEqual([
+      {
+        relay: A,
+        state: 'open',
+        since: clock.now(),
+        subscriptions: 1,
+        live: 0,
+        publishing: 0,
+        failures: 0,
+        lastFailure: undefined,
+        lastNotice: 'maintenance at noon',
+        drops: { 'frame/unknown': 1 },
+        clockSkew: false,
+      },
+    ])
+    expect(dropped).toEqual([[A, 'frame/unknown']])
+  })
+
+  test('are dialled at once when the network is back', () => {
+    const pool = createPool()
+    subscribe(pool, [A, B])
+    socketOf(A).end()
+    socketOf(B).end()
+    pool.wake()
+    expect(FakeWebSocket.all).toHaveLength(4)
+  })
+
+  test('whose URL the host itself refuses are unreachable, not a crash', async () => {
+    const bad = relayUrl('wss://refused-by-the-host.example')
+    const { log } = subscribe(createPool(), [bad])
+    await clock.settle()
+    expect(log).toEqual([`down ${bad} unreachable: the host does not like this URL`])
+  })
+
+  test('that stand as private addresses in their URL are not dialled, on any host', async () => {
+    const pool = createPool()
+    const { log } = subscribe(pool, [relayUrl('wss://192.168.1.1'), relayUrl('wss://[fd00::1]')])
+    await clock.run(1)
+    expect(log).toEqual([
+      'final wss://192.168.1.1/ relay/forbidden-address',
+      'final wss://[fd00::1]/ relay/forbidden-address',
+    ])
+    expect(FakeWebSocket.all).toHaveLength(0)
+    subscribe(createPool({ allowPrivate: true }), [relayUrl('wss://192.168.1.1')])
+    subscribe(createPool(), [relayUrl('ws://127.0.0.1:7777'), relayUrl('ws://[::1]:7777')])
+    expect(FakeWebSocket.all).toHaveLength(3)
+  })
+})
+
+describe('a standard WebSocket', () => {
+  test('is closed over the limit with a code it may send', () => {
+    const pool = createPool()
+    const { log } = subscribe(pool, [A])
+    socketOf(A).open()
+    socketOf(A).getData(`["NOTICE","${'x'.repeat(3_000_000)}"]`)
+    expect(socketOf(A).closeCodes[0]).toBe(4009)
+    expect(log).toEqual([`down ${A} unreachable: a message over the limit`])
+  })
+
+  test('is asked for array buffers, so that binary messages cost nothing', () => {
+    subscribe(createPool(), [A])
+    expect(socketOf(A).binaryType).toBe('arraybuffer')
+  })
+
+  test('whose peer never says goodbye is let go', async () => {
+    const pool = createPool()
+    subscribe(pool, [A])
+    socketOf(A).open()
+    const closed = pool.close()
+    await clock.run(50)
+    await closed
+    expect(clock.pending).toBe(0)
+  })
+})
+
+describe('mistakes of the caller', () => {
+  test('a subscription without filters says what is missing', () => {
+    const pool = createPool()
+    expect(() => pool.subscribe({ relays: [A], filters: [], onEvent: () => undefined })).toThrow(UsageError)
+  })
+
+  test.each([0, -1, 1.5, Number.NaN])('maxRelays of %s is refused', (maxRelays) => {
+    expect(() => createPool({ maxRelays })).toThrow(UsageError)
+  })
+})
