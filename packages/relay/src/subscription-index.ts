@@ -16,6 +16,8 @@ export interface SubscriptionIndex<S extends IndexedSubscription> {
   /** Every subscription that could match, each once. A copy: safe while subscriptions come and go. */
   candidates(event: SignedEvent): readonly S[]
   readonly size: number
+  /** `p` values that some subscription waits for. */
+  readonly keys: number
 }
 
 export function createSubscriptionIndex<S extends IndexedSubscription>(): SubscriptionIndex<S> {
@@ -58,6 +60,9 @@ export function createSubscriptionIndex<S extends IndexedSubscription>(): Subscr
     },
     get size() {
       return all.size
+    },
+    get keys() {
+      return byKey.size
     },
   }
 }

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { addressGroup, createAdmission } from '../src/admission.ts'
+import { parseFilter } from '../src/filter.ts'
 import { createRecentIds } from '../src/recent-ids.ts'
+import { createSubscriptionIndex } from '../src/subscription-index.ts'
 import { createTokenBucket } from '../src/token-bucket.ts'
 import { alice, bob, closeRelays, connect, HANDSHAKE, rawSocket, sign, start, until } from './wire.ts'
 
@@ -277,6 +279,33 @@ describe('the parts', () => {
     expect([bucket.take(100_000), bucket.take(100_000), bucket.take(100_000)]).toEqual([true, true, false])
     bucket.charge(10)
     expect([bucket.take(101_099), bucket.take(101_100)]).toEqual([false, true])
+  })
+
+  test('the subscription index gives whom an event could be for, and forgets who left', () => {
+    const index = createSubscriptionIndex()
+    const subscription = (...raw: object[]) => ({
+      filters: raw.map((filter) => {
+        const parsed = parseFilter(filter, { filterValues: 10, filterValueChars: 64 })
+        if (!parsed.ok) throw new Error(parsed.error)
+        return parsed.value
+      }),
+    })
+    const toAlice = subscription({ '#p': [alice.pubkey] })
+    const toBoth = subscription({ '#p': [alice.pubkey, bob.pubkey] }, { '#p': [bob.pubkey] })
+    const toAll = subscription({ '#p': [alice.pubkey] }, { kinds: [24133] })
+    for (const one of [toAlice, toBoth, toAll]) index.add(one)
+    const found = (...keys: string[]): Set<object> =>
+      new Set(index.candidates(sign(alice, { tags: keys.map((key) => ['p', key]) })))
+    expect(found(alice.pubkey)).toEqual(new Set([toAlice, toBoth, toAll]))
+    expect(found(bob.pubkey, bob.pubkey)).toEqual(new Set([toBoth, toAll]))
+    expect(found()).toEqual(new Set([toAll]))
+    expect([index.size, index.keys]).toEqual([3, 2])
+    index.remove(toBoth)
+    index.remove(toBoth)
+    expect([index.size, index.keys]).toEqual([2, 1])
+    index.remove(toAlice)
+    index.remove(toAll)
+    expect([index.size, index.keys, found(alice.pubkey).size]).toEqual([0, 0, 0])
   })
 
   test('recent ids: so many are remembered, the oldest goes first', () => {
