@@ -98,9 +98,12 @@ export function parseResponse(text: string): Result<Response, 'response/json' | 
         : ''
   const result = object['result']
   if (!isShallow(result) || !isShallow(object['error'])) return err('response/json')
+  // NIP-46: "result": "auth_url", "error": <URL_to_display_to_end_user>, in full: half a URL leads elsewhere.
+  if (result === 'auth_url') {
+    const url = object['error']
+    return ok({ type: 'auth-url', id, url: typeof url === 'string' ? url : '' })
+  }
   const error = errorText(object['error'])
-  // NIP-46: "result": "auth_url", "error": <URL_to_display_to_end_user>
-  if (result === 'auth_url') return ok({ type: 'auth-url', id, url: error ?? '' })
   // One deployed signer writes the challenge its own way; unread, it would pass for a successful connect.
   const url = object['auth_url']
   if (result === 'auth_required' && typeof url === 'string') return ok({ type: 'auth-url', id, url })
