@@ -327,7 +327,8 @@ export function fromSession(session: ClientSession, ids: readonly RequestId[], n
   const { clientPubkey, profile, relays, remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt } =
     session
   const state = initial({ clientPubkey, profile, relays, secret: null, ids }, now, 'resumed', 'ready')
-  return { ...state, remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt }
+  const origin = originRelays.slice(0, SESSION_RELAYS)
+  return { ...state, remoteSigner, userPubkey, originRelays: origin, lastSeen, lastSwitchAt }
 }
 
 /**

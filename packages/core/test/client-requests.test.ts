@@ -397,11 +397,14 @@ describe('A page that a request waits for', () => {
     ],
     ...['https://bunker.example/\u0000', ' https://bunker.example', 'data:text/html,x'],
     `https://bunker.example/${'x'.repeat(AUTH_URL_CHARS - 22)}`,
-  ])('H22 and Q17 fails the request if it must not be opened; the corpus wins over R-AUTH-01: %.60s', (url) => {
-    const bench = readyBench()
-    ask(bench)
-    expect(settled(page(bench, url))).toEqual({ [ID]: 'auth/url' })
-  })
+  ])(
+    'H22 and Q17 fails the request if it must not be opened; the corpus wins over R-AUTH-01: %.60s',
+    (url) => {
+      const bench = readyBench()
+      ask(bench)
+      expect(settled(page(bench, url))).toEqual({ [ID]: 'auth/url' })
+    },
+  )
 
   it.each([
     ['http://localhost:8080/x', 'http://localhost:8080'],

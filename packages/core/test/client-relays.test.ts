@@ -1,0 +1,264 @@
+import { describe, expect, it } from 'vitest'
+import { sessionOf } from '../src/client.ts'
+import { SESSION_RELAYS, SWITCH_RELAYS } from '../src/limits.ts'
+import { clientProfile } from '../src/profile.ts'
+import type { RelayUrl } from '../src/value.ts'
+import { FOUR, hexId, ONE, relay, START, THREE, TWO, templateText } from './cast.ts'
+import { type ClientBench, clientFacts, kinds, readyBench, sent, sentOne, settled } from './client-bench.ts'
+
+const ID = hexId(1)
+
+/** A ready session at `ONE` whose remote signer names these relays. */
+function told(relays: readonly RelayUrl[], bench: ClientBench = readyBench()): ClientBench {
+  const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+  bench.answer(id, JSON.stringify(relays))
+  return bench
+}
+
+/** The same, with the round trip on the new relays made. */
+function switched(relays: readonly RelayUrl[], bench: ClientBench = readyBench()): ClientBench {
+  told(relays, bench)
+  const [ping] = sent(bench.live(...relays))
+  bench.answer(ping?.id ?? '', 'pong')
+  return bench
+}
+
+describe('A client that is told to use other relays', () => {
+  it('W1 changes nothing for the relays in use, in any order', () => {
+    const bench = told([TWO, ONE], readyBench({ relays: [ONE, TWO] }))
+    expect(bench.state.relaySwitch).toBeNull()
+  })
+
+  it('W2 listens to old and new ones, and sends to both', () => {
+    const bench = told([TWO, THREE])
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO, THREE])
+    expect(sentOne(bench.request(ID, 'describe'), 'describe').relays).toEqual([ONE, TWO, THREE])
+    expect(bench.state.relays).toEqual([ONE])
+  })
+
+  it('H54 makes before it breaks: the old relays stay until a round trip on the new ones', () => {
+    const bench = told([TWO])
+    const ping = sentOne(bench.live(TWO), 'ping')
+    expect(ping.relays).toEqual([TWO])
+    expect(sessionOf(bench.state)?.relays).toEqual([ONE])
+    expect(bench.answer(ping.id, 'pong')).toEqual([{ type: 'relays', relays: [TWO] }])
+    expect(sessionOf(bench.state)?.relays).toEqual([TWO])
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO])
+  })
+
+  it('W3 takes an error for a round trip: some remote signers do not know ping', () => {
+    const bench = told([TWO])
+    const { id } = sentOne(bench.live(TWO), 'ping')
+    expect(kinds(bench.fail(id, 'unsupported: unknown method'))).toEqual(['relays'])
+  })
+
+  it('W3 asks at once when a new relay is live already', () => {
+    const bench = readyBench({ relays: [ONE, TWO] })
+    const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+    expect(sentOne(bench.answer(id, JSON.stringify([TWO, THREE])), 'ping').relays).toEqual([TWO, THREE])
+  })
+
+  it('W3 asks again on each further relay that comes live', () => {
+    const bench = told([TWO, THREE])
+    const first = sentOne(bench.live(TWO), 'ping')
+    expect(sentOne(bench.live(THREE), 'ping').text).toBe(first.text)
+  })
+
+  it('W4 leaves the old relays 5 s later', () => {
+    const bench = switched([TWO])
+    bench.wait(4_999)
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO])
+    bench.wait(1)
+    expect(bench.wants.listen?.relays).toEqual([TWO])
+    expect(bench.state.live).toEqual([TWO])
+  })
+
+  it('W4 waits for requests that went to the old relays only, but not past a minute', () => {
+    const bench = readyBench()
+    bench.request(ID, 'sign_event', [templateText()], 100_000)
+    switched([TWO], bench)
+    bench.wait(20_000)
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO])
+    bench.wait(41_000)
+    expect(bench.wants.listen?.relays).toEqual([TWO])
+    const other = readyBench()
+    other.request(ID, 'sign_event', [templateText()])
+    switched([TWO], other)
+    other.answer(ID, 'signed')
+    other.wait(5_000)
+    expect(other.wants.listen?.relays).toEqual([TWO])
+  })
+
+  it.each([
+    ['are dead', () => []],
+    ['take a subscription, but no signer hears there', (bench: ClientBench) => bench.live(TWO)],
+  ])('W5 stays when the new relays %s for 10 s; it asks again after a day, not after 10 min', (_, come) => {
+    const bench = told([TWO])
+    come(bench)
+    expect(kinds(bench.wait(10_000))).toEqual(['alert relays/switch-failed'])
+    expect(bench.wants.listen?.relays).toEqual([ONE])
+    expect(bench.state).toMatchObject({ relays: [ONE], live: [ONE], relaySwitch: null, pending: {} })
+  })
+
+  it('W6 follows a newer list, and keeps all it listens to meanwhile', () => {
+    const bench = told([TWO])
+    const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+    bench.answer(id, JSON.stringify([THREE]))
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO, THREE])
+    bench.answer(sentOne(bench.live(THREE), 'ping').id, 'pong')
+    bench.wait(5_000)
+    expect(bench.wants.listen?.relays).toEqual([THREE])
+  })
+
+  it('W6 does not take an old round trip for one on the newest relays', () => {
+    const bench = told([TWO])
+    const old = sentOne(bench.live(TWO), 'ping')
+    told([THREE], bench)
+    expect(bench.answer(old.id, 'pong')).toEqual([])
+    expect(bench.state.relays).toEqual([ONE])
+  })
+
+  it('goes back when the remote signer takes its word back', () => {
+    const bench = told([TWO])
+    told([ONE], bench)
+    expect(bench.state.relaySwitch?.target).toEqual([ONE])
+    bench.answer(Object.keys(bench.state.pending)[0] ?? '', 'pong')
+    bench.wait(5_000)
+    expect(bench.wants.listen?.relays).toEqual([ONE])
+  })
+
+  it('survives a new relay that dies right after its proof', () => {
+    const bench = switched([TWO])
+    bench.down(TWO)
+    bench.wait(5_000)
+    expect(bench.state).toMatchObject({ live: [], downSince: START + 5_000 })
+    bench.wait(60_000)
+    expect(bench.wants.listen?.relays).toEqual([TWO, ONE])
+  })
+
+  it.each([
+    ['H48 no JSON', 'wss://x'],
+    ['H50 no relay at all', '[]'],
+    ['H51 too many', JSON.stringify(Array.from({ length: SWITCH_RELAYS + 1 }, (_, i) => relay(`r${i}`)))],
+    ['H53 a number', '[5]'],
+    ['plain text to a stranger', '["ws://x.example"]'],
+  ])(
+    'keeps its relays when the list is not usable, alerts, and leaves the words to the caller: %s',
+    (_, result) => {
+      const bench = readyBench()
+      const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+      expect(kinds(bench.answer(id, result))).toEqual(['alert relays/refused'])
+      expect(bench.state.relaySwitch).toBeNull()
+      bench.request(ID, 'switch_relays')
+      expect(kinds(bench.answer(ID, result))).toEqual(['settle ok', 'alert relays/refused'])
+    },
+  )
+
+  it('follows a list that a caller asked for', () => {
+    const bench = readyBench()
+    bench.request(ID, 'switch_relays')
+    expect(settled(bench.answer(ID, JSON.stringify([TWO])))).toEqual({
+      [ID]: `ok:${JSON.stringify(JSON.stringify([TWO]))}`,
+    })
+    expect(bench.state.relaySwitch?.target).toEqual([TWO])
+  })
+
+  it('asks before it is ready by itself only', () => {
+    const bench = readyBench()
+    bench.feed({ type: 'logout' })
+    expect(bench.feed({ type: 'switch-relays' })).toEqual([])
+  })
+
+  it(`uses at most ${SESSION_RELAYS} relays, and during a switch as many again`, () => {
+    const many = (name: string, count: number) =>
+      Array.from({ length: count }, (_, i) => relay(`${name}${i}`))
+    const bench = readyBench({ relays: many('a', SESSION_RELAYS + 1) })
+    expect(bench.state.relays).toHaveLength(SESSION_RELAYS)
+    told(many('b', SESSION_RELAYS), bench)
+    expect(bench.wants.listen?.relays).toHaveLength(2 * SESSION_RELAYS)
+    told(many('c', SESSION_RELAYS + 1), bench)
+    expect(bench.wants.listen?.relays).toHaveLength(2 * SESSION_RELAYS)
+    expect(bench.state.live.every((url) => bench.wants.listen?.relays.includes(url))).toBe(true)
+    switched(many('d', 3), bench)
+    bench.wait(5_000)
+    expect(bench.wants.listen?.relays).toEqual(many('d', 3))
+  })
+})
+
+describe('A client whose relays come and go', () => {
+  it('takes no notice of relays it did not ask for', () => {
+    const bench = readyBench()
+    const before = bench.state
+    bench.live(FOUR)
+    bench.down(FOUR)
+    bench.live(ONE)
+    expect(bench.state).toEqual(before)
+  })
+
+  it('W7 listens at the token’s relays too when its own stay dead for a minute', () => {
+    const bench = switched([TWO])
+    bench.wait(10_000)
+    bench.down(TWO)
+    bench.wait(59_999)
+    expect(bench.wants.listen?.relays).toEqual([TWO])
+    bench.wait(1)
+    expect(bench.wants.listen?.relays).toEqual([TWO, ONE])
+  })
+
+  it('W7 asks at the token’s relays where the remote signer is, and follows', () => {
+    const bench = switched([TWO])
+    bench.wait(10_000)
+    bench.down(TWO)
+    bench.wait(60_000)
+    const { id } = sentOne(bench.live(ONE), 'switch_relays')
+    bench.answer(id, JSON.stringify([THREE]))
+    // The one relay that works is kept until the new one does.
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO, THREE])
+    expect(bench.state.live).toEqual([ONE])
+    bench.answer(sentOne(bench.live(THREE), 'ping').id, 'pong')
+    bench.wait(5_000)
+    expect(bench.wants.listen?.relays).toEqual([THREE])
+    expect(bench.state.fellBack).toBe(false)
+  })
+
+  it('W7 leaves the token’s relays again when its own are back', () => {
+    const bench = switched([TWO])
+    bench.wait(10_000)
+    bench.down(TWO)
+    bench.wait(60_000)
+    bench.live(ONE)
+    bench.live(TWO)
+    expect(bench.wants.listen?.relays).toEqual([TWO])
+    expect(bench.state.live).toEqual([TWO])
+  })
+
+  it('W7 asks nothing there of a remote signer that does not know switch_relays', () => {
+    const { state } = switched([TWO])
+    const bench = readyBench({ profile: clientProfile('SEED') })
+    expect(state.profile.switchRelays).toBe(true)
+    expect(sent(bench.wait(200_000_000))).toEqual([])
+  })
+
+  it('C40 listens from before the outage when a relay is back', () => {
+    const bench = readyBench()
+    bench.sleep(600_000)
+    bench.hear({ id: 'x', result: 'x' })
+    bench.down(ONE)
+    bench.wait(600_000)
+    expect(bench.wants.listen?.since).toBe(START / 1_000 + 540)
+  })
+
+  it('stays ready for ever without a relay, and wakes no more than it must', () => {
+    const bench = readyBench()
+    bench.down(ONE)
+    expect(bench.wait(1_000_000)).toEqual([])
+    expect(bench.wants.wakeAt).toBeUndefined()
+    expect(bench.state.phase).toBe('ready')
+  })
+
+  it('needs one relay, and cuts a longer list', () => {
+    expect(clientFacts().relays).toHaveLength(1)
+    const { state } = readyBench({ relays: Array.from({ length: 20 }, (_, i) => relay(`r${i}`)) })
+    expect(state.relays).toHaveLength(SESSION_RELAYS)
+  })
+})
