@@ -47,10 +47,10 @@ function openNip04(sharedX: Uint8Array, payload: string, maxPlaintextBytes: numb
   const maxChars = base64Chars(maxPlaintextBytes + BLOCK_BYTES) + SEPARATOR.length + IV_CHARS
   if (payload.length > maxChars) return undefined
   const at = payload.length - IV_CHARS - SEPARATOR.length
-  if (at < 0 || payload.indexOf(SEPARATOR) !== at) return undefined
+  if (at < 0 || !payload.startsWith(SEPARATOR, at)) return undefined
   const ciphertext = decodeBlocks(payload.slice(0, at))
   const iv = decodeBlocks(payload.slice(-IV_CHARS))
-  if (ciphertext === undefined || iv?.length !== BLOCK_BYTES) return undefined
+  if (ciphertext === undefined || iv === undefined) return undefined
   const bytes = new Uint8Array(ciphertext.length)
   const length = decryptBlocks(sharedX, iv, ciphertext, bytes)
   const text =

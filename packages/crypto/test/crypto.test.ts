@@ -6,7 +6,9 @@ import type { CurveBackend } from '../src/backend.ts'
 import { type CryptoOptions, createCrypto } from '../src/crypto.ts'
 import { hostRandom } from '../src/host-random.ts'
 import { CONVERSATIONS_PER_KEY, PARSED_PEERS, RANDOM_TRIES, VERIFY_CHUNK } from '../src/limits.ts'
-import { tinyBackend } from '../src/tiny.ts'
+import { createSlotBackend } from '../src/slot-backend.ts'
+import { TINY_CAPS, tinyBackend } from '../src/tiny.ts'
+import { createTinyCurve } from '../src/tiny-memory.ts'
 
 const random = seededRandom('crypto')
 const ID = 'ab'.repeat(32)
@@ -196,6 +198,55 @@ describe('a signature', () => {
     const key = sound.importKey(random.bytes(32))
     expect(sound.verify({ pubkey: key.pubkey, id: ID, sig: key.sign(ID, random.bytes(32)) })).toBe(true)
     expect(key.signBatch([ID, ID], random.bytes(64))).toHaveLength(2)
+  })
+})
+
+describe('secret bytes', () => {
+  /** Keeps hold of the arrays that secrets and shared keys live in. */
+  function watched(options: Partial<CryptoOptions>) {
+    const curve = createTinyCurve(hostRandom)
+    const secrets: Uint8Array[] = []
+    const shared: Uint8Array[] = []
+    const backend = createSlotBackend('watched', TINY_CAPS, {
+      ...curve,
+      publicKey(secret32, out32) {
+        secrets.push(secret32)
+        curve.publicKey(secret32, out32)
+      },
+      ecdhX(secret32, x32, blinding32, out32) {
+        shared.push(out32)
+        return curve.ecdhX(secret32, x32, blinding32, out32)
+      },
+    })
+    const isWiped = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
+    return { crypto: createCrypto(backend, { random: hostRandom, ...options }), secrets, shared, isWiped }
+  }
+
+  test('of a conversation are wiped when it is forgotten, and all of them when the key is destroyed', () => {
+    const { crypto, secrets, shared, isWiped } = watched({ conversations: 2 })
+    const peers = somePubkeys(make().crypto, 3)
+    const key = crypto.importKey(random.bytes(32))
+    for (const peer of peers) key.conversation(peer)
+    expect(shared.map(isWiped)).toEqual([true, false, false])
+    expect(secrets.map(isWiped)).toEqual([false])
+    key.destroy()
+    expect(shared.map(isWiped)).toEqual([true, true, true])
+    expect(secrets.map(isWiped)).toEqual([true])
+  })
+
+  test('that blinded a key are wiped by whoever drew them', () => {
+    const drawn: Uint8Array[] = []
+    const { crypto, isWiped } = watched({
+      random: (length) => {
+        const bytes = hostRandom(length)
+        drawn.push(bytes)
+        return bytes
+      },
+    })
+    const [peer = ''] = somePubkeys(make().crypto, 1)
+    crypto.importKey(random.bytes(32)).conversation(peer)
+    expect(drawn).toHaveLength(1)
+    expect(drawn.every(isWiped)).toBe(true)
   })
 })
 

@@ -63,6 +63,16 @@ describe("tiny-secp256k1's memory", () => {
     expect(images[0]?.stack.every((byte) => byte === 0)).toBe(true)
   })
 
+  test('is the same, byte for byte, whatever a multiplication was blinded with', () => {
+    const { curve, memory } = createTinyMemory(random.bytes)
+    const secret = random.bytes(32)
+    const images = [random.bytes(32), random.bytes(32)].map((blinding) => {
+      curve.ecdhX(secret, PEER, blinding, new Uint8Array(32))
+      return Buffer.from(memory)
+    })
+    expect(images[0]?.equals(images[1] ?? Buffer.alloc(0))).toBe(true)
+  })
+
   test('is never used below what is wiped, even for the deepest operation', () => {
     const { curve, memory } = createTinyMemory(random.bytes)
     const below = memory.subarray(0, STACK_TOP - STACK_WIPED)
