@@ -49,6 +49,15 @@ export function authenticateAs(number: number): Authenticate & { readonly asked:
 
 export const FILTERS: readonly Filter[] = [{ kinds: [24133], '#p': [ME], since: START / 1_000 - 120 }]
 
+/** Lets time pass until the link dials again. */
+export function untilDialled({ clock, sockets }: Pick<Bench, 'clock' | 'sockets'>): void {
+  const dials = sockets.all.length
+  while (sockets.all.length === dials) {
+    if (clock.nextAt === undefined) throw new Error('nobody is going to dial')
+    clock.advance(Math.max(0, clock.nextAt - clock.now()))
+  }
+}
+
 export interface Bench {
   readonly clock: FakeClock
   readonly sockets: FakeSockets

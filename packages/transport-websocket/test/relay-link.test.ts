@@ -19,7 +19,7 @@ import {
   QUIET_MS,
   STEADY_MS,
 } from '../src/relay-link.ts'
-import { authenticateAs, bench, event, FILTERS, ME, RELAY, START } from './fixture.ts'
+import { authenticateAs, bench, event, FILTERS, ME, RELAY, START, untilDialled } from './fixture.ts'
 
 const SINCE = START / 1_000 - 120
 
@@ -50,9 +50,7 @@ describe('dialling', () => {
     for (let i = 0; i < 40; i += 1) {
       const failedAt = clock.now()
       sockets.last.end()
-      expect(clock.nextAt).toBeDefined()
-      const dials = sockets.all.length
-      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      untilDialled({ clock, sockets })
       waits.push(clock.now() - failedAt)
     }
     waits.forEach((wait, i) => {
@@ -87,8 +85,7 @@ describe('dialling', () => {
     subscribe()
     for (let i = 0; i < 8; i += 1) {
       sockets.last.end()
-      const dials = sockets.all.length
-      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      untilDialled({ clock, sockets })
     }
     expect(link.health().failures).toBe(8)
     sockets.last.open()
@@ -106,8 +103,7 @@ describe('dialling', () => {
       clock.advance(2_000)
       sockets.last.end()
       const failedAt = clock.now()
-      const dials = sockets.all.length
-      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      untilDialled({ clock, sockets })
       expect(clock.now() - failedAt).toBeLessThan(4_000)
     }
   })
@@ -121,8 +117,7 @@ describe('dialling', () => {
       clock.advance(300)
       sockets.last.end()
       const failedAt = clock.now()
-      const dials = sockets.all.length
-      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      untilDialled({ clock, sockets })
       longest = Math.max(longest, clock.now() - failedAt)
     }
     expect(longest).toBeGreaterThan(15_000)
@@ -133,8 +128,7 @@ describe('dialling', () => {
     subscribe()
     for (let i = 0; i < 8; i += 1) {
       sockets.last.end()
-      const dials = sockets.all.length
-      while (sockets.all.length === dials) clock.advance((clock.nextAt ?? 0) - clock.now())
+      untilDialled({ clock, sockets })
     }
     const before = clock.now()
     sockets.last.end()
@@ -357,6 +351,50 @@ describe('subscriptions', () => {
     expect(sockets.last.frames('REQ')[0]?.[2]).toMatchObject({ since })
   })
 
+  test('never ask from the future, though the wall clock was set back', () => {
+    const monotonic = createFakeClock(START)
+    let offset = 0
+    const { sockets, goLive } = bench({ clock: { ...monotonic, now: () => monotonic.now() + offset } })
+    goLive()
+    sockets.last.get('EVENT', sockets.last.frames('REQ')[0]?.[1], { created_at: START / 1_000 })
+    offset = -30_000
+    sockets.last.end()
+    monotonic.advance(1_000)
+    sockets.last.open()
+    expect(sockets.last.frames('REQ')[0]?.[2]).toMatchObject({ since: START / 1_000 - 29 - 60 })
+  })
+
+  test('that the relay closed are not closed again, nor asked for twice when it says so twice', () => {
+    const { clock, sockets, goLive } = bench()
+    const { close } = goLive()
+    const [, id] = sockets.last.frames('REQ')[0] ?? []
+    sockets.last.get('CLOSED', id, 'error: busy')
+    sockets.last.get('CLOSED', id, 'error: busy')
+    clock.advance(2_000)
+    expect(sockets.last.frames('REQ')).toHaveLength(2)
+    sockets.last.get('CLOSED', id, 'error: busy')
+    close()
+    expect(sockets.last.frames('CLOSE')).toEqual([])
+    clock.advance(5_000)
+    expect(sockets.last.frames('REQ')).toHaveLength(2)
+  })
+
+  test('are told of each loss once, and of each return', () => {
+    const { clock, sockets, goLive } = bench()
+    const { log } = goLive()
+    for (let i = 0; i < 2; i += 1) {
+      sockets.last.end('lost')
+      untilDialled({ clock, sockets })
+      sockets.last.end('refused')
+      untilDialled({ clock, sockets })
+      sockets.last.open()
+      sockets.last.get('EOSE', sockets.last.frames('REQ')[0]?.[1])
+      clock.advance(2_000)
+    }
+    const loss = ['down unreachable: lost', 'live']
+    expect(log).toEqual(['live', ...loss, ...loss])
+  })
+
   test('a since that already lies later stays', () => {
     const { clock, sockets, goLive } = bench()
     goLive({ filters: [{ kinds: [24133], '#p': [ME], since: START / 1_000 + 50 }] })
@@ -388,10 +426,18 @@ describe('subscriptions', () => {
         expect(wait).toBeGreaterThanOrEqual(1_000)
         expect(wait).toBeLessThanOrEqual(1_000 + Math.min(30_000, 1_000 * 2 ** i))
       }
+      expect(Math.max(...waits)).toBeGreaterThan(3_000)
       expect(log).toEqual(['live', `down ${reason}`])
       sockets.last.get('EOSE', id)
       expect(log).toEqual(['live', `down ${reason}`, 'live'])
       expect(sockets.all).toHaveLength(1)
+      clock.advance(59_000)
+      sockets.last.get('NOTICE', 'still here')
+      clock.advance(1_000)
+      sockets.last.get('CLOSED', id, reason)
+      const requests = sockets.last.frames('REQ').length
+      clock.advance(2_000)
+      expect(sockets.last.frames('REQ')).toHaveLength(requests + 1)
     },
   )
 
@@ -514,6 +560,35 @@ describe('publishing', () => {
     expect(sockets.last.frames('EVENT')).toHaveLength(0)
     clock.advance(1)
     expect(sockets.last.frames('EVENT')).toHaveLength(1)
+  })
+
+  test('waits for the subscription again after a loss', () => {
+    const again = bench()
+    again.subscribe({ authenticate: authenticateAs(1) })
+    again.publish(1)
+    again.sockets.last.open()
+    again.sockets.last.get('CLOSED', again.sockets.last.frames('REQ')[0]?.[1], 'auth-required: x')
+    again.clock.advance(LIVE_WAIT_MS)
+    again.sockets.last.end()
+    untilDialled(again)
+    again.sockets.last.open()
+    expect(again.sockets.last.frames('EVENT')).toHaveLength(0)
+    again.sockets.last.get('EOSE', again.sockets.last.frames('REQ')[0]?.[1])
+    expect(again.sockets.last.frames('EVENT')).toHaveLength(1)
+  })
+
+  test('a refusal that is said twice counts once', () => {
+    const { clock, sockets, goLive, publish } = bench()
+    goLive()
+    const published = publish(1)
+    sockets.last.get('OK', event(1).id, false, 'rate-limited: x')
+    sockets.last.get('OK', event(1).id, false, 'rate-limited: x')
+    sockets.last.get('OK', event(1).id, false, 'blocked: x')
+    clock.advance(2_000)
+    expect(sockets.last.frames('EVENT')).toHaveLength(2)
+    clock.advance(30_000)
+    expect(sockets.last.frames('EVENT')).toHaveLength(2)
+    expect(published.outcome).toBeUndefined()
   })
 
   test('does not wait for a subscription that the relay told to slow down', () => {
@@ -738,6 +813,19 @@ describe('NIP-42', () => {
     refuse(one, 1)
     expect(published.outcome).toEqual({ ok: false, reason: 'auth-required: x' })
     expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+  })
+
+  test('a second CLOSED after AUTH is the end of a subscription', () => {
+    const one = bench()
+    const { log } = one.subscribe({ authenticate: authenticateAs(1) })
+    one.sockets.last.open()
+    one.sockets.last.get('AUTH', 'c')
+    const [, id] = one.sockets.last.frames('REQ')[0] ?? []
+    one.sockets.last.get('CLOSED', id, 'auth-required: x')
+    one.sockets.last.get('OK', authId(one), true, '')
+    one.sockets.last.get('CLOSED', id, 'auth-required: y')
+    expect(log).toEqual(['final auth-required: y'])
+    expect(one.sockets.last.frames('REQ')).toHaveLength(2)
   })
 
   test('a relay that never answers the AUTH gets the event once more after five seconds', () => {
