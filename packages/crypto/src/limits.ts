@@ -3,7 +3,7 @@
  * Never holds a limit of the protocol; those are core's.
  */
 
-/** Conversations one key remembers, least recently used out first. One takes about 1.5 KB. */
+/** Conversations one key remembers, least recently used out first. One takes about 2.5 KB. */
 export const CONVERSATIONS_PER_KEY = 10_000
 /** Public keys of others that stay parsed, least recently used out first. */
 export const PARSED_PEERS = 4_096

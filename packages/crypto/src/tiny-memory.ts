@@ -69,9 +69,13 @@ export function createTinyMemory(random: RandomBytes): {
   })
   const wasm = exports as TinyExports
   const memory = new Uint8Array(wasm.memory.buffer)
-  if (wasm.SIGNATURE_INPUT.value < STACK_TOP || memory.length < STACK_TOP)
-    throw new Error('this tiny-secp256k1 lays out its memory differently: install version 2.2.4')
+  const stack = memory.subarray(STACK_TOP - STACK_WIPED, STACK_TOP)
+  const cleanBefore = isZero(stack)
   wasm.initializeContext()
+  // The seed has just passed over the stack: if it is not where we take it to be, nothing would be wiped.
+  if (!cleanBefore || isZero(stack))
+    throw new Error('this tiny-secp256k1 lays out its memory differently: install version 2.2.4')
+  stack.fill(0)
   return { curve: curveOver(wasm, memory), memory }
 }
 
@@ -151,6 +155,10 @@ function curveOver(wasm: TinyExports, memory: Uint8Array): Curve {
 /** A product of valid inputs on a curve of prime order is never infinity; anything else is a broken module. */
 function expectDone(done: number): void {
   if (done !== 1) throw new Error('tiny-secp256k1 failed on valid inputs')
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0)
 }
 
 function randomInt32(random: RandomBytes): number {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { UsageError } from '@nip46/core'
 import { seededRandom } from '@nip46/testing'
 import { bytesToHex } from '@noble/hashes/utils.js'
@@ -232,6 +233,22 @@ describe('secret bytes', () => {
     key.destroy()
     expect(shared.map(isWiped)).toEqual([true, true, true])
     expect(secrets.map(isWiped)).toEqual([true])
+  })
+
+  test('do not show when a handle is inspected', () => {
+    const secret = random.bytes(32)
+    const { crypto } = make()
+    const key = crypto.importKey(secret)
+    const opened = key.conversation(somePubkeys(crypto, 1)[0] ?? '')
+    if (!opened.ok) throw new Error('a derived key is valid')
+    const shown = inspect([crypto, key, opened.value], {
+      depth: null,
+      showHidden: true,
+      maxArrayLength: null,
+    })
+    expect(shown).toContain(key.pubkey)
+    for (const bytes of [bytesToHex(secret), secret.join(', '), opened.value.dangerouslyExportKey()])
+      expect(shown).not.toContain(bytes)
   })
 
   test('that blinded a key are wiped by whoever drew them', () => {
