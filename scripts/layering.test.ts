@@ -14,6 +14,7 @@ import {
   listPackages,
   listTracked,
   type Manifest,
+  NODE_ENTRIES,
   readManifest,
   readText,
   root,
@@ -26,8 +27,6 @@ const scope = '@nip46/'
 
 /** All that core may ever need at run time. */
 const CORE_DEPENDENCIES = ['@noble/hashes']
-/** Entry points that only make sense in Node; the others also load in browsers, Deno and Bun. */
-const NODE_ONLY = ['@nip46/relay', '@nip46/testing/faulty-relay']
 const NODE_PACKAGES = ['ws']
 /** The conditions under which a browser's bundler reads our sources. */
 const BROWSER = ['@nip46/source', 'browser', 'import', 'default']
@@ -67,7 +66,7 @@ describe.each(packages)('$manifest.name', ({ folder, manifest }) => {
 
   test('loads nothing of Node where there is none', () => {
     const targets = Object.entries(manifest.exports ?? {})
-      .filter(([entry]) => !NODE_ONLY.includes(manifest.name + entry.slice(1)))
+      .filter(([entry]) => !NODE_ENTRIES.includes(manifest.name + entry.slice(1)))
       .map(([, target]) => choose(target, BROWSER) ?? '')
     const files = targets.filter((path) => path.endsWith('.ts')).map((path) => join(folder, path))
     const loaded = reachable(folder, manifest, files).filter(

@@ -11,7 +11,15 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { formatTally } from './closing-line.ts'
-import { listFiles, listPackages, type Manifest, type Project, root, type Target } from './workspace.ts'
+import {
+  listFiles,
+  listPackages,
+  type Manifest,
+  NODE_ENTRIES,
+  type Project,
+  root,
+  type Target,
+} from './workspace.ts'
 
 /** The oldest supported release, then one of each living line; the workspace's own Node is run besides. */
 const NODE_VERSIONS = ['20.19.0', '22.23.3', '26.10.0']
@@ -156,20 +164,36 @@ async function install(tarballs: readonly Tarball[]): Promise<void> {
   )
 }
 
-/** With skipLibCheck off, a declaration that leads nowhere is an error and not a silent any. */
+/**
+ * With skipLibCheck off, a declaration that leads nowhere is an error and not a silent any. What loads in browsers has
+ * to do without the types of Node.
+ */
 async function checkTypes(tarballs: readonly Tarball[]): Promise<void> {
-  const app = join(folder, 'app')
   const entries = tarballs.flatMap(({ manifest }) =>
     Object.keys(manifest.exports ?? {})
       .filter((entry) => !entry.endsWith('.json'))
       .map((entry) => manifest.name + entry.slice(1)),
   )
-  const code = entries
-    .map((entry, index) => `import * as entry${index} from '${entry}'\nvoid entry${index}\n`)
-    .join('')
-  writeFileSync(join(app, 'types.ts'), code)
-  const options = '--strict --noEmit --module nodenext --target es2022 --lib es2022,dom --types'.split(' ')
-  await run('tsc', ['--pretty', 'false', ...options, '', '--skipLibCheck', 'false', 'types.ts'], { cwd: app })
+  const inNode = entries.filter((entry) => NODE_ENTRIES.includes(entry))
+  const anywhere = entries.filter((entry) => !NODE_ENTRIES.includes(entry))
+  await checkTypesOf('anywhere.ts', anywhere, ['--types', ''])
+  await checkTypesOf('node.ts', inNode, ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')])
+}
+
+async function checkTypesOf(
+  file: string,
+  entries: readonly string[],
+  types: readonly string[],
+): Promise<void> {
+  const app = join(folder, 'app')
+  const code = entries.map(
+    (entry, index) => `import * as entry${index} from '${entry}'\nvoid entry${index}\n`,
+  )
+  writeFileSync(join(app, file), code.join(''))
+  const options = '--pretty false --strict --noEmit --module nodenext --target es2022 --lib es2022,dom'.split(
+    ' ',
+  )
+  await run('tsc', [...options, '--skipLibCheck', 'false', ...types, file], { cwd: app })
 }
 
 function nodes(): readonly { title: string; run: (file: string) => Promise<unknown> }[] {

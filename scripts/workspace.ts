@@ -32,6 +32,9 @@ export interface Project {
   readonly manifest: Manifest
 }
 
+/** Entry points that only make sense in Node; the others also load in browsers, Deno and Bun. */
+export const NODE_ENTRIES: readonly string[] = ['@nip46/relay', '@nip46/testing/faulty-relay']
+
 export const root: string = resolve(import.meta.dirname, '..')
 
 export function readText(path: string): string {
