@@ -132,7 +132,8 @@ export function admit(
     return refuse(admission, request.id, 'unauthorized: not connected')
 
   const token = tokenKey(isConnect ? request.params[1] : null, arrival.to)
-  const offer = liveOffer(admission, token, now)
+  const known = liveOffer(admission, token, now)
+  const offer = known?.signerPubkey === arrival.to ? known : undefined
   if (!isConnect && offer === undefined) return refuse(admission, request.id, 'unauthorized: not connected')
   if (isConnect) {
     const userPubkey = offer?.userPubkey
@@ -145,9 +146,7 @@ export function admit(
     const answerable = offer !== undefined || request.params.length === 0
     if (problem !== undefined && answerable) return refuse(admission, request.id, problem)
   }
-  if (offer === undefined || offer.signerPubkey !== arrival.to) {
-    return failConnect(admission, request.id, arrival.to, now)
-  }
+  if (offer === undefined) return failConnect(admission, request.id, arrival.to, now)
 
   const wishes = isConnect ? readWishes(request) : { requested: [], metadata: null }
   const { userPubkey, relays, granted } = offer
