@@ -1,1 +1,37 @@
-export {}
+/**
+ * @nip46/remote-signer: the engine of a NIP-46 bunker: sessions, approval, custody, each behind a port.
+ * Never holds a policy, a database or a socket: those are given to it.
+ */
+
+export { dangerouslyAllowAll, denyAll } from './approver.ts'
+export { RemoteSignerError, type RemoteSignerErrorCode } from './error.ts'
+export * as limits from './limits.ts'
+export { type LocalUserSignerOptions, localUserSigner } from './local-user-signer.ts'
+export { type MemoryStore, memoryStore } from './memory-store.ts'
+export type { AcceptOptions, MadeOffer, OfferOptions, RemoteSignerOptions } from './options.ts'
+export { createRemoteSigner, type RemoteSigner } from './remote-signer.ts'
+export type {
+  Ailment,
+  DropCode,
+  EndReason,
+  RemoteSignerEvent,
+  SessionInfo,
+  SignerStats,
+} from './signer-event.ts'
+export type {
+  AuditDeed,
+  AuditFacts,
+  AuditRecord,
+  AuditSubject,
+  Claim,
+  CommitOutcome,
+  OfferChange,
+  OutboxEntry,
+  SessionChange,
+  SignerStore,
+  StoreChange,
+  StoredKey,
+  StoredOffer,
+  StoredState,
+  Versioned,
+} from './store.ts'

@@ -1,0 +1,100 @@
+/**
+ * Who may cost us how much: failed signatures are charged to the relay that sent them, answers to strangers are few.
+ * Never charges a pubkey for an event whose signature was not checked: anybody can write any pubkey.
+ */
+
+import type { Millis, Pubkey, RelayUrl } from '@nip46/core'
+import { createBoundedMap } from './bounded-map.ts'
+import {
+  FAILED_SIGNATURES_BURST,
+  FAILED_SIGNATURES_PER_SECOND,
+  RELAY_BUDGETS,
+  STRANGER_CHECKS_BURST,
+  STRANGER_CHECKS_PER_SECOND,
+  STRANGER_REPLY_EVERY_MS,
+  STRANGERS_PER_MINUTE,
+  STRANGERS_REMEMBERED,
+} from './limits.ts'
+
+/** A store of permits that fills up again with time. */
+export interface Bucket {
+  /** Takes one if there is one. */
+  take(now: Millis): boolean
+  /** Takes one in any case, down to none. */
+  charge(now: Millis): void
+  /** Whether there is one. */
+  has(now: Millis): boolean
+}
+
+export function createBucket(burst: number, perSecond: number): Bucket {
+  let permits = burst
+  let filledAt = Number.NaN
+  const fill = (now: Millis): void => {
+    // A clock that was set back fills nothing, and must not drain either.
+    if (now > filledAt) permits = Math.min(burst, permits + ((now - filledAt) / 1_000) * perSecond)
+    filledAt = now
+  }
+  return {
+    take(now) {
+      fill(now)
+      if (permits < 1) return false
+      permits -= 1
+      return true
+    },
+    charge(now) {
+      fill(now)
+      permits = Math.max(0, permits - 1)
+    },
+    has(now) {
+      fill(now)
+      return permits >= 1
+    },
+  }
+}
+
+/** What one relay may make us verify. */
+export interface RelayBudget {
+  readonly failures: Bucket
+  readonly strangers: Bucket
+}
+
+/** One budget for each relay; a relay that lies uses up nobody's but its own. */
+export function createRelayBudgets(): (relay: RelayUrl) => RelayBudget {
+  const budgets = createBoundedMap<RelayBudget>(RELAY_BUDGETS)
+  return (relay) => {
+    const known = budgets.get(relay)
+    if (known !== undefined) return known
+    const fresh: RelayBudget = {
+      failures: createBucket(FAILED_SIGNATURES_BURST, FAILED_SIGNATURES_PER_SECOND),
+      strangers: createBucket(STRANGER_CHECKS_BURST, STRANGER_CHECKS_PER_SECOND),
+    }
+    budgets.set(relay, fresh)
+    return fresh
+  }
+}
+
+/** Answers to, and questions about, verified authors without a session. */
+export interface StrangerBudget {
+  /** Whether this stranger may be answered now; counts it if so. */
+  take(author: Pubkey, now: Millis): boolean
+  readonly size: number
+}
+
+export function createStrangerBudget(): StrangerBudget {
+  const answeredAt = createBoundedMap<Millis>(STRANGERS_REMEMBERED)
+  let minute: Millis[] = []
+  return {
+    take(author, now) {
+      const last = answeredAt.get(author)
+      if (last !== undefined && now >= last && now - last < STRANGER_REPLY_EVERY_MS) return false
+      minute = minute.filter((at) => now >= at && now - at < 60_000)
+      if (minute.length >= STRANGERS_PER_MINUTE) return false
+      minute.push(now)
+      answeredAt.set(author, now)
+      return true
+    },
+    get size() {
+      return answeredAt.size
+    },
+  }
+}

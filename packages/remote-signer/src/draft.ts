@@ -1,0 +1,378 @@
+/**
+ * What a turn makes of one lane's inputs: the next state, and everything to do about it once that state is stored.
+ * Never touches the outside: it calls core's machines and writes down what they want.
+ */
+
+import {
+  limits,
+  type Millis,
+  type Operation,
+  type Permission,
+  type Pubkey,
+  parseRequest,
+  type Question,
+  type RelayUrl,
+  type RequestId,
+  type Scheme,
+  templateId,
+  type Verdict,
+} from '@nip46/core'
+import {
+  type Admission,
+  type AdmissionStep,
+  type Arrival,
+  admit,
+  decidePairing,
+  forgetOffer,
+  PAIRING_ID,
+  type SignerContext,
+  type SignerOutput,
+  type SignerSession,
+  step,
+  tokenKey,
+} from '@nip46/core/remote-signer'
+import type { StrangerBudget } from './budget.ts'
+import type { Lane, LaneInput } from './lane.ts'
+import { PAIRINGS } from './limits.ts'
+import type { DropCode, EndReason } from './signer-event.ts'
+import type { AuditDeed, AuditRecord, AuditSubject, Claim } from './store.ts'
+
+/** What a draft reads and shares with the other drafts of its turn. */
+export interface DraftWorld {
+  readonly now: Millis
+  readonly context: SignerContext
+  readonly strangers: StrangerBudget
+  readonly admission: () => Admission
+  readonly setAdmission: (admission: Admission) => void
+  /** Whether one more session may be opened. */
+  readonly hasRoom: () => boolean
+  /** Connections that wait for a decision. */
+  readonly pairings: () => number
+}
+
+export interface Draft {
+  readonly lane: Lane
+  readonly inputs: readonly LaneInput[]
+  session: SignerSession | undefined
+  readonly sends: DraftSend[]
+  readonly asks: { readonly id: RequestId; readonly question: Question }[]
+  readonly performs: { readonly id: RequestId; readonly operation: Operation }[]
+  readonly claims: Claim[]
+  readonly audit: AuditRecord[]
+  readonly drops: DropCode[]
+  readonly notes: DraftNote[]
+}
+
+export interface DraftSend {
+  readonly requestId: RequestId
+  readonly relays: readonly RelayUrl[]
+  readonly scheme: Scheme
+  readonly text: string
+  /** Worth publishing after a restart: an answer, not a challenge. */
+  readonly lasting: boolean
+}
+
+/** What the host is told once the draft is stored. */
+export type DraftNote =
+  | { readonly type: 'opened' | 'confirmed'; readonly session: SignerSession }
+  | { readonly type: 'ended'; readonly session: SignerSession; readonly reason: EndReason }
+  | { readonly type: 'performed'; readonly subject: AuditSubject; readonly error: string | null }
+  | { readonly type: 'token-reused' }
+
+/** Applies the inputs of one lane in order. */
+export function draftLane(lane: Lane, inputs: readonly LaneInput[], world: DraftWorld): Draft {
+  const draft = emptyDraft(lane, inputs)
+  for (const input of inputs) {
+    const before = draft.session
+    apply(draft, input, world)
+    noticeOpening(draft, before, world)
+  }
+  return draft
+}
+
+/** A draft in which nothing happened. */
+export function emptyDraft(lane: Lane, inputs: readonly LaneInput[]): Draft {
+  return {
+    lane,
+    inputs,
+    session: lane.session,
+    sends: [],
+    asks: [],
+    performs: [],
+    claims: [],
+    audit: [],
+    drops: [],
+    notes: [],
+  }
+}
+
+/** Whether there is anything to store. */
+export function isDurable(draft: Draft): boolean {
+  return draft.session !== draft.lane.session || draft.audit.length > 0 || draft.claims.length > 0
+}
+
+/** What an operation was about, without its contents. */
+export function subjectOf(operation: Operation, userPubkey: Pubkey): AuditSubject {
+  const { method } = operation
+  if (operation.method !== 'sign_event') return { method, peer: operation.peer }
+  const { template } = operation
+  return { method, kind: template.kind, eventId: templateId(template, userPubkey) }
+}
+
+function apply(draft: Draft, input: LaneInput, world: DraftWorld): void {
+  const { session } = draft
+  switch (input.type) {
+    case 'message':
+      return receive(draft, input.arrival, input.requestId, world)
+    case 'repeat':
+      if (session === undefined) draft.drops.push('event/seen')
+      else run(draft, session, { type: 'repeat', requestId: input.requestId, relay: input.relay }, world)
+      return
+    case 'install':
+      draft.session = input.make(session)
+      return
+    case 'forget':
+      if (session?.phase === 'revoked') draft.session = undefined
+      return
+    case 'decide':
+      return decide(draft, input, world)
+    case 'complete':
+      return complete(draft, input, world)
+    case 'challenge':
+      if (session !== undefined && draft.lane.questions.get(input.input.id) === input.question)
+        run(draft, session, input.input, world, false)
+      return
+    default:
+      if (session !== undefined) run(draft, session, input.input, world)
+  }
+}
+
+function receive(draft: Draft, arrival: Arrival, requestId: RequestId | undefined, world: DraftWorld): void {
+  const before = draft.session
+  const served = before !== undefined && before.phase !== 'revoked'
+  // The envelope looked when it opened the message; the session may have been made by the message before this one.
+  if (served && arrival.scheme !== before.scheme) {
+    draft.drops.push(arrival.scheme === 'nip04' ? 'transport/nip04' : 'transport/nip44')
+    return
+  }
+  const sent = draft.sends.length
+  if (before === undefined) admitTo(draft, arrival, undefined, world)
+  else run(draft, before, { type: 'message', arrival }, world)
+  if (before !== undefined && !served && draft.session === before) {
+    // A client that was shown out costs no more than a stranger, and is answered the way it asked.
+    const replies = draft.sends.splice(sent)
+    draft.sends.push(...replies.map((send) => ({ ...send, scheme: arrival.scheme })))
+    if (replies.length > 0) keepWithinBudget(draft, sent, arrival.from, world)
+  }
+  if (draft.session === before || requestId === undefined) return
+  const { signerPubkey, clientPubkey } = draft.lane
+  draft.claims.push({ eventId: arrival.eventId, signerPubkey, clientPubkey, requestId, at: world.now })
+}
+
+/** A connect with a token: of a stranger, or of a client that has a session and presents another one. */
+function admitTo(
+  draft: Draft,
+  arrival: Arrival,
+  previous: SignerSession | undefined,
+  world: DraftWorld,
+): void {
+  const admission = world.admission()
+  const result: AdmissionStep = admit(admission, arrival, world.now, world.context, previous)
+  if (result.dropped !== undefined) draft.drops.push(result.dropped)
+  const { session, reply } = result
+  if (reply !== undefined) {
+    world.setAdmission(result.admission)
+    const sent = draft.sends.length
+    pushSend(draft, idOf(reply), [arrival.relay], arrival.scheme, reply)
+    if (previous === undefined) keepWithinBudget(draft, sent, arrival.from, world)
+    if (draft.sends.length > sent) noticeReuse(draft, arrival, admission)
+  }
+  if (session === undefined) return
+  const isNew = previous === undefined
+  const asks = session.phase === 'pairing'
+  if (
+    (isNew && !world.hasRoom()) ||
+    (asks && (world.pairings() >= PAIRINGS || !world.strangers.take(arrival.from, world.now)))
+  ) {
+    draft.drops.push('event/rate-limited')
+    return
+  }
+  world.setAdmission(result.admission)
+  draft.session = session
+  collect(draft, result.outputs, world)
+}
+
+function keepWithinBudget(draft: Draft, from: number, author: Pubkey, world: DraftWorld): void {
+  if (world.strangers.take(author, world.now)) return
+  draft.sends.splice(from)
+  draft.drops.push('event/rate-limited')
+}
+
+function decide(
+  draft: Draft,
+  { input, question }: Extract<LaneInput, { type: 'decide' }>,
+  world: DraftWorld,
+): void {
+  const { session, lane } = draft
+  const { id, verdict } = input
+  if (session === undefined || lane.questions.get(id) !== question) {
+    draft.drops.push('decision/unknown')
+    return
+  }
+  if (id !== PAIRING_ID) {
+    const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
+    if (pending?.waitingFor === 'decision')
+      record(
+        draft,
+        session.userPubkey,
+        decided(subjectOf(pending.operation, session.userPubkey), verdict),
+        world,
+      )
+    run(draft, session, input, world)
+    return
+  }
+  if (session.phase !== 'pairing') {
+    draft.drops.push('decision/unknown')
+    return
+  }
+  record(draft, session.userPubkey, decided(null, verdict), world)
+  const result = decidePairing(world.admission(), session, verdict, world.now, world.context)
+  world.setAdmission(result.admission)
+  draft.session = result.session
+  collect(draft, result.outputs, world)
+}
+
+function decided(subject: AuditSubject | null, { allow, grant }: Verdict): AuditDeed {
+  const granted: readonly Permission[] = allow ? (grant ?? []) : []
+  return { type: 'decided', subject, allow, granted }
+}
+
+function complete(
+  draft: Draft,
+  { input, open }: Extract<LaneInput, { type: 'complete' }>,
+  world: DraftWorld,
+): void {
+  const { session, lane } = draft
+  const { id, outcome } = input
+  const subject = subjectOf(open.operation, open.userPubkey)
+  const error = outcome.ok ? null : outcome.error
+  const pending =
+    session !== undefined && Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
+  const wanted = session !== undefined && lane.operations.get(id) === open && pending?.waitingFor === 'key'
+  // What the key did is on record even if nobody waits for it any more.
+  record(draft, open.userPubkey, { type: 'performed', subject, error, delivered: wanted }, world)
+  draft.notes.push({ type: 'performed', subject, error })
+  if (wanted && session !== undefined) run(draft, session, input, world)
+  else draft.drops.push('operation/unknown')
+}
+
+function run(
+  draft: Draft,
+  session: SignerSession,
+  input: Parameters<typeof step>[1],
+  world: DraftWorld,
+  lasting = true,
+): void {
+  const next = step(session, input, world.now, world.context)
+  draft.session = next.session
+  collect(draft, next.outputs, world, lasting)
+}
+
+function collect(draft: Draft, outputs: readonly SignerOutput[], world: DraftWorld, lasting = true): void {
+  for (const output of outputs) {
+    switch (output.type) {
+      case 'send':
+        pushSend(draft, output.id, output.relays, output.scheme, output.text, lasting)
+        break
+      case 'ask':
+        draft.asks.push({ id: output.id, question: output.question })
+        break
+      case 'perform':
+        draft.performs.push({ id: output.id, operation: output.operation })
+        break
+      case 'readmit':
+        admitTo(draft, output.arrival, draft.session, world)
+        break
+      case 'ended':
+        end(draft, output.reason, world)
+        break
+      case 'ignored':
+        draft.drops.push(output.reason)
+        break
+    }
+  }
+}
+
+/**
+ * A session that logged out or never was one is forgotten; one that was ended from here is remembered for a while, to be
+ * told so, and one that was refused with its refusal, so that nobody is asked the same twice.
+ */
+function end(draft: Draft, reason: EndReason, world: DraftWorld): void {
+  const { session } = draft
+  if (session === undefined) return
+  record(draft, session.userPubkey, { type: 'session-ended', reason }, world)
+  draft.notes.push({ type: 'ended', session, reason })
+  const { token, clientPubkey } = session
+  if (token !== null && !token.startsWith('open:')) {
+    const admission = world.admission()
+    if (admission.offers[token]?.usedBy === clientPubkey) world.setAdmission(forgetOffer(admission, token))
+  }
+  if (reason === 'logout' || reason === 'client-never-came') {
+    draft.session = undefined
+    return
+  }
+  const bare = { ...session, pending: {}, held: [], granted: [], requested: [] }
+  draft.session = reason === 'refused' ? bare : { ...bare, ledger: { chunks: [], chars: 0 } }
+}
+
+function noticeOpening(draft: Draft, before: SignerSession | undefined, world: DraftWorld): void {
+  const { session } = draft
+  if (session === undefined || session === before) return
+  const isOpen = session.phase === 'open' || session.phase === 'unconfirmed'
+  const wasOpen = before?.phase === 'open' || before?.phase === 'unconfirmed'
+  if (isOpen && !(wasOpen && before.token === session.token)) {
+    const { userPubkey, scheme, granted, requested, metadata } = session
+    record(draft, userPubkey, { type: 'session-opened', scheme, granted, requested, metadata }, world)
+    draft.notes.push({ type: 'opened', session })
+  } else if (before?.phase === 'unconfirmed' && session.phase === 'open') {
+    draft.notes.push({ type: 'confirmed', session })
+  }
+}
+
+function noticeReuse(draft: Draft, arrival: Arrival, admission: Admission): void {
+  const secret = connectSecret(arrival)
+  if (secret === undefined) return
+  const token = tokenKey(secret, arrival.to)
+  const offer = Object.hasOwn(admission.offers, token) ? admission.offers[token] : undefined
+  if (offer?.usedBy !== undefined && offer.usedBy !== null && offer.usedBy !== arrival.from)
+    draft.notes.push({ type: 'token-reused' })
+}
+
+function connectSecret(arrival: Arrival): string | undefined {
+  const parsed = parseRequest(arrival.text, { acceptNative: true })
+  if (!parsed.ok || parsed.value.method !== 'connect') return undefined
+  const secret = parsed.value.params[1]
+  return secret === undefined || secret === '' ? undefined : secret
+}
+
+function record(draft: Draft, userPubkey: Pubkey, deed: AuditDeed, world: DraftWorld): void {
+  const { signerPubkey, clientPubkey } = draft.lane
+  draft.audit.push({ at: world.now, signerPubkey, clientPubkey, userPubkey, ...deed })
+}
+
+function pushSend(
+  draft: Draft,
+  requestId: RequestId,
+  relays: readonly RelayUrl[],
+  scheme: Scheme,
+  text: string,
+  lasting = true,
+): void {
+  draft.sends.push({ requestId, relays, scheme, text, lasting })
+}
+
+/** The id inside a response that core wrote. */
+function idOf(text: string): RequestId {
+  const { id } = JSON.parse(text) as { readonly id: unknown }
+  return typeof id === 'string' ? id.slice(0, limits.REQUEST_ID_CHARS) : ''
+}

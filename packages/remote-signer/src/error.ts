@@ -1,0 +1,40 @@
+/**
+ * The one error that methods of a remote signer reject with.
+ * Never carries a secret, and never stands for what a peer or a relay did: those are events and counters.
+ */
+
+import type { UriProblem } from '@nip46/core'
+
+/**
+ * - `not-started`, `closed`: before `start()`, after `close()`
+ * - `uri/…`: what is wrong with a nostrconnect:// URI
+ * - `user/unknown`: no key for that user here
+ * - `approval/denied`, `approval/timeout`: the offer was not accepted
+ * - `sessions/full`: `limits.SESSIONS` are open
+ * - `offers/full`: core's `limits.OFFERS` tokens are outstanding
+ * - `offer/unknown`: no such token
+ * - `store/failed`: it could not be written; nothing was done (`cause` says more)
+ * - `store/corrupt`: it holds something that this version cannot have written
+ */
+export type RemoteSignerErrorCode =
+  | UriProblem
+  | 'not-started'
+  | 'closed'
+  | 'user/unknown'
+  | 'approval/denied'
+  | 'approval/timeout'
+  | 'sessions/full'
+  | 'offers/full'
+  | 'offer/unknown'
+  | 'store/failed'
+  | 'store/corrupt'
+
+export class RemoteSignerError extends Error {
+  override readonly name = 'RemoteSignerError'
+  readonly code: RemoteSignerErrorCode
+
+  constructor(code: RemoteSignerErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * The host's clock and randomness, for whoever gives none.
+ * Never used where one was given.
+ */
+
+import type { Clock, Millis, RandomBytes } from '@nip46/core'
+import { CLOCK_STEP_MS } from './limits.ts'
+
+export const hostClock: Clock = {
+  now: () => Date.now(),
+  setTimer: (run, afterMs) => setTimeout(run, afterMs),
+  clearTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+}
+
+export const hostRandom: RandomBytes = (length) => globalThis.crypto.getRandomValues(new Uint8Array(length))
+
+/**
+ * A clock's time that does not go back by the small corrections hosts make, as the machines want it. A large step back
+ * is a clock that was set right: followed, or every request would look old until the time was caught up.
+ */
+export function steadyNow(clock: Clock): () => Millis {
+  let last = Number.NEGATIVE_INFINITY
+  return () => {
+    const now = clock.now()
+    if (now > last || last - now > CLOCK_STEP_MS) last = now
+    return last
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * From whatever a relay sent to decrypted messages: queued for each relay, opened in batches, told from copies.
+ * Never lets one relay push out another's events, and never remembers an id whose signature was not verified.
+ */
+
+import {
+  type Clock,
+  type Crypto,
+  type KeyHandle,
+  type Millis,
+  type Opened,
+  openBatch,
+  parseSignedEvent,
+  type RelayUrl,
+  type Scheme,
+  type SignedEvent,
+} from '@nip46/core'
+import { createRelayBudgets } from './budget.ts'
+import { INTAKE_BATCH, INTAKE_CHARS_PER_RELAY, INTAKE_PER_RELAY } from './limits.ts'
+import type { Reporter } from './reporter.ts'
+
+export interface Intake {
+  push(event: unknown, relay: RelayUrl): void
+  close(): void
+  readonly waiting: number
+}
+
+export interface IntakeHost {
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly now: () => Millis
+  readonly reporter: Reporter
+  readonly key: (pubkey: string) => KeyHandle | undefined
+  readonly scheme: (from: string, to: string) => Scheme | 'either'
+  /** Whether this claims to come from the client of a session. */
+  readonly serves: (pubkey: string) => boolean
+  readonly seen: (eventId: string) => boolean
+  readonly onOpened: (opened: Opened, relay: RelayUrl) => void
+  /** A verified event came again. */
+  readonly onSeen: (eventId: string, relay: RelayUrl) => void
+}
+
+interface Queue {
+  /** Events that claim to be of clients, served first; forged ones use up their relay's budget only. */
+  readonly known: Entry[]
+  readonly others: Entry[]
+  chars: number
+}
+
+interface Entry {
+  readonly event: SignedEvent
+  readonly chars: number
+}
+
+export function createIntake(host: IntakeHost): Intake {
+  const { clock, reporter } = host
+  const budgetOf = createRelayBudgets()
+  const queues = new Map<RelayUrl, Queue>()
+  let scheduled = false
+  let timer: unknown
+  let closed = false
+
+  const drain = (): void => {
+    scheduled = false
+    if (closed) return
+    const share = Math.max(1, Math.floor(INTAKE_BATCH / queues.size))
+    let room = INTAKE_BATCH
+    for (const [relay, queue] of [...queues]) {
+      if (room <= 0) break
+      const entries = take(queue, Math.min(share, room))
+      room -= entries.length
+      queues.delete(relay)
+      // To the end of the line, behind the relays that had no turn.
+      if (queue.known.length + queue.others.length > 0) queues.set(relay, queue)
+      openAll(entries, relay)
+    }
+    if (queues.size === 0) return
+    // Let the host read from its sockets and run its timers in between.
+    scheduled = true
+    timer = clock.setTimer(drain, 0)
+  }
+
+  const openAll = (entries: readonly Entry[], relay: RelayUrl): void => {
+    const now = host.now()
+    const budget = budgetOf(relay)
+    const copies: string[] = []
+    const results = openBatch(
+      entries.map(({ event }) => event),
+      {
+        crypto: host.crypto,
+        key: host.key,
+        scheme: host.scheme,
+        now: Math.floor(now / 1_000),
+        seen: (eventId) => {
+          const isCopy = host.seen(eventId)
+          if (isCopy) copies.push(eventId)
+          return isCopy
+        },
+        allow: (event) =>
+          budget.failures.has(now) && (host.serves(event.pubkey) || budget.strangers.take(now)),
+      },
+    )
+    let copy = 0
+    for (const result of results) {
+      if (result.ok) {
+        reporter.counts.opened += 1
+        // The same event twice in one batch: the first one made it seen.
+        if (host.seen(result.value.eventId)) host.onSeen(result.value.eventId, relay)
+        else host.onOpened(result.value, relay)
+        continue
+      }
+      if (result.error === 'event/seen') {
+        host.onSeen(copies[copy++] ?? '', relay)
+        continue
+      }
+      if (result.error === 'event/sig' || result.error === 'event/id') budget.failures.charge(now)
+      reporter.drop(result.error)
+    }
+  }
+
+  return {
+    push(value, relay) {
+      if (closed) return
+      reporter.counts.received += 1
+      const parsed = parseSignedEvent(value)
+      if (!parsed.ok) {
+        reporter.drop(parsed.error)
+        return
+      }
+      const event = parsed.value
+      let queue = queues.get(relay)
+      if (queue === undefined) {
+        queue = { known: [], others: [], chars: 0 }
+        queues.set(relay, queue)
+      }
+      const entry = { event, chars: event.content.length + 400 }
+      ;(host.serves(event.pubkey) ? queue.known : queue.others).push(entry)
+      queue.chars += entry.chars
+      while (
+        queue.known.length + queue.others.length > INTAKE_PER_RELAY ||
+        queue.chars > INTAKE_CHARS_PER_RELAY
+      ) {
+        const dropped = queue.others.shift() ?? queue.known.shift()
+        queue.chars -= dropped?.chars ?? 0
+        reporter.drop('intake/full')
+      }
+      if (scheduled) return
+      scheduled = true
+      queueMicrotask(drain)
+    },
+    close() {
+      closed = true
+      clock.clearTimer(timer)
+      queues.clear()
+    },
+    get waiting() {
+      let events = 0
+      for (const { known, others } of queues.values()) events += known.length + others.length
+      return events
+    },
+  }
+}
+
+/** In the order of arrival within each class. */
+function take(queue: Queue, count: number): readonly Entry[] {
+  const entries = queue.known.splice(0, count)
+  entries.push(...queue.others.splice(0, count - entries.length))
+  for (const { chars } of entries) queue.chars -= chars
+  return entries
+}

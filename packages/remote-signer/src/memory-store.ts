@@ -1,0 +1,146 @@
+/**
+ * The store of a remote signer that may forget everything when its process ends; and the measure for durable ones.
+ * Never grows without bound: claims, audit records and outbox entries are dropped by age and number.
+ */
+
+import { limits, type Millis, type Pubkey } from '@nip46/core'
+import type { Offer, SignerSession } from '@nip46/core/remote-signer'
+import { CLIENT_KEYS, MEMORY_AUDIT, MEMORY_CLAIMS, OUTBOX, OUTBOX_MEMORY_MS } from './limits.ts'
+import type {
+  AuditRecord,
+  Claim,
+  CommitOutcome,
+  OutboxEntry,
+  SignerStore,
+  StoreChange,
+  StoredKey,
+  StoredState,
+  Versioned,
+} from './store.ts'
+
+export interface MemoryStore extends SignerStore {
+  /** Oldest first, the newest `limits.MEMORY_AUDIT`. */
+  audit(): readonly AuditRecord[]
+  /** How much of each is kept. */
+  sizes(): {
+    readonly keys: number
+    readonly sessions: number
+    readonly offers: number
+    readonly clients: number
+    readonly claims: number
+    readonly audit: number
+    readonly outbox: number
+  }
+}
+
+/** A store in memory. Give the same one to the next remote signer of the process and it goes on where the last one was. */
+export function memoryStore(): MemoryStore {
+  const keys = new Map<Pubkey, StoredKey>()
+  const sessions = new Map<string, Versioned<SignerSession>>()
+  const offers = new Map<string, Versioned<Offer>>()
+  const clients = new Set<Pubkey>()
+  const claims = new Map<string, Claim>()
+  const outbox = new Map<string, OutboxEntry>()
+  let audit: AuditRecord[] = []
+
+  const commitOne = (change: StoreChange): CommitOutcome => {
+    const claimed = (change.claims ?? []).flatMap(({ eventId }) => claims.get(eventId) ?? [])
+    if (claimed.length > 0) return { type: 'claimed', claims: claimed }
+    const stale = staleness(change)
+    if (stale !== undefined) return stale
+
+    for (const claim of change.claims ?? []) claims.set(claim.eventId, claim)
+    if (change.session !== undefined) {
+      const { after, revision } = change.session
+      const key = sessionKey(change.session)
+      if (after === null) sessions.delete(key)
+      else sessions.set(key, { revision: revision + 1, value: after })
+    }
+    for (const { token, revision, after } of change.offers ?? []) {
+      if (after === null) offers.delete(token)
+      else offers.set(token, { revision: revision + 1, value: after })
+    }
+    for (const key of change.keys ?? []) keys.set(key.pubkey, { ...key, secret: key.secret.slice() })
+    for (const pubkey of change.forgetKeys ?? []) {
+      keys.get(pubkey)?.secret.fill(0)
+      keys.delete(pubkey)
+    }
+    for (const client of change.clients ?? []) {
+      clients.delete(client)
+      clients.add(client)
+    }
+    for (const entry of change.outbox ?? []) outbox.set(entry.id, entry)
+    for (const id of change.published ?? []) outbox.delete(id)
+    audit.push(...(change.audit ?? []))
+    return { type: 'done' }
+  }
+
+  const staleness = (change: StoreChange): CommitOutcome | undefined => {
+    const { session } = change
+    const stored = session === undefined ? undefined : sessions.get(sessionKey(session))
+    const sessionIsStale = session !== undefined && (stored?.revision ?? 0) !== session.revision
+    const staleOffers = (change.offers ?? []).filter(
+      ({ token, revision }) => (offers.get(token)?.revision ?? 0) !== revision,
+    )
+    if (!sessionIsStale && staleOffers.length === 0) return undefined
+    return {
+      type: 'stale',
+      ...(sessionIsStale && { session: stored ?? null }),
+      offers: staleOffers.map(({ token }) => ({ token, stored: offers.get(token) ?? null })),
+    }
+  }
+
+  const prune = (now: Millis): void => {
+    // Claims and outbox entries are in the order of their time.
+    dropOldest(claims, MEMORY_CLAIMS, ({ at }) => now - at > limits.EXECUTED_MEMORY_SECONDS * 1_000)
+    dropOldest(outbox, OUTBOX, ({ at }) => now - at > OUTBOX_MEMORY_MS)
+    for (const client of clients) {
+      if (clients.size <= CLIENT_KEYS) break
+      clients.delete(client)
+    }
+    if (audit.length > 2 * MEMORY_AUDIT) audit = audit.slice(-MEMORY_AUDIT)
+  }
+
+  return {
+    load(now) {
+      prune(now)
+      const state: StoredState = {
+        keys: [...keys.values()].map((key) => ({ ...key, secret: key.secret.slice() })),
+        sessions: [...sessions.values()],
+        offers: [...offers].map(([token, { revision, value }]) => ({
+          revision,
+          value: { token, offer: value },
+        })),
+        clients: [...clients],
+        outbox: [...outbox.values()],
+      }
+      return Promise.resolve(state)
+    },
+    commit(changes, now) {
+      const outcomes = changes.map(commitOne)
+      prune(now)
+      return Promise.resolve(outcomes)
+    },
+    audit: () => audit.slice(-MEMORY_AUDIT),
+    sizes: () => ({
+      keys: keys.size,
+      sessions: sessions.size,
+      offers: offers.size,
+      clients: clients.size,
+      claims: claims.size,
+      audit: Math.min(audit.length, MEMORY_AUDIT),
+      outbox: outbox.size,
+    }),
+  }
+}
+
+function sessionKey(of: { readonly signerPubkey: Pubkey; readonly clientPubkey: Pubkey }): string {
+  return `${of.signerPubkey}:${of.clientPubkey}`
+}
+
+function dropOldest<V>(entries: Map<string, V>, bound: number, isOld: (value: V) => boolean): void {
+  for (const [key, value] of entries) {
+    if (entries.size <= bound && !isOld(value)) return
+    entries.delete(key)
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What a remote signer is made of.
+ * Only types: importing this file costs nothing and runs nothing.
+ */
+
+import type {
+  Approver,
+  Clock,
+  Crypto,
+  Era,
+  KeyHandle,
+  Permission,
+  Pubkey,
+  RandomBytes,
+  RelayUrl,
+  RelayUrlOptions,
+  Scheme,
+  Transport,
+  UserRelays,
+  UserSigner,
+} from '@nip46/core'
+import type { RemoteSignerEvent } from './signer-event.ts'
+import type { SignerStore } from './store.ts'
+
+export interface RemoteSignerOptions {
+  readonly crypto: Crypto
+  /** Stays the caller's: `close()` leaves it open. */
+  readonly transport: Transport
+  /** The user's key, or how to find the one of a user. Undefined: that user is not here. */
+  readonly userSigner: UserSigner | ((userPubkey: Pubkey) => UserSigner | undefined)
+  /** Asked about everything that was not granted in advance. */
+  readonly approver: Approver
+  /** Our relays: named in bunker:// URIs, and listened on. At least one, at most `limits.URI_RELAYS_OUT` of core. */
+  readonly relays: readonly RelayUrl[]
+  /** Where state is kept. Default {@link memoryStore}: everything is forgotten with the process. */
+  readonly store?: SignerStore
+  /**
+   * `per-connection` (default): a fresh remote-signer key for each offer and each acceptance, so that no relay can tell which
+   * clients belong together; its secret goes to the store. Or one key of the caller's for all; it is never destroyed here.
+   */
+  readonly keys?: 'per-connection' | KeyHandle
+  /** Fresh secure bytes. Default: the host's. */
+  readonly random?: RandomBytes
+  /** Default: the host's. */
+  readonly clock?: Clock
+  /** Relays that clients are told to move to when they ask (`switch_relays`). Default none: they stay where they are. */
+  readonly switchRelays?: readonly RelayUrl[]
+  /** Answered to `get_relays`. Without it the method is unknown. */
+  readonly userRelays?: UserRelays
+  /** DANGER: answer `nip44_get_key`, asking each time. Default false. */
+  readonly nip44GetKey?: boolean
+  /** Ask about clients that send requests without `connect` (2024-02 text), if a token without a secret is out. Default false. */
+  readonly implicitConnect?: boolean
+  /** Take connections encrypted with NIP-04, each for good. Default true; false drops them as `transport/nip04`. */
+  readonly acceptNip04?: boolean
+  /** How relay URLs of nostrconnect:// URIs are read. */
+  readonly relayUrls?: RelayUrlOptions
+  /** How long a decision may take, in milliseconds. Default 60,000; at least 300,000 once the client was sent to a page. */
+  readonly decisionTimeoutMs?: number
+  /** How long the user's key may take, in milliseconds. Default `limits.OPERATION_TIMEOUT_MS`. */
+  readonly operationTimeoutMs?: number
+  /** Requests of one session that are handled in a second, five times that in a burst. Default `limits.REQUESTS_PER_SECOND`. */
+  readonly requestsPerSecond?: number
+  readonly onEvent?: (event: RemoteSignerEvent) => void
+}
+
+export interface OfferOptions {
+  /** Whose key the client gets to use. Needed if `userSigner` is a look-up. */
+  readonly user?: Pubkey
+  /** What needs no question. Default nothing. `sign_event` without a kind covers all kinds but those that carry authority. */
+  readonly granted?: readonly Permission[]
+  /** `secret` (default): whoever has the URI is connected. `ask`: the approver decides on each connection. */
+  readonly approval?: 'secret' | 'ask'
+  /** Default `limits.OFFER_MS`. */
+  readonly expiresInMs?: number
+  /** A URI without a secret, for clients of before 2024: anybody who knows the key can ask, and the approver decides. */
+  readonly withoutSecret?: boolean
+}
+
+export interface MadeOffer {
+  /** `bunker://…`: a secret until it is used. */
+  readonly uri: string
+  /** Names the offer, to withdraw it. Not the secret. */
+  readonly token: string
+  readonly remoteSigner: Pubkey
+}
+
+export interface AcceptOptions {
+  /** Whose key the client gets to use. Needed if `userSigner` is a look-up. */
+  readonly user?: Pubkey
+  /** What needs no question. Default nothing, whatever the URI asks for. */
+  readonly granted?: readonly Permission[]
+  /** A person said yes already: the approver is not asked. */
+  readonly approved?: boolean
+  /** Default NIP-44. A client of before 2024-11 waits for NIP-04. */
+  readonly scheme?: Scheme
+  /** The dialect of the client. Eras before `C` may come without a secret. Default from the scheme. */
+  readonly era?: Era
+}

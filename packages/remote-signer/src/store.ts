@@ -1,0 +1,171 @@
+/**
+ * What a remote signer must not forget, and the contract of whatever keeps it.
+ * Only types: importing this file costs nothing and runs nothing.
+ */
+
+import type { ClientMetadata, Millis, Permission, Pubkey, RelayUrl, RequestId, Scheme } from '@nip46/core'
+import type { Offer, SignerSession } from '@nip46/core/remote-signer'
+
+/**
+ * Where a remote signer keeps its state. Implementations are durable before they resolve: an answer leaves, and a key
+ * is used, only after its `commit` resolved with `done`.
+ *
+ * Sessions and outbox entries hold answers, perhaps plaintexts, and keys hold secrets: a store that outlives the process
+ * encrypts them. A method that rejects has changed nothing; nothing leaves, and the peer is told `unavailable:`.
+ */
+export interface SignerStore {
+  /** Everything but claims and audit records. Called once, at `start()`. */
+  load(now: Millis): Promise<StoredState>
+  /**
+   * Several changes, each atomic by itself: a change is written as a whole or, if its outcome is not `done`, not at all.
+   * All of them may be written in one transaction (group commit). Outcomes are in the order of the changes. Claims are kept
+   * for `limits.EXECUTED_MEMORY_SECONDS` of core after `now`, outbox entries for `limits.OUTBOX_MEMORY_MS`.
+   */
+  commit(changes: readonly StoreChange[], now: Millis): Promise<readonly CommitOutcome[]>
+}
+
+export interface StoredState {
+  readonly keys: readonly StoredKey[]
+  readonly sessions: readonly Versioned<SignerSession>[]
+  readonly offers: readonly Versioned<StoredOffer>[]
+  /** Keys that are or were the client key of a session, youngest last. */
+  readonly clients: readonly Pubkey[]
+  /** Answers that were committed and perhaps not published, oldest first. */
+  readonly outbox: readonly OutboxEntry[]
+}
+
+/**
+ * `revision` counts a record's changes, from 1. A change names the revision it was made from, 0 for a new record; if
+ * the stored one has another, the outcome is `stale`. That is how several processes share one store.
+ */
+export interface Versioned<T> {
+  readonly revision: number
+  readonly value: T
+}
+
+/** A remote-signer key of one connection. */
+export interface StoredKey {
+  readonly pubkey: Pubkey
+  /** 32 bytes. The store copies them, both ways, before it resolves; the engine wipes its own. */
+  readonly secret: Uint8Array
+  readonly createdAt: Millis
+}
+
+export interface StoredOffer {
+  /** See `tokenKey`: a hash of the secret, never the secret. */
+  readonly token: string
+  readonly offer: Offer
+}
+
+/** What must hold together. Members that are missing change nothing. */
+export interface StoreChange {
+  /** Event ids that nobody may have claimed before: the right to execute them. */
+  readonly claims?: readonly Claim[]
+  readonly session?: SessionChange
+  readonly offers?: readonly OfferChange[]
+  readonly keys?: readonly StoredKey[]
+  /** Keys to forget: overwrite what can be overwritten. */
+  readonly forgetKeys?: readonly Pubkey[]
+  readonly clients?: readonly Pubkey[]
+  readonly audit?: readonly AuditRecord[]
+  readonly outbox?: readonly OutboxEntry[]
+  /** Ids of outbox entries that were published. */
+  readonly published?: readonly string[]
+}
+
+export interface SessionChange {
+  readonly signerPubkey: Pubkey
+  readonly clientPubkey: Pubkey
+  /** The revision it was made from; 0 if there was none. */
+  readonly revision: number
+  /** As stored. What `after` shares with it (the chunks of `ledger`) is the same object and need not be written again. */
+  readonly before: SignerSession | null
+  /** Null forgets the session. */
+  readonly after: SignerSession | null
+}
+
+export interface OfferChange {
+  readonly token: string
+  readonly revision: number
+  /** Null forgets the offer. */
+  readonly after: Offer | null
+}
+
+/** An event that is being handled, or was. `requestId` is what it asked, to find the stored answer. */
+export interface Claim {
+  readonly eventId: string
+  readonly signerPubkey: Pubkey
+  readonly clientPubkey: Pubkey
+  readonly requestId: RequestId
+  readonly at: Millis
+}
+
+/** An answer to publish. */
+export interface OutboxEntry {
+  /** Unique. */
+  readonly id: string
+  readonly signerPubkey: Pubkey
+  readonly to: Pubkey
+  readonly relays: readonly RelayUrl[]
+  readonly scheme: Scheme
+  /** JSON text of the response. */
+  readonly text: string
+  readonly at: Millis
+}
+
+export type CommitOutcome =
+  | { readonly type: 'done' }
+  /** These events were claimed before: their first claims. */
+  | { readonly type: 'claimed'; readonly claims: readonly Claim[] }
+  /** Another process was faster: what is stored now for what the change was about. Missing records are null. */
+  | {
+      readonly type: 'stale'
+      readonly session?: Versioned<SignerSession> | null
+      readonly offers?: readonly { readonly token: string; readonly stored: Versioned<Offer> | null }[]
+    }
+
+/** What was done, for the owner of the key. Never holds a content, a plaintext, a secret or a token. */
+export type AuditRecord = AuditFacts & AuditDeed
+
+export interface AuditFacts {
+  readonly at: Millis
+  readonly signerPubkey: Pubkey
+  readonly userPubkey: Pubkey
+  /** Null where no client is known yet. */
+  readonly clientPubkey: Pubkey | null
+}
+
+export type AuditDeed =
+  | { readonly type: 'offer-made'; readonly granted: readonly Permission[]; readonly expiresAt: Millis }
+  | { readonly type: 'offer-withdrawn' }
+  | {
+      readonly type: 'session-opened'
+      readonly scheme: Scheme
+      readonly granted: readonly Permission[]
+      readonly requested: readonly Permission[]
+      readonly metadata: ClientMetadata | null
+    }
+  | { readonly type: 'session-ended'; readonly reason: string }
+  /** Somebody decided. `subject` is null for a connection. */
+  | {
+      readonly type: 'decided'
+      readonly subject: AuditSubject | null
+      readonly allow: boolean
+      readonly granted: readonly Permission[]
+    }
+  /** The user's key was used, or refused. `delivered` is false if the answer was no longer wanted. */
+  | {
+      readonly type: 'performed'
+      readonly subject: AuditSubject
+      readonly error: string | null
+      readonly delivered: boolean
+    }
+
+/** What was asked of the user's key, without what it was asked about. */
+export interface AuditSubject {
+  readonly method: string
+  readonly kind?: number
+  /** Id of the event that was to be signed: the hash of all of it. */
+  readonly eventId?: string
+  readonly peer?: Pubkey
+}
