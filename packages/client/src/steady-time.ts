@@ -1,6 +1,6 @@
 /**
  * The host's time without steps back, as a machine needs it.
- * Never stands still: if the clock is set back, time goes on from where it was.
+ * Never stands still: if the clock is set back, time goes on from its last reading.
  */
 
 import type { Clock, Millis } from '@nip46/core'

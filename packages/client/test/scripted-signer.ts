@@ -4,6 +4,7 @@
  */
 
 import {
+  type Authenticate,
   type Clock,
   type Crypto,
   type EventTemplate,
@@ -18,6 +19,7 @@ import {
   type Scheme,
   type SignedEvent,
   seal,
+  sealAuth,
   type Transport,
 } from '@nip46/core'
 
@@ -71,10 +73,13 @@ export function createScriptedSigner(parts: SignerParts): ScriptedSigner {
 
   const seconds = (): number => Math.floor(clock.now() / 1_000)
 
+  const authenticate: Authenticate = (relay, challenge) =>
+    sealAuth({ relay, challenge, key, createdAt: seconds() }, { crypto, random })
+
   const say = async (to: Pubkey, text: string, relays = answerRelays ?? listening): Promise<void> => {
     const sealed = seal({ text, to, key, scheme, createdAt: seconds() }, { crypto, random })
     if (!sealed.ok) throw new Error(`the answer could not be sealed: ${sealed.error}`)
-    await transport.publish(relays, sealed.value)
+    await transport.publish(relays, sealed.value, { authenticate })
   }
 
   const sign = (template: EventTemplate, by = user): SignedEvent => {
@@ -152,7 +157,7 @@ export function createScriptedSigner(parts: SignerParts): ScriptedSigner {
         })
       })
     }
-    subscriptions.push(transport.subscribe({ relays, filters, onEvent }))
+    subscriptions.push(transport.subscribe({ relays, filters, onEvent, authenticate }))
   }
   listen(parts.relays)
 

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import { authUrl, okay } from './scripted-signer.ts'
+import { createWorld, START } from './world.ts'
+
+test('a page to visit is handed over with its origin, and the request waits five minutes for it', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  let id = ''
+  world.signer.script('sign_event', (request) => {
+    id = request.id
+    return authUrl(id, 'https://bunker.example/approve/3f9c?x=1')
+  })
+  const signed = session.signEvent({ kind: 1, content: 'x' })
+  await world.clock.run(250_000)
+  expect(world.authUrls).toEqual([
+    { url: 'https://bunker.example/approve/3f9c?x=1', origin: 'https://bunker.example', requestId: id },
+  ])
+  const asked = world.signer.heard.at(-1)?.params[0] ?? ''
+  await world.signer.say(session.clientPubkey, okay(id, JSON.stringify(world.signer.sign(JSON.parse(asked)))))
+  expect(await world.settled(signed)).toMatchObject({ content: 'x' })
+})
+
+test('a page that the user does not finish ends the request with its own code', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  world.signer.script('ping', ({ id }) => authUrl(id, 'https://bunker.example/a'))
+  expect((await world.failure(session.ping(), 400_000)).code).toBe('timeout/auth')
+  expect(world.clock.now() - START).toBe(300_000)
+})
+
+test('a login may need a page, too', async () => {
+  const world = createWorld()
+  world.signer.script('connect', ({ id }) => authUrl(id, 'https://bunker.example/a'))
+  const login = world.connect()
+  await world.clock.run(200_000)
+  expect(world.authUrls).toHaveLength(1)
+  const { id = '', from } = world.signer.heard[0] ?? {}
+  if (from === undefined) throw new Error('nothing was heard')
+  await world.signer.say(from, okay(id, 'ack'))
+  await world.settled(login)
+})
+
+test('a login whose page is never finished ends with its own code', async () => {
+  const world = createWorld()
+  world.signer.script('connect', ({ id }) => authUrl(id, 'https://bunker.example/a'))
+  expect((await world.failure(world.connect(), 400_000)).code).toBe('timeout/auth')
+})
+
+test('the same page twice is shown once', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  world.signer.script('ping', ({ id }) => {
+    const page = authUrl(id, 'https://bunker.example/a')
+    return [page, page, okay(id, 'pong')]
+  })
+  expect(await world.settled(session.ping())).toBe('pong')
+  expect(world.authUrls).toHaveLength(1)
+  expect(world.codes('ignored')).toContain('auth/repeated')
+})
+
+describe('a page that must not be opened is not handed over', () => {
+  test.each([
+    'javascript:alert(1)',
+    'data:text/html,x',
+    'http://bunker.example/a',
+    'https://user:pass@bunker.example/a',
+    'https://bunker.example/a b',
+    'https://bunker.example\\@evil.example/',
+    `https://bunker.example/${'a'.repeat(2_048)}`,
+    '',
+  ])('%s', async (url) => {
+    const world = createWorld()
+    const session = await world.login()
+    world.signer.script('ping', ({ id }) => JSON.stringify({ id, result: 'auth_url', error: url }))
+    expect((await world.failure(session.ping())).code).toBe('auth/url')
+    expect(world.authUrls).toEqual([])
+  })
+
+  test('not even to log in', async () => {
+    for (const method of ['connect', 'get_public_key']) {
+      const world = createWorld()
+      world.signer.script(method, ({ id }) => authUrl(id, 'javascript:alert(1)'))
+      expect((await world.failure(world.connect())).code).toBe('auth/url')
+      expect(world.clock.now()).toBe(START)
+    }
+  })
+})
+
+test('a page on this machine may be plain http', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  world.signer.script('ping', ({ id }) => [authUrl(id, 'http://127.0.0.1:8080/a'), okay(id, 'pong')])
+  await world.settled(session.ping())
+  expect(world.authUrls[0]?.origin).toBe('http://127.0.0.1:8080')
+})
+
+test('without a callback for pages the request waits as if there were one', async () => {
+  const world = createWorld()
+  const { onAuthUrl: _, ...rest } = world.options()
+  const { connect } = await import('../src/index.ts')
+  const session = await world.settled(connect(world.uri, rest))
+  world.signer.script('ping', ({ id }) => [authUrl(id, 'https://bunker.example/a'), okay(id, 'pong')])
+  expect(await world.settled(session.ping())).toBe('pong')
+})
