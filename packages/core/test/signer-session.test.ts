@@ -24,14 +24,7 @@ import {
   templateText,
   USER,
 } from './cast.ts'
-import {
-  answers,
-  offeringBench,
-  openBench,
-  SIGN_ANYTHING,
-  type SignerBench,
-  signerKinds,
-} from './signer-bench.ts'
+import { answers, offeringBench, openBench, SIGN_ANYTHING, signerKinds } from './signer-bench.ts'
 
 const EVERYTHING = [
   ...SIGN_ANYTHING,
