@@ -239,7 +239,7 @@ export function createLinkPublications(port: PublicationsPort): LinkPublications
     dialFailed(reason) {
       for (const entry of [...entries.values()]) {
         entry.dials += 1
-        if (entry.dials >= PUBLISH_DIALS && entry.phase !== 'slow') refuse(entry, entry.lastReason ?? reason)
+        if (entry.dials >= PUBLISH_DIALS) refuse(entry, entry.lastReason ?? reason)
       }
     },
     ok(id, accepted, reason) {

@@ -27,11 +27,11 @@ export const CONNECT_MS = 10_000
 export const STEADY_MS = 60_000
 /**
  * A connection that lived so long was worth making: however often such connections are lost, the wait stays below
- * 4 s. Shorter ones count like failed dials. In milliseconds.
+ * 2 s. Shorter ones count like failed dials. In milliseconds.
  */
 export const WORTHWHILE_MS = 1_000
 /** Failures that losses of worthwhile connections add up to. */
-const WORTHWHILE_FAILURES = 2
+const WORTHWHILE_FAILURES = 1
 /** At most one dial in so long, whoever asks, in milliseconds. */
 export const DIAL_GAP_MS = 1_000
 /** Silence after which the peer is asked whether it lives, in milliseconds. */
