@@ -37,6 +37,7 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   const ending = withResolvers<void>()
   let login: 'pending' | 'done' | 'failed' = 'pending'
   let ended: 'logged-out' | 'closed' | undefined
+  let relaysAreOld = false
 
   const finish = (): void => {
     login = 'done'
@@ -110,6 +111,9 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
       onRelay(relay, live, reason) {
         const why = reason === undefined ? {} : { reason: cleanText(reason, MESSAGE_CHARS) }
         onEvent({ type: 'relay', relay, live, ...why })
+        if (!live || !relaysAreOld) return
+        relaysAreOld = false
+        loop.feed({ type: 'switch-relays' })
       },
     },
   )
@@ -126,13 +130,12 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   })
   const session = createSessionObject({ key, loop, calls, ports, ended: () => ended, ending: ending.promise })
 
-  /** A saved session has nothing to wait for. */
+  /** A saved session has nothing to wait for; its relays may be out of date. */
   const goOn = (): void => {
     const { userPubkey, profile, lastSwitchAt } = loop.state()
+    relaysAreOld = profile.switchRelays && clock.now() - (lastSwitchAt ?? 0) > RELAYS_AGE_MS
     onEvent({ type: 'ready', userPubkey: known(userPubkey) })
     finish()
-    const age = clock.now() - (lastSwitchAt ?? 0)
-    if (profile.switchRelays && age > RELAYS_AGE_MS) loop.feed({ type: 'switch-relays' })
   }
 
   if (signal?.aborted === true) {

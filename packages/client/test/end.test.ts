@@ -153,6 +153,26 @@ describe('close', () => {
   })
 })
 
+test('requests that nobody waits for leave no unhandled rejection', async () => {
+  const unhandled: unknown[] = []
+  const note = (reason: unknown): void => void unhandled.push(reason)
+  process.on('unhandledRejection', note)
+  const world = createWorld()
+  const session = await world.login()
+  for (const method of ['ping', 'sign_event', 'nip44_encrypt']) world.signer.script(method, () => undefined)
+  void session.ping()
+  void session.signEvent({ kind: 1, content: '' })
+  void session.signEvent({ kind: -1, content: '' })
+  void session.nip44.encrypt('', '')
+  await world.clock.settle()
+  session.close()
+  void session.ping()
+  void session.signEvent({ kind: 1, content: '' })
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  process.off('unhandledRejection', note)
+  expect(unhandled).toEqual([])
+})
+
 test('a callback of the host that throws breaks nothing but surfaces', async () => {
   const world = createWorld()
   const uncaught: unknown[] = []

@@ -126,6 +126,44 @@ test('after half a minute only the remote signer is listened to', async () => {
   expect(world.network.subscriptions).toBe(2)
 })
 
+test('the narrower subscription is made before the wide one is closed', async () => {
+  const world = createWorld({ latencyMs: 25 })
+  const open = new Set<string>()
+  const least: number[] = []
+  const { transport } = world
+  const { uri, session } = world.offer({
+    transport: {
+      ...transport,
+      subscribe(request) {
+        const name = `${request.filters[0]?.authors?.[0] ?? 'anybody'}`
+        const subscription = transport.subscribe({
+          ...request,
+          onLive: (relay) => {
+            open.add(name)
+            request.onLive?.(relay)
+          },
+        })
+        return {
+          close() {
+            open.delete(name)
+            least.push(open.size)
+            subscription.close()
+          },
+        }
+      },
+    },
+  })
+  await world.clock.run(1_000)
+  await world.settled(world.signer.say(read(uri).client, okay('any', read(uri).secret)))
+  const taken = await world.settled(session)
+  expect([...open]).toEqual(['anybody'])
+  await world.clock.run(31_000)
+  expect([...open]).toEqual([world.signer.key.pubkey])
+  expect(least).toEqual([1])
+  taken.close()
+  expect(least).toEqual([1, 0])
+})
+
 test('an offer that nobody takes ends with a time-out', async () => {
   const world = createWorld()
   expect((await world.failure(world.offer().session, 400_000)).code).toBe('timeout/connect')

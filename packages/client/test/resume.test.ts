@@ -39,12 +39,16 @@ test('it is ready at once, and its requests wait for a relay', async () => {
   expect(await world.settled(event)).toMatchObject({ content: 'later' })
 })
 
-test('after a day it asks for its relays again', async () => {
+test('after a day it asks for its relays again, as soon as one is there to ask', async () => {
   const { world, record } = await saved()
   await world.clock.run(86_400_001)
+  world.network.down(ONE)
   const session = await resume(record, world.options())
+  await world.clock.run(30_000)
+  world.network.up(ONE)
   await world.settled(session.ping())
   expect(world.signer.methods().toSorted()).toEqual(['ping', 'switch_relays'])
+  expect(session.save().session.lastSwitchAt).toBe(world.clock.now())
 })
 
 test('what was saved holds what is needed and no more', async () => {
