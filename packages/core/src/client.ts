@@ -108,6 +108,8 @@ export interface PendingRequest {
   readonly sentOn: readonly RelayUrl[]
   /** A relay said OK. */
   readonly accepted: boolean
+  /** Every relay was lost since it was sent: its answer may have been too. */
+  readonly outage: boolean
   readonly resendAt: Millis | null
   readonly authUrls: readonly string[]
   /** Where to send; null for all. */
@@ -527,6 +529,7 @@ function request(
     sentAt: null,
     sentOn: [],
     accepted: false,
+    outage: false,
     resendAt: null,
     authUrls: [],
     only,
@@ -573,16 +576,20 @@ function sendQueued(work: Work, now: Millis): void {
     if (pending.origin === 'caller' && work.state.phase !== 'ready') continue
     if (pending.sentAt === null) sendNow(work, id, pending, now)
     else if (pending.resendAt !== null && pending.resendAt <= now) {
-      if (maySendAgain(pending)) sendNow(work, id, pending, now)
+      if (maySendAgain(pending, work.state.profile)) sendNow(work, id, pending, now)
       else work.state = withPending(work.state, id, { ...pending, resendAt: null })
     }
   }
 }
 
-/** Once a relay took it, or the remote signer has shown a page, only what can be done twice without harm is sent twice. */
-function maySendAgain(pending: PendingRequest): boolean {
+/**
+ * Once a relay took it, or the remote signer has shown a page, only what can be done twice without harm is sent twice.
+ * A signature over the same template is the same event, but a person might be asked again: after an outage only.
+ */
+function maySendAgain(pending: PendingRequest, profile: ClientProfile): boolean {
   if (pending.sends >= REQUEST_SENDS || pending.authUrls.length > 0) return false
-  return !pending.accepted || isRepeatable(pending.method) || pending.method === 'connect'
+  if (!pending.accepted || isRepeatable(pending.method) || pending.method === 'connect') return true
+  return pending.method === 'sign_event' && pending.outage && profile.resendSignEvent === 'after-outage'
 }
 
 function sendNow(work: Work, id: RequestId, pending: PendingRequest, now: Millis): void {
@@ -592,6 +599,7 @@ function sendNow(work: Work, id: RequestId, pending: PendingRequest, now: Millis
   work.state = withPending(work.state, id, {
     ...pending,
     sends: pending.sends + 1,
+    outage: false,
     sentAt: now,
     sentOn: relays,
     resendAt: quietResend(pending, now),
@@ -893,7 +901,10 @@ function comeLive(work: Work, relay: RelayUrl, now: Millis): void {
   if (wasDark) {
     for (const [id, pending] of Object.entries(work.state.pending)) {
       // The answer may wait at the relay: listen first. Links that flap do not put it off for ever.
-      if (pending.sentAt !== null && maySendAgain(pending)) sendAgain(work, id, pending, now + CATCH_UP_MS)
+      if (pending.sentAt === null) continue
+      const missed = { ...pending, outage: true }
+      work.state = withPending(work.state, id, missed)
+      if (maySendAgain(missed, state.profile)) sendAgain(work, id, missed, now + CATCH_UP_MS)
     }
   }
   if (work.state.relaySwitch?.target.includes(relay) === true) proveRelays(work, now)
@@ -921,7 +932,7 @@ function hearRelays(
   if (pending === undefined) return
   if (outcome.ok) {
     const accepted: PendingRequest = { ...pending, accepted: true }
-    const resendAt = maySendAgain(accepted) ? accepted.resendAt : null
+    const resendAt = maySendAgain(accepted, work.state.profile) ? accepted.resendAt : null
     work.state = withPending(work.state, id, { ...accepted, resendAt })
     return
   }

@@ -22,6 +22,11 @@ export interface ClientProfile {
   readonly userPubkeyFallback: boolean
   /** Ask for switch_relays after connecting. */
   readonly switchRelays: boolean
+  /**
+   * Send sign_event again, under the same request id, if every relay was lost before the answer came. Remote signers that
+   * know request ids answer from memory; one that does not may ask its user twice about the same event.
+   */
+  readonly resendSignEvent: 'after-outage' | 'never'
   /** What to send on logout. */
   readonly logout: 'logout' | 'disconnect' | 'none'
 }
@@ -42,6 +47,7 @@ const CURRENT: ClientProfile = {
   allowLegacyAck: false,
   userPubkeyFallback: false,
   switchRelays: true,
+  resendSignEvent: 'after-outage',
   logout: 'logout',
 }
 

@@ -166,8 +166,25 @@ describe('A request of a client', () => {
     expect(times).toEqual([6_000, 11_000, 16_000])
   })
 
-  it('never sends sign_event again once a relay took it', () => {
+  it('never sends sign_event again while a relay that took it is still there', () => {
     const bench = readyBench()
+    ask(bench, ...SIGN)
+    bench.published(ID, 'ok')
+    expect(copies(bench, 58_000, undefined)).toEqual([])
+  })
+
+  it('sends sign_event again, after listening first, when every relay was lost and its answer perhaps too', () => {
+    const bench = readyBench()
+    ask(bench, ...SIGN)
+    bench.published(ID, 'ok')
+    bench.down(ONE)
+    bench.wait(1_000)
+    bench.live(ONE)
+    expect(copies(bench, 50_000, 'ok')).toEqual([3_000])
+  })
+
+  it('never sends sign_event again to a remote signer that is said to ask twice', () => {
+    const bench = readyBench({ profile: clientProfile('E', { resendSignEvent: 'never' }) })
     ask(bench, ...SIGN)
     bench.published(ID, 'ok')
     bench.down(ONE)
@@ -176,12 +193,10 @@ describe('A request of a client', () => {
     expect(copies(bench, 58_000, undefined)).toEqual([])
   })
 
-  it('never sends sign_event again when the relay’s OK comes late, after an outage or a refusal', () => {
+  it('never sends sign_event again when the relay’s OK comes late, after a refusal', () => {
     const bench = readyBench()
     ask(bench, ...SIGN)
     bench.published(ID, ['unreachable'])
-    bench.down(ONE)
-    bench.live(ONE)
     bench.published(ID, 'ok')
     expect(bench.state.pending[ID]).toMatchObject({ accepted: true, resendAt: null })
     expect(bench.published(ID, ['mute: nobody'])).toEqual([])

@@ -114,8 +114,17 @@ describe('A client that was restarted', () => {
     expect(sentOne(bench.wait(3_000), 'sign_event').id).toBe(hexId(1))
   })
 
-  it('sends no signature request again that a relay had taken', () => {
+  it('sends a signature request again, once, that a relay had taken', () => {
     const bench = readyBench()
+    bench.request(hexId(1), 'sign_event', [templateText()])
+    bench.published(hexId(1), 'ok')
+    bench.restart()
+    bench.live(ONE)
+    expect(sent(bench.wait(59_000))).toHaveLength(1)
+  })
+
+  it('sends no signature request again to a remote signer that is said to ask twice', () => {
+    const bench = readyBench({ profile: clientProfile('E', { resendSignEvent: 'never' }) })
     bench.request(hexId(1), 'sign_event', [templateText()])
     bench.published(hexId(1), 'ok')
     bench.restart()
