@@ -42,7 +42,10 @@ test('a key that nostr-tools encrypted opens', async () => {
 test('a wrong password, a damaged text and a text of another kind are told as such', async () => {
   const text = encrypt(secret, 'right', 4)
   expect(await decryptNcryptsec(text, 'wrong')).toEqual({ ok: false, error: 'ncryptsec/password' })
-  expect(await decryptNcryptsec(`${text.slice(0, -1)}q`, 'right')).toEqual({ ok: false, error: 'ncryptsec/shape' })
+  expect(await decryptNcryptsec(`${text.slice(0, -1)}q`, 'right')).toEqual({
+    ok: false,
+    error: 'ncryptsec/shape',
+  })
   expect(await decryptNcryptsec('nsec1qqqq', 'right')).toEqual({ ok: false, error: 'ncryptsec/shape' })
 })
 

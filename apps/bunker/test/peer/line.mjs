@@ -30,7 +30,10 @@ export async function run(peer) {
     say({ type: 'done' })
     process.exit(0)
   } catch (cause) {
-    say({ type: 'failed', message: cause instanceof Error ? `${cause.message}\n${cause.stack}` : String(cause) })
+    say({
+      type: 'failed',
+      message: cause instanceof Error ? `${cause.message}\n${cause.stack}` : String(cause),
+    })
     process.exit(1)
   }
 }

@@ -16,6 +16,10 @@ await run(async () => {
   backend.applyToken = async () => undefined
   await backend.start()
   const query = relays.map((relay) => `relay=${encodeURIComponent(relay)}`).join('&')
-  say({ type: 'uri', uri: `bunker://${key.pubkey}?${query}&secret=0123456789abcdef0123456789abcdef`, pubkey: key.pubkey })
+  say({
+    type: 'uri',
+    uri: `bunker://${key.pubkey}?${query}&secret=0123456789abcdef0123456789abcdef`,
+    pubkey: key.pubkey,
+  })
   await hear()
 })
