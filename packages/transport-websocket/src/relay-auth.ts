@@ -48,7 +48,7 @@ interface KeyState {
 export function createRelayAuth({ relay, clock, send }: RelayAuthOptions): RelayAuth {
   let current: string | undefined
   /** Which key a caller's function signs with, so that it need not sign again only to say so. */
-  let keyOf = new WeakMap<Authenticate, string>()
+  const keyOf = new WeakMap<Authenticate, string>()
   /** By pubkey, for the current challenge. */
   const keys = new Map<string, KeyState>()
   /** By id of the AUTH event, whatever challenge it answers. */
@@ -102,7 +102,6 @@ export function createRelayAuth({ relay, clock, send }: RelayAuthOptions): Relay
     challenge(text) {
       if (text === current) return
       current = text
-      keyOf = new WeakMap()
       keys.clear()
       for (const waiter of [...withoutChallenge]) {
         withoutChallenge.delete(waiter)

@@ -90,7 +90,6 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
 
   /** The longest unused first. */
   const links = new Map<RelayUrl, RelayLink>()
-  const publishes = new Set<(reason: string) => void>()
   let closing: Promise<void> | undefined
 
   const linkTo = (relay: RelayUrl): RelayLink | undefined => {
@@ -150,7 +149,6 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       const finishIfDone = (): void => {
         if (waiting.size > 0) return
         clock.clearTimer(timer)
-        publishes.delete(stop)
         // After a success this changes nothing: a promise settles once.
         conclude()
       }
@@ -167,7 +165,6 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       const time = Number.isNaN(timeoutMs) ? PUBLISH_MS : Math.min(Math.max(0, timeoutMs), TIMER_MAX_MS)
       const timer = clock.setTimer(() => stop('timeout'), time)
 
-      publishes.add(stop)
       signal?.addEventListener('abort', onAbort, { once: true })
       for (const relay of unique) {
         const link = linkTo(relay)
@@ -232,7 +229,6 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       closing ??= (async () => {
         const open = [...links.values()]
         links.clear()
-        for (const stop of [...publishes]) stop('closed')
         await Promise.all(open.map((link) => link.close()))
       })()
       return closing

@@ -51,7 +51,10 @@ export const openSocket: OpenSocket = (url, listener, { maxBytes, allowAddress }
     },
     buffered: () => socket.bufferedAmount,
     close: (code) => socket.close(code),
-    terminate: () => socket.terminate(),
+    // After an error `ws` is saying its goodbye, which a cut would swallow; it waits for no more than `closeTimeout`.
+    terminate: () => {
+      if (!ended) socket.terminate()
+    },
     ping: () => {
       if (socket.readyState === WebSocket.OPEN) socket.ping()
     },

@@ -13,10 +13,16 @@ const relayAt = (port: number): RelayUrl => {
 }
 
 const silent = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+const flood = new WebSocketServer({ host: '127.0.0.1', port: 0 })
 const hung = createServer(() => undefined).listen(0, '127.0.0.1')
-await Promise.all([once(silent, 'listening'), once(hung, 'listening')])
+await Promise.all([once(silent, 'listening'), once(flood, 'listening'), once(hung, 'listening')])
 // The servers of this same process must not be what keeps it alive.
 silent.on('connection', (_, { socket }) => socket.unref())
+flood.on('connection', (client, { socket }) => {
+  client.on('error', () => undefined)
+  client.send(`["NOTICE","${'x'.repeat(3_000_000)}"]`, () => client.pause())
+  socket.unref()
+})
 hung.on('connection', (socket) => {
   socket.on('error', () => undefined)
   socket.unref()
@@ -25,6 +31,7 @@ hung.on('connection', (socket) => {
 const relays = [
   relayAt((silent.address() as AddressInfo).port),
   relayAt((hung.address() as AddressInfo).port),
+  relayAt((flood.address() as AddressInfo).port),
   relayAt(1),
 ]
 const pool = createRelayPool()
@@ -34,6 +41,7 @@ const event = { id: hex, pubkey: hex, created_at: 0, kind: 24133, tags: [], cont
 const published = pool.publish(relays, event)
 await new Promise((resolve) => setTimeout(resolve, 900))
 silent.close()
+flood.close()
 hung.close()
 
 const began = performance.now()

@@ -141,6 +141,27 @@ describe('dialling', () => {
     expect(clock.now() - before).toBe(DIAL_GAP_MS)
   })
 
+  test('somebody who publishes does not put off a dial that is due sooner', () => {
+    const { clock, sockets, subscribe, publish } = bench({ randomBytes: (length) => new Uint8Array(length) })
+    subscribe()
+    sockets.last.end()
+    publish(1)
+    clock.advance(0)
+    expect(sockets.all).toHaveLength(2)
+  })
+
+  test('nobody is dialled for a want that is gone', () => {
+    const { clock, sockets, subscribe, link } = bench()
+    const { close } = subscribe()
+    sockets.last.end()
+    close()
+    clock.advance(29_000)
+    expect(sockets.all).toHaveLength(1)
+    expect(link.health().state).toBe('idle')
+    subscribe()
+    expect(sockets.all).toHaveLength(2)
+  })
+
   test('wake dials at once, and probes a connection that seems open', () => {
     const { sockets, link, goLive, clock } = bench()
     goLive()
@@ -256,6 +277,22 @@ describe('bad frames', () => {
     expect(first.terminated).toBe(true)
     expect(log).toEqual(['live', 'down unreachable: too many frames that are no NIP-01'])
     expect(link.health().drops).toEqual({ 'frame/json': 21 })
+  })
+
+  test('may make the host close the link', () => {
+    let closed = 0
+    const { sockets, goLive, link, clock } = bench({
+      onDrop: () => {
+        closed += 1
+        if (closed > BAD_FRAMES_PER_MINUTE) void link.close()
+      },
+    })
+    const { log } = goLive()
+    for (let i = 0; i < 30; i += 1) sockets.last.getText('junk')
+    clock.advance(100_000)
+    expect(link.health().state).toBe('closed')
+    expect(log).toEqual(['live'])
+    expect(sockets.all).toHaveLength(1)
   })
 
   test('are forgotten after a minute', () => {
@@ -577,6 +614,25 @@ describe('publishing', () => {
     expect(again.sockets.last.frames('EVENT')).toHaveLength(1)
   })
 
+  test('has the whole two seconds on each connection', () => {
+    const { clock, sockets, subscribe, publish } = bench({ randomBytes: (length) => new Uint8Array(length) })
+    subscribe({ authenticate: authenticateAs(1) })
+    publish(1)
+    const stall = (): void => {
+      sockets.last.open()
+      sockets.last.get('CLOSED', sockets.last.frames('REQ')[0]?.[1], 'auth-required: x')
+    }
+    stall()
+    clock.advance(LIVE_WAIT_MS - 500)
+    sockets.last.end()
+    untilDialled({ clock, sockets })
+    stall()
+    clock.advance(LIVE_WAIT_MS - 1)
+    expect(sockets.last.frames('EVENT')).toHaveLength(0)
+    clock.advance(1)
+    expect(sockets.last.frames('EVENT')).toHaveLength(1)
+  })
+
   test('a refusal that is said twice counts once', () => {
     const { clock, sockets, goLive, publish } = bench()
     goLive()
@@ -686,6 +742,16 @@ describe('publishing', () => {
     sockets.last.get('OK', event(1).id, true, '')
     expect(first.outcome).toBeUndefined()
     expect(second.outcome).toEqual({ ok: true })
+  })
+
+  test('the same event published many times is still written four times at most', () => {
+    const { sockets, goLive, publish } = bench()
+    goLive()
+    const all = Array.from({ length: 7 }, () => publish(1))
+    expect(sockets.last.frames('EVENT')).toHaveLength(PUBLISH_SENDS)
+    sockets.last.get('OK', event(1).id, true, '')
+    expect(all.map(({ outcome }) => outcome)).toEqual(all.map(() => ({ ok: true })))
+    expect(all[0]?.cancel()).toBeUndefined()
   })
 
   test('whoever gives up hears the last word of the relay', () => {
@@ -869,9 +935,41 @@ describe('NIP-42', () => {
       [RELAY, 'c1'],
       [RELAY, 'c2'],
     ])
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(2)
     one.sockets.last.get('OK', authId(one, 0), true, '')
+    expect(one.sockets.last.frames('EVENT')).toHaveLength(3)
     one.sockets.last.get('OK', authId(one, 1), true, '')
     expect(one.sockets.last.frames('EVENT')).toHaveLength(4)
+  })
+
+  test('a challenge that is only repeated is answered once', () => {
+    const one = challenged()
+    one.publish(1, authenticateAs(1))
+    refuse(one, 1)
+    one.sockets.last.get('OK', authId(one), true, '')
+    one.sockets.last.get('AUTH', 'c1')
+    one.publish(2, authenticateAs(1))
+    refuse(one, 2)
+    expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+  })
+
+  test('the key that authenticated longest ago is forgotten first, and only past the limit', () => {
+    const one = challenged()
+    const authenticated = (key: number, number: number): number => {
+      const before = one.sockets.last.frames('AUTH').length
+      one.publish(number, authenticateAs(key))
+      refuse(one, number)
+      const after = one.sockets.last.frames('AUTH').length
+      if (after > before) one.sockets.last.get('OK', authId(one), true, '')
+      one.clock.advance(0)
+      one.sockets.last.get('OK', event(number).id, true, '')
+      return after - before
+    }
+    for (let key = 0; key < AUTH_KEYS; key += 1) expect(authenticated(key, key)).toBe(1)
+    expect(authenticated(0, 50_000)).toBe(0)
+    expect(authenticated(AUTH_KEYS, 50_001)).toBe(1)
+    expect(authenticated(1, 50_002)).toBe(0)
+    expect(authenticated(0, 50_003)).toBe(1)
   })
 
   test('an AUTH belongs to its connection', () => {
@@ -986,6 +1084,49 @@ describe('the end', () => {
     await closed
     expect(sockets.last.terminated).toBe(true)
     expect(clock.pending).toBe(0)
+  })
+
+  test.each([
+    ['an AUTH that waits for its OK', (one: ReturnType<typeof bench>) => one.sockets.last.get('AUTH', 'c')],
+    ['an AUTH that waits for a challenge', () => undefined],
+  ])('close leaves nothing of %s', async (_, prepare) => {
+    const one = bench()
+    one.goLive()
+    prepare(one)
+    one.publish(1, authenticateAs(1))
+    one.sockets.last.get('OK', event(1).id, false, 'auth-required: x')
+    const closed = one.link.close()
+    one.sockets.last.end()
+    await closed
+    expect(one.clock.pending).toBe(0)
+  })
+
+  test('a challenge that comes in time leaves no timer of the wait for it', () => {
+    const one = bench()
+    one.goLive()
+    one.publish(1, authenticateAs(1))
+    one.sockets.last.get('OK', event(1).id, false, 'auth-required: x')
+    const before = one.clock.pending
+    one.sockets.last.get('AUTH', 'c')
+    expect(one.clock.pending).toBe(before)
+  })
+
+  test('close leaves nothing of a full socket, nor of an idle link', async () => {
+    const full = bench()
+    full.goLive()
+    full.sockets.last.backlog = SEND_BUFFER_BYTES + 1
+    full.publish(1)
+    const first = full.link.close()
+    full.sockets.last.end()
+    await first
+    expect(full.clock.pending).toBe(0)
+
+    const idle = bench()
+    idle.goLive().close()
+    const second = idle.link.close()
+    idle.sockets.last.end()
+    await second
+    expect(idle.clock.pending).toBe(0)
   })
 
   test('close while connecting or backing off leaves nothing either', async () => {

@@ -64,6 +64,18 @@ describe('publishing to a pool', () => {
     expect(pool.health().map(({ publishing }) => publishing)).toEqual([0, 0])
   })
 
+  test('is not undone by an abort after the first OK', async () => {
+    const pool = createPool()
+    const abort = new AbortController()
+    const published = pool.publish([A, B], event(1), { signal: abort.signal })
+    socketOf(A).open()
+    socketOf(A).get('OK', event(1).id, true, '')
+    await published
+    abort.abort()
+    socketOf(B).open()
+    expect(socketOf(B).frames('EVENT')).toHaveLength(1)
+  })
+
   test('gives every relay up when the time is up, with what is known of each', async () => {
     const pool = createPool()
     const published = pool.publish([A, B, C], event(1))
@@ -166,6 +178,14 @@ describe('the relays of a pool', () => {
     subscribe(pool, [A]).close()
     subscribe(pool, [C])
     expect(pool.health().map(({ relay }) => relay)).toEqual([A, C])
+  })
+
+  test('that find no room are not heard of once the subscription has ended', async () => {
+    const pool = createPool({ maxRelays: 1 })
+    const { log, close } = subscribe(pool, [A, B])
+    close()
+    await clock.settle()
+    expect(log).toEqual([])
   })
 
   test('are let go after half a minute without a want', () => {

@@ -108,6 +108,15 @@ describe.each(kinds)('a socket of %s', (_name, options) => {
     expect(log[1]).toMatch(/^down unreachable: .*(?:payload size|over the limit)/i)
   })
 
+  test('drops a binary message, whatever it holds', async () => {
+    const { port, server } = await listenWs()
+    const { log, pool } = watch(`ws://127.0.0.1:${port}`, options)
+    await expect.poll(() => log).toEqual(['live'])
+    for (const client of server.clients) client.send(new TextEncoder().encode('["NOTICE","binary"]'))
+    await expect.poll(() => pool.health()[0]?.drops).toEqual({ 'frame/json': 1 })
+    expect(pool.health()[0]?.lastNotice).toBeUndefined()
+  })
+
   test('ends within moments when nobody answers its goodbye', async () => {
     const { port, server } = await listenWs()
     const { log, pool } = watch(`ws://127.0.0.1:${port}`, options)

@@ -1,7 +1,6 @@
 import { nobleCrypto } from '@nip46/crypto/noble'
 import { transportCases } from '@nip46/testing'
 import { describe, test } from 'vitest'
-import { WebSocket } from 'ws'
 import { createRelayPool, type RelayPoolOptions } from '../src/index.ts'
 import { listen } from './listen.ts'
 
@@ -17,7 +16,6 @@ const randomBytes = (length: number): Uint8Array => {
 const variants: readonly (readonly [string, RelayPoolOptions])[] = [
   ['on the ws package of Node', {}],
   ['on a standard WebSocket', { WebSocket: globalThis.WebSocket }],
-  ['on a given constructor', { WebSocket }],
 ]
 
 for (const [name, options] of variants) {
