@@ -100,10 +100,11 @@ function readRelays(value: unknown, max: number): readonly RelayUrl[] | undefine
 }
 
 function readProfile(members: Members): ClientProfile | undefined {
-  const { era, scheme, connectParam, logout } = members
+  const { era, scheme, connectParam, logout, resendSignEvent } = members
   const { connectMetadata, allowLegacyAck, userPubkeyFallback, switchRelays } = members
   if (!isOneOf(era, ERAS) || !isOneOf(scheme, SCHEMES)) return undefined
   if (!isOneOf(connectParam, CONNECT_PARAMS) || !isOneOf(logout, LOGOUTS)) return undefined
+  if (!isOneOf(resendSignEvent, RESENDS)) return undefined
   if (!isFlag(connectMetadata) || !isFlag(allowLegacyAck)) return undefined
   if (!isFlag(userPubkeyFallback) || !isFlag(switchRelays)) return undefined
   return {
@@ -114,6 +115,7 @@ function readProfile(members: Members): ClientProfile | undefined {
     allowLegacyAck,
     userPubkeyFallback,
     switchRelays,
+    resendSignEvent,
     logout,
   }
 }
@@ -122,6 +124,7 @@ const ERAS: readonly Era[] = ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E']
 const SCHEMES: readonly ClientProfile['scheme'][] = ['nip44', 'nip04']
 const CONNECT_PARAMS: readonly ClientProfile['connectParam'][] = ['remote-signer', 'client', 'user']
 const LOGOUTS: readonly ClientProfile['logout'][] = ['logout', 'disconnect', 'none']
+const RESENDS: readonly ClientProfile['resendSignEvent'][] = ['after-outage', 'never']
 
 function isOneOf<T>(value: unknown, names: readonly T[]): value is T {
   return names.includes(value as T)
