@@ -8,6 +8,7 @@ import {
   type Clock,
   err,
   type Filter,
+  limits,
   ok,
   type PublishOptions,
   type RandomBytes,
@@ -246,7 +247,7 @@ export function createNostrToolsTransport(
           callHost(() => request.onLive?.(relay))
         },
         onclose: (reason) => {
-          if (!isPast()) void refused(connection, String(reason))
+          if (!isPast()) void refused(connection, cleaned(String(reason)))
         },
       })
       asked = true
@@ -463,10 +464,14 @@ function prefixOf(reason: string): string {
   return /^([a-z-]{1,32}):/.exec(reason)?.[1] ?? ''
 }
 
-/** nostr-tools rejects with errors and with strings. */
+/** nostr-tools rejects with errors and with strings. Control and direction characters of a relay are not passed on. */
 function describe(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  return (text === '' ? 'refused' : text).slice(0, 512)
+  return cleaned(text === '' ? 'refused' : text)
+}
+
+function cleaned(text: string): string {
+  return text.slice(0, limits.ERROR_CHARS).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
 }
 
 /** The seven members of NIP-01 alone, in arrays that may be changed: nostr-tools writes whatever it is given. */

@@ -8,7 +8,7 @@ import { encodeEvent, err, type Filter, limits, ok, type Result, type SignedEven
 /** Characters of a subscription id that we read (NIP-01). */
 export const SUBSCRIPTION_ID_CHARS = 64
 
-/** What a relay says, parsed (NIP-01 and NIP-42). Texts are cut to `limits.ERROR_CHARS`. */
+/** What a relay says, parsed (NIP-01 and NIP-42). Texts are bounded and cleaned by {@link plainText}. */
 export type RelayFrame =
   | { readonly type: 'event'; readonly subscription: string; readonly event: object }
   | { readonly type: 'eose'; readonly subscription: string }
@@ -56,15 +56,15 @@ export function parseRelayFrame(text: string): Result<RelayFrame, FrameProblem> 
       return ok({ type: 'eose', subscription: first })
     case 'CLOSED':
       if (!isSubscriptionId(first) || !isReason(second)) return err('frame/shape')
-      return ok({ type: 'closed', subscription: first, reason: cut(second) })
+      return ok({ type: 'closed', subscription: first, reason: plainText(second) })
     case 'OK':
       if (typeof first !== 'string' || typeof second !== 'boolean' || !isReason(third)) {
         return err('frame/shape')
       }
-      return ok({ type: 'ok', id: first, accepted: second, reason: cut(third) })
+      return ok({ type: 'ok', id: first, accepted: second, reason: plainText(third) })
     case 'NOTICE':
       if (typeof first !== 'string') return err('frame/shape')
-      return ok({ type: 'notice', text: cut(first) })
+      return ok({ type: 'notice', text: plainText(first) })
     case 'AUTH':
       if (typeof first !== 'string') return err('frame/shape')
       if (first === '' || first.length > limits.AUTH_CHALLENGE_CHARS) return err('frame/auth-challenge')
@@ -99,6 +99,16 @@ export function reasonPrefix(reason: string): string {
   return /^([a-z-]{1,32}):/.exec(reason)?.[1] ?? ''
 }
 
+/**
+ * A text of a relay as it may be shown: at most `limits.ERROR_CHARS` characters, and without the control and direction
+ * characters with which it could write over a terminal or turn a sentence around.
+ */
+export function plainText(text: string | undefined): string {
+  return (text ?? '')
+    .slice(0, limits.ERROR_CHARS)
+    .replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
+}
+
 // -- helpers -------------------------------------------------------------------------------------
 
 function isSubscriptionId(value: unknown): value is string {
@@ -107,8 +117,4 @@ function isSubscriptionId(value: unknown): value is string {
 
 function isReason(value: unknown): value is string | undefined {
   return value === undefined || typeof value === 'string'
-}
-
-function cut(text: string | undefined): string {
-  return (text ?? '').slice(0, limits.ERROR_CHARS)
 }

@@ -6,7 +6,14 @@
 
 import { type Clock, err, limits, type Millis, type RandomBytes, type RelayUrl, relayHost } from '@nip46/core'
 import { backoffMs, randomFraction } from './backoff.ts'
-import { closeFrame, type FrameDrop, parseRelayFrame, type RelayFrame, requestFrame } from './frame.ts'
+import {
+  closeFrame,
+  type FrameDrop,
+  parseRelayFrame,
+  plainText,
+  type RelayFrame,
+  requestFrame,
+} from './frame.ts'
 import { callHost, hostClock, hostRandomBytes } from './host.ts'
 import {
   createLinkPublications,
@@ -301,7 +308,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     if (state === 'closed') return
     const at = detach()
     at?.socket.terminate()
-    const reason = `unreachable: ${detail}`.slice(0, limits.ERROR_CHARS)
+    const reason = plainText(`unreachable: ${detail}`)
     lastFailure = reason
     if (at?.open === true && clock.now() - at.openedAt >= WORTHWHILE_MS) {
       failures = Math.min(failures, WORTHWHILE_FAILURES)

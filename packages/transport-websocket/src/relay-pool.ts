@@ -50,8 +50,8 @@ export interface RelayPoolOptions {
   readonly allowPrivate?: boolean
   /**
    * Decides instead of {@link RelayPoolOptions.allowPrivate}: whether `host`, which is or resolved to the address
-   * `ip`, may be dialled. On Node it is asked with every address at every dial; elsewhere only with the addresses
-   * that stand in URLs, since those hosts resolve names by themselves.
+   * `ip`, may be dialled. On Node it is asked with every address at every dial. Elsewhere, and with a `WebSocket` of
+   * yours, it is asked only with addresses that stand in URLs: standard sockets resolve names by themselves.
    */
   readonly allowAddress?: (host: string, ip: string) => boolean
   /** A frame of a relay was dropped: for counters. */

@@ -88,6 +88,13 @@ describe('frames a relay may send', () => {
     expect(parse('CLOSED', 's', `${longest}r`)).toMatchObject({ value: { reason: longest } })
   })
 
+  test('a text of a relay cannot write over a terminal or turn a sentence around', () => {
+    const sly = 'ok\u001b[2K\r\u202eyek\u0085\n'
+    expect(parse('NOTICE', sly)).toMatchObject({ value: { text: 'ok [2K  yek  ' } })
+    expect(parse('OK', 'ab', false, sly)).toMatchObject({ value: { reason: 'ok [2K  yek  ' } })
+    expect(parse('CLOSED', 's', sly)).toMatchObject({ value: { reason: 'ok [2K  yek  ' } })
+  })
+
   test('whatever text arrives, the answer is a frame or a code', () => {
     const json = fc.json().map((text) => text)
     const nearly = fc

@@ -744,6 +744,17 @@ describe('publishing', () => {
     expect(second.outcome).toEqual({ ok: true })
   })
 
+  test('giving up what is settled does not touch the same event published later', () => {
+    const { sockets, goLive, publish } = bench()
+    goLive()
+    const first = publish(1)
+    sockets.last.get('OK', event(1).id, false, 'error: try later')
+    const second = publish(1)
+    first.cancel()
+    sockets.last.get('OK', event(1).id, true, '')
+    expect(second.outcome).toEqual({ ok: true })
+  })
+
   test('the same event published many times is still written four times at most', () => {
     const { sockets, goLive, publish } = bench()
     goLive()
@@ -878,6 +889,19 @@ describe('NIP-42', () => {
     refuse(one, 1)
     expect(published.outcome).toEqual({ ok: false, reason: 'auth-required: x' })
     expect(one.sockets.last.frames('AUTH')).toHaveLength(1)
+  })
+
+  test('a CLOSED that is said twice before the AUTH is answered counts once', () => {
+    const one = bench()
+    const { log } = one.subscribe({ authenticate: authenticateAs(1) })
+    one.sockets.last.open()
+    one.sockets.last.get('AUTH', 'c')
+    const [, id] = one.sockets.last.frames('REQ')[0] ?? []
+    one.sockets.last.get('CLOSED', id, 'auth-required: x')
+    one.sockets.last.get('CLOSED', id, 'auth-required: x')
+    one.sockets.last.get('OK', authId(one), true, '')
+    one.sockets.last.get('EOSE', id)
+    expect(log).toEqual(['live'])
   })
 
   test('a second CLOSED after AUTH is the end of a subscription', () => {
