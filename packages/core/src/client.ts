@@ -407,8 +407,7 @@ interface Work {
 export function step(state: ClientState, input: ClientInput, now: Millis): ClientStep {
   const work: Work = { state, outputs: [] }
   if (state.phase === 'closed') {
-    if (input.type === 'request')
-      settle(work, input.id, err({ code: 'closed', message: 'this session is closed' }))
+    if (input.type === 'request') startRequest(work, input, now)
     else if (input.type === 'message') work.outputs.push({ type: 'ignored', code: 'session/closed' })
     return work
   }
@@ -495,6 +494,10 @@ function startRequest(work: Work, input: Extract<ClientInput, { type: 'request' 
   const { state } = work
   if (Object.hasOwn(state.pending, id) || state.settled.includes(id))
     throw new UsageError('this request id was used before')
+  if (state.phase === 'closed') {
+    settle(work, id, err({ code: 'closed', message: 'this session is closed' }))
+    return
+  }
   if (state.phase === 'logging-out') {
     settle(work, id, err({ code: 'logged-out', message: 'the session is being ended' }))
     return
@@ -929,7 +932,7 @@ function hearRelays(
   now: Millis,
 ): void {
   const pending = pendingOf(work.state, id)
-  if (pending === undefined) return
+  if (pending === undefined || pending.sentAt === null) return
   if (outcome.ok) {
     const accepted: PendingRequest = { ...pending, accepted: true }
     const resendAt = maySendAgain(accepted, work.state.profile) ? accepted.resendAt : null
