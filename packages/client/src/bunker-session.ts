@@ -76,7 +76,7 @@ export interface BunkerSession {
   readonly getRelays: (options?: CallOptions) => Promise<UserRelays>
   /**
    * Asks where the remote signer wants to be reached, and moves there: the old relays are left only after a round trip
-   * over the new ones. Null: no change. The session also asks by itself when it starts, and once a day when resumed.
+   * over the new ones. Null: no change. The session also asks by itself when it starts, and once a day.
    */
   readonly switchRelays: (options?: CallOptions) => Promise<readonly RelayUrl[] | null>
   /** The methods the remote signer knows. An error does not mean that it knows none. */

@@ -15,7 +15,7 @@ export const SEEN_EVENTS = 1_024
 export const TIMEOUT_MS_MAX = 86_400_000
 /** Characters of a saved session's JSON. */
 export const SAVED_SESSION_CHARS = 65_536
-/** A resumed session asks for its relays again if the last time was so long ago, in milliseconds (a day). */
-export const RELAYS_AGE_MS = 86_400_000
 /** Characters of an error message, and of what a relay says. */
 export const MESSAGE_CHARS = 1_024
+/** A relay that the transport gave up on is subscribed to anew after so long, in milliseconds. */
+export const RESUBSCRIBE_MS = 60_000

@@ -3,14 +3,23 @@
  * Never looks into an event, and never decides where to listen: it is told.
  */
 
-import { type Authenticate, CARRIER_KIND, type Filter, type RelayUrl, type Transport } from '@nip46/core'
+import {
+  type Authenticate,
+  CARRIER_KIND,
+  type Clock,
+  type Filter,
+  type RelayUrl,
+  type Transport,
+} from '@nip46/core'
 import type { ClientWants } from '@nip46/core/client'
 import { callHost } from './host.ts'
+import { RESUBSCRIBE_MS } from './limits.ts'
 
 export type Listen = NonNullable<ClientWants['listen']>
 
 export interface ListeningPort {
   readonly transport: Transport
+  readonly clock: Clock
   readonly authenticate: Authenticate
   /** Anything at all. */
   readonly onEvent: (event: unknown, relay: RelayUrl) => void
@@ -32,10 +41,12 @@ interface Wire {
   close(): void
 }
 
-/** One relay. `next` takes the place of `current` once it is live. */
+/** One relay. `next` takes the place of `current` once it is live; if it never is, `current` stays. */
 interface Post {
   current: Wire
   next: Wire | undefined
+  /** Runs when the transport gave up on `current`: until it is tried anew. */
+  retry: unknown
 }
 
 export function createListening(port: ListeningPort): Listening {
@@ -60,7 +71,7 @@ export function createListening(port: ListeningPort): Listening {
         authenticate: port.authenticate,
         onEvent: (event) => hear(() => port.onEvent(event, relay)),
         onLive: () => hear(() => comeLive(relay, wire)),
-        onDown: (_, reason) => hear(() => goDown(relay, wire, reason)),
+        onDown: (_, reason, final) => hear(() => goDown(relay, wire, reason, final, listen)),
       }),
     )
     opened = true
@@ -69,7 +80,8 @@ export function createListening(port: ListeningPort): Listening {
       if (subscription !== undefined) callHost(() => subscription.close())
     }
     if (subscription === undefined) {
-      queueMicrotask(() => hear(() => goDown(relay, wire, 'the transport failed to subscribe')))
+      const reason = 'the transport failed to subscribe'
+      queueMicrotask(() => hear(() => goDown(relay, wire, reason, true, listen)))
     }
     return wire
   }
@@ -80,22 +92,34 @@ export function createListening(port: ListeningPort): Listening {
     const before = isLive(post)
     wire.live = true
     if (post.next === wire) {
+      port.clock.clearTimer(post.retry)
       post.current.close()
       post.current = wire
       post.next = undefined
+      post.retry = undefined
     }
     if (!before) port.onLive(relay)
   }
 
-  const goDown = (relay: RelayUrl, wire: Wire, reason: string): void => {
+  const goDown = (relay: RelayUrl, wire: Wire, reason: string, final: boolean, listen: Listen): void => {
     wire.live = false
     const post = posts.get(relay)
-    if (post === undefined || !isLive(post)) port.onDown(relay, reason)
+    if (post === undefined) return
+    if (!isLive(post)) port.onDown(relay, reason)
+    if (!final || post.current !== wire || post.retry !== undefined) return
+    post.retry = port.clock.setTimer(() => {
+      post.retry = undefined
+      if (posts.get(relay) !== post || post.current !== wire) return
+      wire.close()
+      post.next?.close()
+      start(relay, listen)
+    }, RESUBSCRIBE_MS)
   }
 
   const start = (relay: RelayUrl, listen: Listen): void => {
+    port.clock.clearTimer(posts.get(relay)?.retry)
     const current = open(relay, listen)
-    posts.set(relay, { current, next: undefined })
+    posts.set(relay, { current, next: undefined, retry: undefined })
   }
 
   const renew = (relay: RelayUrl, post: Post, listen: Listen): void => {
@@ -114,6 +138,7 @@ export function createListening(port: ListeningPort): Listening {
 
   const stop = (relay: RelayUrl, post: Post): void => {
     posts.delete(relay)
+    port.clock.clearTimer(post.retry)
     post.current.close()
     post.next?.close()
     if (isLive(post)) port.onDown(relay, 'no longer used')

@@ -182,6 +182,7 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
 
   const listening = createListening({
     transport,
+    clock,
     authenticate,
     onEvent: hearEvent,
     onLive(relay) {

@@ -35,10 +35,13 @@ async function goOn(saved: SavedSession, options: SessionOptions): Promise<Bunke
     throw new Nip46Error({ code: 'uri/relay-insecure', message })
   }
   const key = keyOf(clientSecretKey, session, ports)
-  // A time from the future, read from a broken store or before the clock was set back, would hide every answer.
-  const lastSeen = Math.min(session.lastSeen ?? 0, Math.floor(ports.clock.now() / 1_000))
+  // A time from the future, from a broken store or before the clock was set back, would never be reached.
+  const now = ports.clock.now()
+  const lastSeen = Math.min(session.lastSeen ?? 0, Math.floor(now / 1_000))
+  const lastSwitchAt = session.lastSwitchAt === null ? null : Math.min(session.lastSwitchAt, now)
   return guardKey(key, () => {
-    const make: Start['make'] = (ids, now) => fromSession({ ...session, lastSeen }, ids, now)
+    const make: Start['make'] = (ids, start) =>
+      fromSession({ ...session, lastSeen, lastSwitchAt }, ids, start)
     return startSession({ key, make, secret: null }, ports).session
   })
 }

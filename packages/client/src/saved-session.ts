@@ -5,6 +5,7 @@
 
 import {
   type ClientProfile,
+  clientProfile,
   type Era,
   isHex64,
   limits,
@@ -99,12 +100,17 @@ function readRelays(value: unknown, max: number): readonly RelayUrl[] | undefine
   return relays
 }
 
+/** What an older version did not save is as the era has it. */
 function readProfile(members: Members): ClientProfile | undefined {
-  const { era, scheme, connectParam, logout, resendSignEvent } = members
-  const { connectMetadata, allowLegacyAck, userPubkeyFallback, switchRelays } = members
-  if (!isOneOf(era, ERAS) || !isOneOf(scheme, SCHEMES)) return undefined
-  if (!isOneOf(connectParam, CONNECT_PARAMS) || !isOneOf(logout, LOGOUTS)) return undefined
-  if (!isOneOf(resendSignEvent, RESENDS)) return undefined
+  const { era } = members
+  if (!isOneOf(era, ERAS)) return undefined
+  const usual = clientProfile(era)
+  const { scheme = usual.scheme, connectParam = usual.connectParam } = members
+  const { logout = usual.logout, resendSignEvent = usual.resendSignEvent } = members
+  const { connectMetadata = usual.connectMetadata, allowLegacyAck = usual.allowLegacyAck } = members
+  const { userPubkeyFallback = usual.userPubkeyFallback, switchRelays = usual.switchRelays } = members
+  if (!isOneOf(scheme, SCHEMES) || !isOneOf(connectParam, CONNECT_PARAMS)) return undefined
+  if (!isOneOf(logout, LOGOUTS) || !isOneOf(resendSignEvent, RESENDS)) return undefined
   if (!isFlag(connectMetadata) || !isFlag(allowLegacyAck)) return undefined
   if (!isFlag(userPubkeyFallback) || !isFlag(switchRelays)) return undefined
   return {
@@ -123,8 +129,8 @@ function readProfile(members: Members): ClientProfile | undefined {
 const ERAS: readonly Era[] = ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E']
 const SCHEMES: readonly ClientProfile['scheme'][] = ['nip44', 'nip04']
 const CONNECT_PARAMS: readonly ClientProfile['connectParam'][] = ['remote-signer', 'client', 'user']
-const LOGOUTS: readonly ClientProfile['logout'][] = ['logout', 'disconnect', 'none']
 const RESENDS: readonly ClientProfile['resendSignEvent'][] = ['after-outage', 'never']
+const LOGOUTS: readonly ClientProfile['logout'][] = ['logout', 'disconnect', 'none']
 
 function isOneOf<T>(value: unknown, names: readonly T[]): value is T {
   return names.includes(value as T)

@@ -11,7 +11,7 @@ import type { ClientKey } from './client-key.ts'
 import { Nip46Error, withoutSecret } from './error.ts'
 import { freshId } from './hex.ts'
 import { quiet } from './host.ts'
-import { MESSAGE_CHARS, RELAYS_AGE_MS } from './limits.ts'
+import { MESSAGE_CHARS } from './limits.ts'
 import { createLoop, type Loop } from './loop.ts'
 import type { Ports } from './options.ts'
 import { createSessionObject, known } from './session-object.ts'
@@ -37,7 +37,6 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   const ending = withResolvers<void>()
   let login: 'pending' | 'done' | 'failed' = 'pending'
   let ended: 'logged-out' | 'closed' | undefined
-  let relaysAreOld = false
 
   const finish = (): void => {
     login = 'done'
@@ -111,9 +110,6 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
       onRelay(relay, live, reason) {
         const why = reason === undefined ? {} : { reason: cleanText(reason, MESSAGE_CHARS) }
         onEvent({ type: 'relay', relay, live, ...why })
-        if (!live || !relaysAreOld) return
-        relaysAreOld = false
-        loop.feed({ type: 'switch-relays' })
       },
     },
   )
@@ -130,20 +126,17 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   })
   const session = createSessionObject({ key, loop, calls, ports, ended: () => ended, ending: ending.promise })
 
-  /** A saved session has nothing to wait for; its relays may be out of date. */
-  const goOn = (): void => {
-    const { userPubkey, profile, lastSwitchAt } = loop.state()
-    relaysAreOld = profile.switchRelays && clock.now() - (lastSwitchAt ?? 0) > RELAYS_AGE_MS
-    onEvent({ type: 'ready', userPubkey: known(userPubkey) })
-    finish()
-  }
-
   if (signal?.aborted === true) {
     cancel()
   } else {
     signal?.addEventListener('abort', cancel, { once: true })
     loop.feed({ type: 'wake' })
-    if (loop.state().phase === 'ready') goOn()
+    const { phase, userPubkey } = loop.state()
+    // A saved session has nothing to wait for.
+    if (phase === 'ready' && login === 'pending') {
+      onEvent({ type: 'ready', userPubkey: known(userPubkey) })
+      finish()
+    }
   }
   return { session: quiet(promise), cancel }
 }

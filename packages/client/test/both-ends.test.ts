@@ -233,6 +233,28 @@ test('both survive a restart', async () => {
   expect(await settled(again.signEvent({ kind: 1, content: 'after' }))).toMatchObject({ content: 'after' })
 })
 
+test('a signature that is asked for again after an outage is made once', async () => {
+  const { remote, settled, options, clock, network, events } = await createPair()
+  const { uri } = await settled(remote.offer({ granted: EVERYTHING }))
+  const session = await settled(connect(uri, options))
+  const before = remote.stats().performed
+  const signed = session.signEvent({ kind: 1, content: 'once' })
+  // The request has come to the remote signer, and the answer gets lost on its way back.
+  await clock.run(12)
+  network.setFaults({ drop: 1 })
+  await clock.run(1_000)
+  network.down(ONE)
+  await clock.run(2_000)
+  network.setFaults({})
+  network.up(ONE)
+  expect(await settled(signed)).toMatchObject({ content: 'once' })
+  const sent = events.filter(
+    (event) => event.type === 'request' && event.method === 'sign_event' && event.stage === 'sent',
+  )
+  expect(sent).toHaveLength(2)
+  expect(remote.stats().performed - before).toBe(1)
+})
+
 test('a client that was revoked is told so', async () => {
   const { remote, settled, options, failure } = await createPair()
   const { uri } = await settled(remote.offer({ granted: EVERYTHING }))

@@ -1,6 +1,6 @@
 import type { RelayUrl, SubscribeRequest, Subscription, Transport } from '@nip46/core'
 import { describe, expect, test } from 'vitest'
-import { connect } from '../src/index.ts'
+import { clientProfile, connect } from '../src/index.ts'
 import { okay } from './scripted-signer.ts'
 import { createWorld, ONE, START, THREE, TWO, type World } from './world.ts'
 
@@ -100,21 +100,29 @@ test('a request made while the relay is away goes out when it is back', async ()
   expect(world.signer.methods().filter((method) => method === 'sign_event')).toHaveLength(1)
 })
 
-test('a relay lost in flight: the answer that comes after is taken, and nothing is signed twice', async () => {
-  const world = createWorld()
-  const session = await world.login()
-  world.signer.script('sign_event', async ({ id, params }) => {
-    await answerLate(world, 10_000)
-    return okay(id, JSON.stringify(world.signer.sign(JSON.parse(params[0] ?? ''))))
-  })
-  const signed = session.signEvent({ kind: 1, content: 'x' })
-  await world.clock.run(1_000)
-  world.network.down(ONE)
-  await world.clock.run(2_000)
-  world.network.up(ONE)
-  await world.settled(signed)
-  expect(world.signer.methods().filter((method) => method === 'sign_event')).toHaveLength(1)
-})
+test.each([
+  ['is asked for again under the same id', 'after-outage', 2],
+  ['is asked for once, if the profile says so', 'never', 1],
+] as const)(
+  'a relay lost in flight: the answer that comes after is taken, and a signature %s',
+  async (_, resendSignEvent, times) => {
+    const world = createWorld()
+    const session = await world.login({ profile: clientProfile('E', { resendSignEvent }) })
+    world.signer.script('sign_event', async ({ id, params }) => {
+      await answerLate(world, 10_000)
+      return okay(id, JSON.stringify(world.signer.sign(JSON.parse(params[0] ?? ''))))
+    })
+    const signed = session.signEvent({ kind: 1, content: 'x' })
+    await world.clock.run(1_000)
+    world.network.down(ONE)
+    await world.clock.run(2_000)
+    world.network.up(ONE)
+    await world.settled(signed)
+    const asked = world.signer.heard.filter(({ method }) => method === 'sign_event')
+    expect(asked).toHaveLength(times)
+    expect(new Set(asked.map(({ id }) => id)).size).toBe(1)
+  },
+)
 
 test('a connection lost in flight: the answer that the relay kept is fetched', async () => {
   const world = createWorld({ retention: { events: 10, seconds: 600 } })
@@ -299,6 +307,60 @@ test('a relay that the transport gives up on is reported, and the others go on',
   await world.clock.settle()
   expect(world.events).toContainEqual({ type: 'relay', relay: TWO, live: false, reason: 'unreachable' })
   expect(await world.settled(session.ping())).toBe('pong')
+})
+
+test('a relay that the transport gave up on is tried anew every minute', async () => {
+  const world = createWorld({ relays: [ONE, TWO] })
+  const refused: number[] = []
+  let refuse = true
+  const { transport } = world
+  const session = await world.login({
+    transport: {
+      ...transport,
+      subscribe(request) {
+        if (!refuse || request.relays[0] !== TWO) return transport.subscribe(request)
+        refused.push(world.clock.now() - START)
+        queueMicrotask(() => request.onDown?.(TWO, 'restricted: members only', true))
+        return { close: () => undefined }
+      },
+    },
+  })
+  expect(world.events).toContainEqual({
+    type: 'relay',
+    relay: TWO,
+    live: false,
+    reason: 'restricted: members only',
+  })
+  await world.clock.run(130_000)
+  expect(refused).toEqual([0, 60_000, 120_000])
+  refuse = false
+  await world.clock.run(60_000)
+  expect(world.events.at(-1)).toEqual({ type: 'relay', relay: TWO, live: true })
+  world.network.down(ONE)
+  await world.clock.settle()
+  expect(await world.settled(session.ping())).toBe('pong')
+  session.close()
+  expect(world.clock.pending).toBe(0)
+})
+
+test('a session that ends while a relay is given up on leaves nothing behind', async () => {
+  const world = createWorld({ relays: [ONE, TWO] })
+  const { transport } = world
+  const session = await world.login({
+    profile: clientProfile('E', { switchRelays: false }),
+    transport: {
+      ...transport,
+      subscribe(request) {
+        if (request.relays[0] !== TWO) return transport.subscribe(request)
+        queueMicrotask(() => request.onDown?.(TWO, 'blocked: no', true))
+        return { close: () => undefined }
+      },
+    },
+  })
+  await world.clock.settle()
+  expect(world.clock.pending).toBe(1)
+  session.close()
+  expect(world.clock.pending).toBe(0)
 })
 
 describe('a transport that breaks its promises', () => {

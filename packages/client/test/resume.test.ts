@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  clientProfile,
   Nip46Error,
   parseSavedSession,
   resume,
@@ -47,8 +48,9 @@ test('after a day it asks for its relays again, as soon as one is there to ask',
   await world.clock.run(30_000)
   world.network.up(ONE)
   await world.settled(session.ping())
+  await world.clock.run(1)
   expect(world.signer.methods().toSorted()).toEqual(['ping', 'switch_relays'])
-  expect(session.save().session.lastSwitchAt).toBe(world.clock.now())
+  expect(session.save().session.lastSwitchAt).toBe(world.clock.now() - 1)
 })
 
 test('what was saved holds what is needed and no more', async () => {
@@ -74,12 +76,14 @@ test('the relays of a switch are saved, with those of the token to fall back on'
   expect(session.save().session).toMatchObject({ relays: [TWO], originRelays: [ONE] })
 })
 
-test('a session that saw an answer from the future still hears answers', async () => {
+test('times from the future do not keep a session from hearing answers and asking for its relays', async () => {
   const { world, record } = await saved()
-  const spoilt = { ...record, session: { ...record.session, lastSeen: Number.MAX_SAFE_INTEGER } }
+  const future = { lastSeen: Number.MAX_SAFE_INTEGER, lastSwitchAt: Number.MAX_SAFE_INTEGER }
+  const spoilt = { ...record, session: { ...record.session, ...future } }
   const session = await resume(spoilt, world.options())
   expect(await world.settled(session.ping())).toBe('pong')
-  expect(session.save().session.lastSeen).toBe(Math.floor(world.clock.now() / 1_000))
+  const now = world.clock.now()
+  expect(session.save().session).toMatchObject({ lastSeen: Math.floor(now / 1_000), lastSwitchAt: now })
 })
 
 test('unencrypted relays of a saved session need a word of consent', async () => {
@@ -157,6 +161,10 @@ describe('what is no saved session is refused with session/saved', async () => {
       { ...record, session: { ...session, profile: { ...session.profile, scheme: 'rot13' } } },
     ],
     [
+      'an unknown word in the profile',
+      { ...record, session: { ...session, profile: { ...session.profile, resendSignEvent: 'always' } } },
+    ],
+    [
       'a flag that is a text',
       { ...record, session: { ...session, profile: { ...session.profile, switchRelays: 'no' } } },
     ],
@@ -177,6 +185,11 @@ describe('what is no saved session is refused with session/saved', async () => {
   test('a record just small enough is read', () => {
     const padding = SAVED_SESSION_CHARS - JSON.stringify({ ...record, more: '' }).length
     expect(parseSavedSession(JSON.stringify({ ...record, more: 'x'.repeat(padding) }))).toEqual(record)
+  })
+
+  test('flags that an older version did not save are as the era has them', () => {
+    const older = { ...record, session: { ...session, profile: { era: 'SEED', scheme: 'nip04' } } }
+    expect(parseSavedSession(older).session.profile).toEqual(clientProfile('SEED'))
   })
 
   test('members that are not known do not travel on', () => {
