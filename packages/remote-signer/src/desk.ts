@@ -133,15 +133,8 @@ export function createDesk(host: DeskHost): Desk {
       void run(operation, userPubkey).then(answer)
     },
     tidy(lane) {
-      const { session } = lane
-      const waits = (id: RequestId, waitingFor: 'decision' | 'key'): boolean =>
-        session !== undefined &&
-        Object.hasOwn(session.pending, id) &&
-        session.pending[id]?.waitingFor === waitingFor
-      for (const id of lane.questions.keys()) {
-        if (id === PAIRING_ID ? session?.phase !== 'pairing' : !waits(id, 'decision')) closeQuestion(lane, id)
-      }
-      for (const id of lane.operations.keys()) if (!waits(id, 'key')) closeOperation(lane, id)
+      for (const id of lane.questions.keys()) if (!awaits(lane, id, 'decision')) closeQuestion(lane, id)
+      for (const id of lane.operations.keys()) if (!awaits(lane, id, 'key')) closeOperation(lane, id)
     },
     consult(question, timeoutMs) {
       const abort = new AbortController()
@@ -173,6 +166,13 @@ export function createDesk(host: DeskHost): Desk {
       return open.size
     },
   }
+}
+
+/** Whether the session still waits for this. */
+export function awaits({ session }: Lane, id: RequestId, waitingFor: 'decision' | 'key'): boolean {
+  if (session === undefined) return false
+  if (id === PAIRING_ID) return waitingFor === 'decision' && session.phase === 'pairing'
+  return Object.hasOwn(session.pending, id) && session.pending[id]?.waitingFor === waitingFor
 }
 
 /** What a host's approver resolved with, whatever it was: anything but a clear yes is a no. */

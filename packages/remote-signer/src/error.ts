@@ -38,3 +38,13 @@ export class RemoteSignerError extends Error {
     this.code = code
   }
 }
+
+export function closedError(): RemoteSignerError {
+  return new RemoteSignerError('closed', 'this remote signer was closed')
+}
+
+/** What a method rejects with when its commit failed. */
+export function storeFailed(cause: unknown): RemoteSignerError {
+  if (cause instanceof RemoteSignerError) return cause
+  return new RemoteSignerError('store/failed', 'the store could not be read or written', { cause })
+}

@@ -113,7 +113,8 @@ export function createIntake(host: IntakeHost): Intake {
         host.onSeen(copies[copy++] ?? '', relay)
         continue
       }
-      if (result.error === 'event/sig' || result.error === 'event/id') budget.failures.charge(now)
+      // A wrong id costs one hash; only signatures are dear.
+      if (result.error === 'event/sig') budget.failures.charge(now)
       reporter.drop(result.error)
     }
   }

@@ -16,7 +16,7 @@ export const INTAKE_BATCH = 64
 export const SEEN_IDS = 100_000
 /** Relays with budgets of their own at a time. */
 export const RELAY_BUDGETS = 1_000
-/** Wrong ids and signatures one relay may send at once before nothing of it is verified for a while. */
+/** Wrong signatures one relay may send at once before nothing of it is verified for a while. */
 export const FAILED_SIGNATURES_BURST = 100
 /** How fast that comes back. */
 export const FAILED_SIGNATURES_PER_SECOND = 10

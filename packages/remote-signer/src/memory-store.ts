@@ -45,7 +45,11 @@ export function memoryStore(): MemoryStore {
 
   const commitOne = (change: StoreChange): CommitOutcome => {
     const claimed = (change.claims ?? []).flatMap(({ eventId }) => claims.get(eventId) ?? [])
-    if (claimed.length > 0) return { type: 'claimed', claims: claimed }
+    if (claimed.length > 0) {
+      const { session } = change
+      const stored = session === undefined ? undefined : (sessions.get(sessionKey(session)) ?? null)
+      return { type: 'claimed', claims: claimed, ...(stored !== undefined && { session: stored }) }
+    }
     const stale = staleness(change)
     if (stale !== undefined) return stale
 

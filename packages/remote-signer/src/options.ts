@@ -9,6 +9,7 @@ import type {
   Crypto,
   Era,
   KeyHandle,
+  Millis,
   Permission,
   Pubkey,
   RandomBytes,
@@ -96,4 +97,18 @@ export interface AcceptOptions {
   readonly scheme?: Scheme
   /** The dialect of the client. Eras before `C` may come without a secret. Default from the scheme. */
   readonly era?: Era
+}
+
+/** A token that is out. */
+export interface OfferInfo {
+  readonly token: string
+  readonly remoteSigner: Pubkey
+  readonly user: Pubkey
+  readonly granted: readonly Permission[]
+  readonly approval: 'secret' | 'ask'
+  readonly createdAt: Millis
+  readonly expiresAt: Millis
+  /** The client that used it. */
+  readonly usedBy: Pubkey | null
+  readonly withdrawn: boolean
 }

@@ -115,8 +115,12 @@ export interface OutboxEntry {
 
 export type CommitOutcome =
   | { readonly type: 'done' }
-  /** These events were claimed before: their first claims. */
-  | { readonly type: 'claimed'; readonly claims: readonly Claim[] }
+  /** These events were claimed before: their first claims, and the session as stored if the change was about one. */
+  | {
+      readonly type: 'claimed'
+      readonly claims: readonly Claim[]
+      readonly session?: Versioned<SignerSession> | null
+    }
   /** Another process was faster: what is stored now for what the change was about. Missing records are null. */
   | {
       readonly type: 'stale'

@@ -8,6 +8,7 @@ import { type Clock, encodeResponse, type Millis, type Pubkey, type RequestId } 
 import { type Admission, type SignerContext, type SignerSession, wants } from '@nip46/core/remote-signer'
 import { createBucket, type StrangerBudget } from './budget.ts'
 import { type Draft, type DraftSend, draftLane, emptyDraft, isDurable } from './draft.ts'
+import { closedError } from './error.ts'
 import { createLane, isServed, type Lane, type LaneInput, laneKey } from './lane.ts'
 import { COMMIT_PAUSES_MS, COMMIT_RACES, LANE_QUEUE, SESSIONS, TIMER_MS } from './limits.ts'
 import type { OfferBook } from './offer-book.ts'
@@ -56,6 +57,8 @@ export interface TurnsHost {
   readonly release: (released: readonly Released[]) => void
   /** An error for a request that could not be stored. */
   readonly refuse: (lane: Lane, arrival: MessageArrival, text: string) => void
+  /** Another process changed the session. */
+  readonly onReplaced: (lane: Lane) => void
   /** The event counts as new again. */
   readonly unsee: (eventId: string) => void
   /** The event was handled by somebody else, who asked this. */
@@ -271,19 +274,26 @@ export function createTurns(host: TurnsHost): Turns {
     let inputs: readonly LaneInput[] = draft.inputs
     if (outcome.type === 'claimed') {
       const claims = new Map(outcome.claims.map((claim) => [claim.eventId, claim]))
-      inputs = draft.inputs.map((input): LaneInput => {
+      inputs = draft.inputs.flatMap((input): readonly LaneInput[] => {
         const claim = input.type === 'message' ? claims.get(input.arrival.eventId) : undefined
-        if (claim === undefined || input.type !== 'message') return input
+        if (claim === undefined || input.type !== 'message') return [input]
         const { eventId, requestId } = claim
+        lane.races = 0
         host.see(eventId, lane, requestId)
-        return { type: 'repeat', eventId, requestId, relay: input.arrival.relay }
+        if (knows(lane.session, requestId))
+          return [{ type: 'repeat', eventId, requestId, relay: input.arrival.relay }]
+        // Another process is at it right now: this is its copy, and nobody asks again.
+        reporter.drop('event/seen')
+        return []
       })
     } else {
-      if (outcome.session !== undefined) {
-        setSession(lane, outcome.session?.value)
-        lane.revision = outcome.session?.revision ?? 0
-      }
       for (const { token, stored } of outcome.offers ?? []) offers.replace(token, stored)
+    }
+    const { session } = outcome
+    if (session !== undefined && (session?.revision ?? 0) !== lane.revision) {
+      setSession(lane, session?.value)
+      lane.revision = session?.revision ?? 0
+      host.onReplaced(lane)
     }
     lane.queue.unshift(...inputs)
     lane.busy = false
@@ -400,12 +410,12 @@ export function createTurns(host: TurnsHost): Turns {
     close() {
       closed = true
       for (const { draft } of flying) {
-        for (const input of draft.inputs) settleInput(input, new Error('closed'))
+        for (const input of draft.inputs) settleInput(input, closedError())
       }
       for (const lane of lanes.values()) {
         clock.clearTimer(lane.timer)
         clock.clearTimer(lane.stall)
-        for (const input of lane.queue) settleInput(input, new Error('closed'))
+        for (const input of lane.queue) settleInput(input, closedError())
       }
     },
     get sessions() {
@@ -417,6 +427,15 @@ export function createTurns(host: TurnsHost): Turns {
       return inputs
     },
   }
+}
+
+/** Whether the session as we know it has met this request. */
+function knows(session: SignerSession | undefined, requestId: RequestId): boolean {
+  if (session === undefined) return false
+  return (
+    Object.hasOwn(session.pending, requestId) ||
+    session.ledger.chunks.some((chunk) => Object.hasOwn(chunk, requestId))
+  )
 }
 
 function settleInput(input: LaneInput, error?: unknown): void {

@@ -190,7 +190,8 @@ export function createTestClient(
     filters: [{ kinds: [24133], '#p': [key.pubkey] }],
     onEvent(event) {
       // A test that injects hands its event to every subscription.
-      if (!JSON.stringify((event as { tags?: unknown }).tags ?? null).includes(key.pubkey)) return
+      const tags = JSON.stringify((event as { tags?: unknown } | null)?.tags ?? null)
+      if (!tags.includes(key.pubkey)) return
       const opened = open(event, {
         crypto,
         key: (pubkey) => (pubkey === key.pubkey ? key : undefined),

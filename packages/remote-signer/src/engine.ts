@@ -1,0 +1,354 @@
+/**
+ * The parts of a remote signer put together: what comes in is opened and stepped, what was stored leaves.
+ * Never answers what was not stored, and never decides.
+ */
+
+import {
+  type Authenticate,
+  limits as coreLimits,
+  encodeResponse,
+  type Millis,
+  type Opened,
+  type Pubkey,
+  parseRequest,
+  type RandomBytes,
+  type RelayUrl,
+  type RequestId,
+  sealAuth,
+  UsageError,
+  type UserSigner,
+} from '@nip46/core'
+import { type Admission, type Arrival, type SignerContext, wants } from '@nip46/core/remote-signer'
+import { type BoundedMap, createBoundedMap } from './bounded-map.ts'
+import { createStrangerBudget, type StrangerBudget } from './budget.ts'
+import { awaits, createDesk, type Desk } from './desk.ts'
+import { hostClock, hostRandom, steadyNow } from './host.ts'
+import { createIntake, type Intake } from './intake.ts'
+import { createKeyRing, type KeyRing } from './key-ring.ts'
+import { isServed, type Lane } from './lane.ts'
+import * as limits from './limits.ts'
+import { memoryStore } from './memory-store.ts'
+import { createOfferBook, type OfferBook } from './offer-book.ts'
+import type { RemoteSignerOptions } from './options.ts'
+import { type Answer, createOutbox, type Outbox } from './outbox.ts'
+import { createReporter, type Reporter } from './reporter.ts'
+import { sessionInfo } from './session-info.ts'
+import type { SignerStore } from './store.ts'
+import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
+import { createTurns, type Released, type Turns } from './turns.ts'
+
+export interface Engine {
+  readonly options: RemoteSignerOptions
+  readonly relays: readonly RelayUrl[]
+  readonly store: SignerStore
+  readonly random: RandomBytes
+  readonly now: () => Millis
+  readonly reporter: Reporter
+  readonly keys: KeyRing
+  /** Keys whose offer or session is being stored. */
+  readonly reserved: Set<Pubkey>
+  readonly offers: OfferBook
+  readonly strangers: StrangerBudget
+  /** Events that were verified, and what they asked of whom. */
+  readonly seen: BoundedMap<SeenEvent>
+  /** Keys that are or were the client key of a session. */
+  readonly clients: BoundedMap<true>
+  readonly turns: Turns
+  readonly desk: Desk
+  readonly intake: Intake
+  readonly outbox: Outbox
+  readonly subscriptions: Subscriptions
+  findUserSigner(userPubkey: Pubkey): UserSigner | undefined
+  /** Listens for what a session wants. */
+  listen(lane: Lane): void
+  /** Listens for what the offers want. */
+  syncOffers(): void
+  /** Runs `work` for at most so long, and settles in any case. */
+  withPatience(work: () => Promise<void>, patienceMs: Millis): Promise<void>
+  setTimer(run: () => void, afterMs: Millis): unknown
+  clearTimer(handle: unknown): void
+}
+
+interface SeenEvent {
+  readonly lane: string
+  readonly requestId: RequestId | undefined
+}
+
+/** Throws `UsageError` on options that cannot work. */
+export function createEngine(options: RemoteSignerOptions): Engine {
+  checkOptions(options)
+  const { crypto, transport, approver } = options
+  const clock = options.clock ?? hostClock
+  const random = options.random ?? hostRandom
+  const store = options.store ?? memoryStore()
+  const relays = [...new Set(options.relays)]
+  const requestsPerSecond = options.requestsPerSecond ?? limits.REQUESTS_PER_SECOND
+  const now = steadyNow(clock)
+
+  const reporter = createReporter(options.onEvent)
+  const keys = createKeyRing(crypto, random, typeof options.keys === 'object' ? options.keys : undefined)
+  const offers = createOfferBook()
+  const strangers = createStrangerBudget()
+  const seen = createBoundedMap<SeenEvent>(limits.SEEN_IDS)
+  const clients = createBoundedMap<true>(limits.CLIENT_KEYS)
+
+  const context: SignerContext = {
+    preferredRelays: [...new Set(options.switchRelays ?? [])],
+    isClientPubkey: (pubkey) => clients.has(pubkey) || turns.serves(pubkey),
+    ...(options.userRelays !== undefined && { userRelays: options.userRelays }),
+    ...(options.nip44GetKey !== undefined && { nip44GetKey: options.nip44GetKey }),
+    ...(options.implicitConnect !== undefined && { implicitConnect: options.implicitConnect }),
+    ...(options.decisionTimeoutMs !== undefined && { decisionTimeoutMs: options.decisionTimeoutMs }),
+  }
+
+  const authenticate = (relay: RelayUrl, challenge: string, pubkey: Pubkey): ReturnType<Authenticate> => {
+    const key = keys.get(pubkey)
+    if (key === undefined || challenge.length > coreLimits.AUTH_CHALLENGE_CHARS) return undefined
+    return sealAuth({ relay, challenge, key, createdAt: Math.floor(now() / 1_000) }, { crypto, random })
+  }
+
+  const findUserSigner = (userPubkey: Pubkey): UserSigner | undefined => {
+    const { userSigner } = options
+    if (typeof userSigner === 'function') return userSigner(userPubkey)
+    return userSigner.userPubkey === userPubkey ? userSigner : undefined
+  }
+
+  const outbox = createOutbox({ crypto, random, transport, clock, now, reporter, authenticate })
+
+  const turns = createTurns({
+    store,
+    clock,
+    now,
+    reporter,
+    strangers,
+    offers,
+    context,
+    requestsPerSecond,
+    requestBurst: requestsPerSecond * limits.REQUEST_BURST_SECONDS,
+    outboxId: () => hex(random(16)),
+    release,
+    refuse(lane, arrival, text) {
+      if (!isServed(lane) && !strangers.take(arrival.from, now())) return
+      answerNow(lane, arrival, text)
+    },
+    onReplaced(lane) {
+      listen(lane)
+      desk.tidy(lane)
+      turns.arm(lane)
+    },
+    unsee: (eventId) => void seen.delete(eventId),
+    see: (eventId, lane, requestId) => seen.set(eventId, { lane: lane.key, requestId }),
+  })
+
+  const desk = createDesk({
+    approver,
+    userSigner: findUserSigner,
+    clock,
+    reporter,
+    operationTimeoutMs: options.operationTimeoutMs ?? limits.OPERATION_TIMEOUT_MS,
+    enqueue: turns.enqueue,
+  })
+
+  const intake = createIntake({
+    crypto,
+    clock,
+    now,
+    reporter,
+    key: keys.get,
+    scheme(from, to) {
+      const lane = turns.find(to, from)
+      if (lane !== undefined && isServed(lane)) return lane.session?.scheme ?? 'nip44'
+      return options.acceptNip04 === false ? 'nip44' : 'either'
+    },
+    serves: turns.serves,
+    seen: seen.has,
+    onOpened,
+    onSeen,
+  })
+
+  const subscriptions = createSubscriptions({
+    transport,
+    clock,
+    now,
+    reporter,
+    onEvent: intake.push,
+    authenticate,
+  })
+
+  // -- messages in -----------------------------------------------------------------------------
+
+  function onOpened(opened: Opened, relay: RelayUrl): void {
+    const { from, to, eventId } = opened
+    const lane = turns.laneOf(to, from)
+    const arrival: Arrival = { ...opened, relay }
+    const requestId = requestIdOf(opened.text)
+    if (isServed(lane) && !lane.requests.take(now())) {
+      reporter.drop('event/rate-limited')
+      if (requestId === undefined || now() - lane.toldAt < 1_000) return
+      lane.toldAt = now()
+      const error = 'rate-limited: too many requests, slow down'
+      answerNow(lane, arrival, encodeResponse({ type: 'error', id: requestId, error }))
+      return
+    }
+    if (!turns.enqueue(lane, { type: 'message', arrival, requestId })) reporter.drop('session/busy')
+    else seen.set(eventId, { lane: lane.key, requestId })
+  }
+
+  function onSeen(eventId: string, relay: RelayUrl): void {
+    const event = seen.get(eventId)
+    const lane = event === undefined ? undefined : turns.lanes.get(event.lane)
+    if (lane === undefined || event?.requestId === undefined) {
+      reporter.drop('event/seen')
+      return
+    }
+    const { requestId } = event
+    if (!turns.enqueue(lane, { type: 'repeat', eventId, requestId, relay })) reporter.drop('event/seen')
+  }
+
+  /** An answer outside the session's memory: to what was not handled. */
+  function answerNow(lane: Lane, arrival: Arrival, text: string): void {
+    const key = keys.get(lane.signerPubkey)
+    if (key === undefined) return
+    const relaysOut = [...new Set([arrival.relay, ...(lane.session?.relays ?? [])])]
+    const { from: to, scheme } = arrival
+    outbox.post([{ key, to, relays: relaysOut, scheme, text, requestId: '' }])
+  }
+
+  // -- what was stored leaves --------------------------------------------------------------------
+
+  function release(released: readonly Released[]): void {
+    const answers: Answer[] = []
+    for (const { draft, sends } of released) {
+      const { lane } = draft
+      const { session } = lane
+      if (session?.phase === 'open') clients.set(lane.clientPubkey, true)
+      listen(lane)
+      desk.tidy(lane)
+      const key = keys.get(lane.signerPubkey)
+      if (key === undefined) continue
+      for (const { send, outboxId } of sends) {
+        answers.push({
+          key,
+          to: lane.clientPubkey,
+          relays: send.relays,
+          scheme: send.scheme,
+          text: send.text,
+          requestId: send.requestId,
+          onSettled: (taken) => onSettled(lane, send.requestId, outboxId, taken),
+        })
+      }
+    }
+    syncOffers()
+    outbox.post(answers)
+    for (const { draft } of released) {
+      const { lane, asks, performs } = draft
+      const userPubkey = lane.session?.userPubkey
+      if (userPubkey === undefined) continue
+      // What the same turn took back again (a revocation, a logout) is not begun.
+      for (const { id, question } of asks) if (awaits(lane, id, 'decision')) desk.ask(lane, id, question)
+      for (const { id, operation } of performs)
+        if (awaits(lane, id, 'key')) desk.perform(lane, id, operation, userPubkey)
+    }
+    for (const { draft } of released) tellNotes(draft)
+  }
+
+  function tellNotes({ lane, notes }: Released['draft']): void {
+    const { signerPubkey, clientPubkey } = lane
+    for (const note of notes) {
+      if (note.type === 'performed') reporter.tell({ ...note, clientPubkey })
+      else if (note.type === 'token-reused')
+        reporter.tell({ type: 'token-reused', signerPubkey, clientPubkey })
+      else if (note.type === 'ended')
+        reporter.tell({ type: 'session-ended', session: sessionInfo(note.session), reason: note.reason })
+      else reporter.tell({ type: `session-${note.type}`, session: sessionInfo(note.session) })
+    }
+  }
+
+  function onSettled(lane: Lane, requestId: RequestId, outboxId: string | undefined, taken: boolean): void {
+    if (outboxId !== undefined) turns.noteOutbox(outboxId)
+    if (!taken) return
+    reporter.tell({ type: 'answered', clientPubkey: lane.clientPubkey, requestId })
+    if (lane.session?.phase === 'ending' && lane.session.endingId === requestId)
+      turns.enqueue(lane, { type: 'published', input: { type: 'published', id: requestId } })
+  }
+
+  // -- listening -------------------------------------------------------------------------------
+
+  function listen(lane: Lane): void {
+    const { session } = lane
+    if (session === undefined) subscriptions.want(lane.key, undefined)
+    // One that ended is heard out for a while, so that its client learns of it.
+    else
+      subscriptions.want(
+        lane.key,
+        wants(session).listen ?? { relays: session.relays, to: session.signerPubkey },
+      )
+  }
+
+  let syncedOffers: Admission['offers'] = {}
+  function syncOffers(): void {
+    const current = offers.admission.offers
+    if (current === syncedOffers) return
+    for (const token of Object.keys(syncedOffers)) {
+      if (!Object.hasOwn(current, token)) subscriptions.want(`offer:${token}`, undefined)
+    }
+    for (const [token, offer] of Object.entries(current)) {
+      if (syncedOffers[token] === offer) continue
+      subscriptions.want(`offer:${token}`, { relays: offer.relays, to: offer.signerPubkey })
+    }
+    syncedOffers = current
+  }
+
+  return {
+    options,
+    relays,
+    store,
+    random,
+    now,
+    reporter,
+    keys,
+    reserved: new Set(),
+    offers,
+    strangers,
+    seen,
+    clients,
+    turns,
+    desk,
+    intake,
+    outbox,
+    subscriptions,
+    findUserSigner,
+    listen,
+    syncOffers,
+    withPatience(work, patienceMs) {
+      return new Promise((resolve) => {
+        const timer = clock.setTimer(resolve, patienceMs)
+        const done = (): void => {
+          clock.clearTimer(timer)
+          resolve()
+        }
+        work().then(done, done)
+      })
+    },
+    setTimer: (run, afterMs) => clock.setTimer(run, afterMs),
+    clearTimer: (handle) => clock.clearTimer(handle),
+  }
+}
+
+function checkOptions({ relays, requestsPerSecond }: RemoteSignerOptions): void {
+  if (relays.length === 0 || relays.length > coreLimits.URI_RELAYS_OUT)
+    throw new UsageError(`a remote signer needs 1 to ${coreLimits.URI_RELAYS_OUT} relays`)
+  if (requestsPerSecond !== undefined && !(requestsPerSecond > 0))
+    throw new UsageError('requestsPerSecond is a number above 0')
+}
+
+function requestIdOf(text: string): RequestId | undefined {
+  const parsed = parseRequest(text, { acceptNative: true })
+  if (parsed.ok) return parsed.value.id
+  return parsed.error.type === 'reply' ? parsed.error.id : undefined
+}
+
+/** Bytes as lowercase hex. */
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

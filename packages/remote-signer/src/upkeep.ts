@@ -1,0 +1,108 @@
+/**
+ * What surrounds the running engine: loading what was stored, going on where it stopped, forgetting what ran out.
+ * Never asks or performs anything that the stored sessions do not wait for.
+ */
+
+import type { Millis, Pubkey } from '@nip46/core'
+import { forgetOffer, outstanding } from '@nip46/core/remote-signer'
+import type { Engine } from './engine.ts'
+import { RemoteSignerError, storeFailed } from './error.ts'
+import type { Lane } from './lane.ts'
+import * as limits from './limits.ts'
+import { changeOffers } from './offering.ts'
+import type { Answer } from './outbox.ts'
+import type { OutboxEntry, StoredState } from './store.ts'
+
+/** Everything stored takes its place. Returns the answers that were committed and perhaps not published. */
+export async function loadStore(engine: Engine, isClosed: () => boolean): Promise<readonly Answer[]> {
+  const { store, keys, offers, clients, turns, now } = engine
+  let stored: StoredState
+  try {
+    stored = await store.load(now())
+  } catch (cause) {
+    throw storeFailed(cause)
+  }
+  if (isClosed()) {
+    for (const { secret } of stored.keys) secret.fill(0)
+    return []
+  }
+  try {
+    for (const { secret } of stored.keys) keys.add(secret)
+    offers.load(stored.offers)
+    for (const client of stored.clients) clients.set(client, true)
+    for (const { revision, value } of stored.sessions) {
+      if (value.v !== 1) throw new Error(`a session of version ${String(value.v)}`)
+      turns.restore(value, revision, now())
+    }
+  } catch (cause) {
+    throw new RemoteSignerError('store/corrupt', 'the store holds what this version cannot have written', {
+      cause,
+    })
+  }
+  return stored.outbox.flatMap((entry) => unsentAnswer(engine, entry))
+}
+
+/** What was asked and not answered when the process ended is asked again. */
+export function resumeLane({ desk, turns }: Engine, lane: Lane): void {
+  const { session } = lane
+  if (session === undefined) return
+  for (const output of outstanding(session)) {
+    if (output.type === 'ask') desk.ask(lane, output.id, output.question)
+    if (output.type === 'perform') desk.perform(lane, output.id, output.operation, session.userPubkey)
+  }
+  turns.arm(lane)
+}
+
+/** Forgets ended sessions, tokens that ran out, and keys that nothing needs any more. Rejects if the store failed. */
+export async function sweepOut(engine: Engine): Promise<void> {
+  const { turns, offers, keys, now } = engine
+  const at = now()
+  for (const lane of turns.lanes.values())
+    if (isForgettable(lane, at)) turns.enqueue(lane, { type: 'forget' })
+
+  const old = Object.entries(offers.admission.offers).flatMap(([token, { expiresAt }]) =>
+    at - expiresAt >= limits.OFFER_AFTERLIFE_MS ? [token] : [],
+  )
+  if (old.length > 0)
+    await changeOffers(
+      engine,
+      (admission) => old.reduce((rest, token) => forgetOffer(rest, token), admission),
+      {},
+    )
+
+  const unused = unusedKeys(engine)
+  if (unused.length === 0) return
+  await turns.commit({ forgetKeys: unused })
+  for (const pubkey of unused) {
+    keys.remove(pubkey)
+    offers.forgetFailures(pubkey)
+  }
+}
+
+function isForgettable({ session, endedAt }: Lane, at: Millis): boolean {
+  if (session?.phase !== 'revoked' || endedAt === null) return false
+  // Only a refusal keeps what was answered.
+  const refused = session.ledger.chunks.length > 0
+  return at - endedAt >= (refused ? limits.REFUSED_MEMORY_MS : limits.ENDED_MEMORY_MS)
+}
+
+function unusedKeys({ options, turns, offers, keys, reserved, outbox }: Engine): readonly Pubkey[] {
+  const used = new Set<string>(reserved)
+  if (typeof options.keys === 'object') used.add(options.keys.pubkey)
+  for (const { signerPubkey } of Object.values(offers.admission.offers)) used.add(signerPubkey)
+  for (const { signerPubkey } of turns.lanes.values()) used.add(signerPubkey)
+  return [...keys.pubkeys].filter((pubkey) => {
+    const key = keys.get(pubkey)
+    return key !== undefined && !used.has(pubkey) && !outbox.uses(key)
+  })
+}
+
+function unsentAnswer({ keys, turns, now }: Engine, entry: OutboxEntry): readonly Answer[] {
+  const { id, signerPubkey, to, relays, scheme, text, at } = entry
+  const key = keys.get(signerPubkey)
+  if (key === undefined || now() - at > limits.OUTBOX_MEMORY_MS) {
+    turns.noteOutbox(id)
+    return []
+  }
+  return [{ key, to, relays, scheme, text, requestId: '', onSettled: () => turns.noteOutbox(id) }]
+}
