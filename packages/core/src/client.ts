@@ -654,7 +654,8 @@ function receive(work: Work, input: Extract<ClientInput, { type: 'message' }>, n
   if (!parsed.ok) return ignore(parsed.error)
   if (looksLikeRequest(text)) return receiveRequest(work, text, ignore)
   const response = parsed.value
-  if (pending === undefined) {
+  // What never went out cannot be answered.
+  if (pending === undefined || pending.sentAt === null) {
     return ignore(state.settled.includes(response.id) ? 'response/late' : 'response/unknown-id')
   }
   if (response.type === 'auth-url') return receiveAuthUrl(work, response, pending, now, ignore)
