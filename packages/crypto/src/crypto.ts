@@ -19,13 +19,23 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import type { CurveBackend, KeySlot, PeerSlot } from './backend.ts'
 import { expectBytes } from './bytes.ts'
 import { createCache } from './cache.ts'
+import { createConversationSlab } from './conversation-slab.ts'
 import { eventId } from './event-id.ts'
-import { CONVERSATIONS_PER_KEY, PARSED_PEERS, PLAINTEXT_BYTES, RANDOM_TRIES, VERIFY_CHUNK } from './limits.ts'
+import {
+  CONVERSATIONS_MAX,
+  CONVERSATIONS_PER_KEY,
+  HANDLES_PER_KEY,
+  PARSED_PEERS,
+  PLAINTEXT_BYTES,
+  RANDOM_TRIES,
+  VERIFY_CHUNK,
+} from './limits.ts'
 import { decryptNip04, encryptNip04 } from './nip04.ts'
-import { decryptNip44, encryptNip44, type Nip44Keys, nip44Keys, nip44Limits, wipeNip44Keys } from './nip44.ts'
+import { decryptNip44, encryptNip44, type Nip44Keys, nip44Limits } from './nip44.ts'
+import { hostSymmetric } from './symmetric.ts'
 
 export interface CryptoOptions {
-  /** Fresh secure bytes: what blinds the multiplication of a secret key. */
+  /** Fresh secure bytes: what blinds the multiplication of a secret key, and seeds its table of conversations. */
   readonly random: RandomBytes
   /** UTF-8 bytes of the largest plaintext, both ways, in NIP-44 and NIP-04. Default {@link PLAINTEXT_BYTES}. */
   readonly maxPlaintextBytes?: number
@@ -37,14 +47,8 @@ export interface CryptoOptions {
   readonly verifyAfterSign?: boolean
 }
 
-/** What one conversation keeps. The handle outlives it: used after eviction, it derives its keys again. */
-interface Shared {
-  readonly handle: Conversation
-  readonly nip44: Nip44Keys
-  /** The shared x itself, which is NIP-04's key. */
-  readonly nip04: Uint8Array
-}
-
+/** Random bytes that seed the table of a key's conversations. */
+const SEED_BYTES = 8
 const HEX128 = /^[0-9a-f]{128}$/
 
 /**
@@ -59,8 +63,13 @@ const HEX128 = /^[0-9a-f]{128}$/
 export function createCrypto(backend: CurveBackend, options: CryptoOptions): Crypto {
   const limits = nip44Limits(options.maxPlaintextBytes ?? PLAINTEXT_BYTES, options.sendExtended ?? false)
   const conversationLimit = options.conversations ?? CONVERSATIONS_PER_KEY
-  if (!Number.isSafeInteger(conversationLimit) || conversationLimit < 1)
-    throw new UsageError('conversations must be a whole number from 1')
+  if (
+    !Number.isSafeInteger(conversationLimit) ||
+    conversationLimit < 1 ||
+    conversationLimit > CONVERSATIONS_MAX
+  )
+    throw new UsageError(`conversations must be a whole number from 1 to ${CONVERSATIONS_MAX}`)
+  const symmetric = hostSymmetric()
   const peers = createCache<PeerSlot>(PARSED_PEERS, (peer) => backend.destroyPeer(peer))
 
   function findPeer(hex: string): PeerSlot | undefined {
@@ -121,6 +130,16 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
     )
   }
 
+  let seed: Uint8Array | undefined
+  /** Drawn for the first conversation, since many keys only sign. */
+  function tableSeed(): Uint8Array {
+    if (seed !== undefined) return seed
+    const drawn = options.random(SEED_BYTES)
+    expectBytes(`what random(${SEED_BYTES}) returns`, drawn, SEED_BYTES)
+    seed = drawn.slice()
+    return seed
+  }
+
   function importKey(secret: Uint8Array): KeyHandle {
     const imported = backend.importKey(secret)
     if (imported === undefined)
@@ -132,10 +151,9 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
     if (!isPubkey(pubkey)) throw new Error(`the ${backend.name} backend derived a key that is no point`)
 
     let alive = true
-    const conversations = createCache<Shared>(conversationLimit, ({ nip44, nip04 }) => {
-      wipeNip44Keys(nip44)
-      nip04.fill(0)
-    })
+    const conversations = createConversationSlab(conversationLimit, symmetric.preparedBytes, tableSeed)
+    // Only to hand out the same object again; what they stand for is in the slab.
+    const handles = createCache<Conversation>(HANDLES_PER_KEY, () => undefined)
 
     function expectAlive(): void {
       if (!alive) throw new UsageError('this key was destroyed: import it again')
@@ -146,31 +164,44 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
       throw new Error('a signature failed its own check and was withheld: the machine may be faulty')
     }
 
-    function derive(peer: Pubkey, handle: Conversation): Shared {
+    /** The slot of a conversation whose keys were forgotten, or never known. */
+    function derive(peer: Pubkey): number {
       const point = findPeer(peer)
       if (point === undefined) throw new UsageError('a conversation was asked for with a bad key')
-      const nip04 = sharedX(slot, point)
-      const shared = { handle, nip44: nip44Keys(nip04), nip04 }
-      conversations.set(peer, shared)
-      return shared
+      const shared = sharedX(slot, point)
+      const key = new Uint8Array(32)
+      const prepared = new Uint8Array(symmetric.preparedBytes)
+      symmetric.conversationKey(shared, key)
+      symmetric.prepare(key, prepared)
+      const added = conversations.add(peer, shared, prepared)
+      for (const secret of [shared, key, prepared]) secret.fill(0)
+      return added
+    }
+
+    function slotOf(peer: Pubkey): number {
+      expectAlive()
+      return conversations.find(peer) ?? derive(peer)
     }
 
     function converse(peer: Pubkey): Conversation {
-      const handle: Conversation = Object.freeze({
+      const nip44 = (): Nip44Keys => ({ symmetric, prepared: conversations.prepared(slotOf(peer)) })
+      const nip04 = (): Uint8Array => conversations.sharedX(slotOf(peer))
+      const handle = Object.freeze<Conversation>({
         peer,
-        nip44Encrypt: (plaintext: string, nonce: Uint8Array) =>
-          encryptNip44(shared().nip44, plaintext, nonce, limits),
-        nip44Decrypt: (payload: string) => decryptNip44(shared().nip44, payload, limits),
-        nip04Encrypt: (plaintext: string, iv: Uint8Array) =>
-          encryptNip04(shared().nip04, plaintext, iv, limits.maxPlaintextBytes),
-        nip04Decrypt: (payload: string) => decryptNip04(shared().nip04, payload, limits.maxPlaintextBytes),
-        dangerouslyExportKey: () => bytesToHex(shared().nip44.conversationKey),
+        nip44Encrypt: (plaintext, nonce) => encryptNip44(nip44(), plaintext, nonce, limits),
+        nip44Decrypt: (payload) => decryptNip44(nip44(), payload, limits),
+        nip04Encrypt: (plaintext, iv) => encryptNip04(nip04(), plaintext, iv, limits.maxPlaintextBytes),
+        nip04Decrypt: (payload) => decryptNip04(nip04(), payload, limits.maxPlaintextBytes),
+        dangerouslyExportKey() {
+          const key = new Uint8Array(32)
+          symmetric.conversationKey(nip04(), key)
+          const hex = bytesToHex(key)
+          key.fill(0)
+          return hex
+        },
       })
-      function shared(): Shared {
-        expectAlive()
-        return conversations.get(peer) ?? derive(peer, handle)
-      }
-      return derive(peer, handle).handle
+      handles.set(peer, handle)
+      return handle
     }
 
     return Object.freeze<KeyHandle>({
@@ -199,20 +230,31 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
       },
       conversation(peer) {
         expectAlive()
-        const known = conversations.get(peer)
-        if (known !== undefined) return ok(known.handle)
-        return isPubkey(peer) ? ok(converse(peer)) : err('bad-pubkey')
+        if (typeof peer !== 'string') return err('bad-pubkey')
+        if (conversations.find(peer) === undefined) {
+          if (!isPubkey(peer)) return err('bad-pubkey')
+          derive(peer)
+        }
+        return ok(handles.get(peer) ?? converse(peer as Pubkey))
       },
       destroy() {
         if (!alive) return
         alive = false
         conversations.clear()
+        handles.clear()
         backend.destroyKey(slot)
       },
     })
   }
 
-  return Object.freeze<Crypto>({ name: backend.name, eventId, verify, verifyBatch, isPubkey, importKey })
+  return Object.freeze<Crypto>({
+    name: backend.name,
+    eventId: (event) => eventId(symmetric, event),
+    verify,
+    verifyBatch,
+    isPubkey,
+    importKey,
+  })
 }
 
 function isClaim({ id, sig }: SignatureClaim): boolean {

@@ -4,12 +4,9 @@
  */
 
 import { serializeEvent, type UnsignedEvent } from '@nip46/core'
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
-
-const encoder = new TextEncoder()
+import type { Symmetric } from './symmetric.ts'
 
 /** sha256 of the NIP-01 serialisation, 64 lowercase hex characters. */
-export function eventId(event: UnsignedEvent): string {
-  return bytesToHex(sha256(encoder.encode(serializeEvent(event))))
+export function eventId(symmetric: Symmetric, event: UnsignedEvent): string {
+  return symmetric.hashText(serializeEvent(event))
 }

@@ -4,13 +4,11 @@
  */
 
 import { err, ok, type PayloadError, type Result, UsageError } from '@nip46/core'
-import { chacha20 } from '@noble/ciphers/chacha.js'
-import { hmac } from '@noble/hashes/hmac.js'
-import { sha256 } from '@noble/hashes/sha2.js'
 import { base64Bytes, base64Chars, decodeBase64, encodeBase64 } from './base64.ts'
 import { equalBytes, expectBytes } from './bytes.ts'
 import { PLAINTEXT_BYTES_MAX, SHORT_PREFIX_BYTES } from './limits.ts'
-import { decodeUtf8, encodeUtf8 } from './utf8.ts'
+import type { Symmetric } from './symmetric.ts'
+import { decodeUtf8, utf8Bytes, writeUtf8 } from './utf8.ts'
 
 /** How large a plaintext may be. Made by {@link nip44Limits}. */
 export interface Nip44Limits {
@@ -21,20 +19,11 @@ export interface Nip44Limits {
   readonly sendExtended: boolean
 }
 
-/** One conversation: its key, and HMAC with that key already fed in. Wipe it with {@link wipeNip44Keys}. */
+/** One conversation, as `symmetric.prepare` wrote it, and the code that reads it. */
 export interface Nip44Keys {
-  readonly conversationKey: Uint8Array
-  readonly keyed: Hmac
+  readonly symmetric: Symmetric
+  readonly prepared: Uint8Array
 }
-
-/** What one message is encrypted with. */
-export interface MessageKeys {
-  readonly chachaKey: Uint8Array
-  readonly chachaNonce: Uint8Array
-  readonly hmacKey: Uint8Array
-}
-
-type Hmac = ReturnType<typeof hmac.create>
 
 const VERSION = 2
 const NONCE_BYTES = 32
@@ -47,8 +36,6 @@ const SHORT_PREFIX = 2
 const LONG_PREFIX = 6
 const MIN_PADDED = 32
 const MIN_PAYLOAD_BYTES = FRAME_BYTES + SHORT_PREFIX + MIN_PADDED
-const SALT = new TextEncoder().encode('nip44-v2')
-const COUNTERS = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)] as const
 
 /** Throws `UsageError` unless `maxPlaintextBytes` is a whole number from 1 to {@link PLAINTEXT_BYTES_MAX}. */
 export function nip44Limits(maxPlaintextBytes: number, sendExtended: boolean): Nip44Limits {
@@ -64,20 +51,12 @@ export function nip44Limits(maxPlaintextBytes: number, sendExtended: boolean): N
   return { maxPlaintextBytes, maxPayloadChars, sendExtended }
 }
 
-/** HKDF-extract over the unhashed x coordinate of the shared point. */
-export function nip44Keys(sharedX: Uint8Array): Nip44Keys {
-  return nip44KeysFrom(hmac(sha256, SALT, sharedX))
-}
-
-/** The same from a conversation key, which is kept, not copied. */
-export function nip44KeysFrom(conversationKey: Uint8Array): Nip44Keys {
+/** Of a conversation key, which is not kept. */
+export function nip44KeysFrom(symmetric: Symmetric, conversationKey: Uint8Array): Nip44Keys {
   expectBytes('a conversation key', conversationKey, 32)
-  return { conversationKey, keyed: hmac.create(sha256, conversationKey) }
-}
-
-export function wipeNip44Keys(keys: Nip44Keys): void {
-  keys.conversationKey.fill(0)
-  keys.keyed.destroy()
+  const prepared = new Uint8Array(symmetric.preparedBytes)
+  symmetric.prepare(conversationKey, prepared)
+  return { symmetric, prepared }
 }
 
 /**
@@ -85,34 +64,33 @@ export function wipeNip44Keys(keys: Nip44Keys): void {
  * Throws `UsageError` on an empty text, one over the limits, or one with a lone surrogate.
  */
 export function encryptNip44(
-  keys: Nip44Keys,
+  { symmetric, prepared }: Nip44Keys,
   plaintext: string,
   nonce: Uint8Array,
   limits: Nip44Limits,
 ): string {
   expectBytes('a NIP-44 nonce', nonce, NONCE_BYTES)
-  const text = encodeUtf8(plaintext)
-  checkSendable(text.length, limits)
-  const prefix = prefixBytes(text.length)
-  const padded = prefix + paddedLength(text.length)
-  const payload = alignedBytes(FRAME_BYTES + padded)
-  payload[0] = VERSION
-  payload.set(nonce, NONCE_AT)
-  const body = payload.subarray(CIPHERTEXT_AT, CIPHERTEXT_AT + padded)
-  writeLength(body, text.length)
-  body.set(text, prefix)
-  text.fill(0)
-  const secrets = new Uint8Array(96)
-  const message = messageKeys(keys, nonce, secrets)
-  chacha20(message.chachaKey, message.chachaNonce, body, body)
-  payload.set(messageMac(message, nonce, body), CIPHERTEXT_AT + padded)
-  secrets.fill(0)
-  return encodeBase64(payload)
+  const length = utf8Bytes(plaintext)
+  checkSendable(length, limits)
+  const prefix = prefixBytes(length)
+  const payload = symmetric.claim(FRAME_BYTES + prefix + paddedLength(length))
+  try {
+    payload[0] = VERSION
+    payload.set(nonce, NONCE_AT)
+    writeLength(payload, length)
+    writeUtf8(plaintext, payload.subarray(CIPHERTEXT_AT + prefix))
+    const keys = symmetric.expand(prepared, nonce)
+    symmetric.cipher(keys, payload)
+    payload.set(symmetric.mac(keys, payload), payload.length - MAC_BYTES)
+    return encodeBase64(payload)
+  } finally {
+    symmetric.release(payload)
+  }
 }
 
 /** Cheapest checks first; each failure has its own code, none tells about the key or the plaintext. */
 export function decryptNip44(
-  keys: Nip44Keys,
+  { symmetric, prepared }: Nip44Keys,
   payload: string,
   limits: Nip44Limits,
 ): Result<string, PayloadError> {
@@ -123,39 +101,17 @@ export function decryptNip44(
   const length = base64Bytes(payload)
   // NIP-44 asks for 132 characters too; that many are the fewest that hold these bytes.
   if (length === undefined || length < MIN_PAYLOAD_BYTES) return err('nip44/base64')
-  const bytes = alignedBytes(length)
-  if (!decodeBase64(payload, bytes)) return err('nip44/base64')
-  if (bytes[0] !== VERSION) return err('nip44/unknown-version')
-  const nonce = bytes.subarray(NONCE_AT, CIPHERTEXT_AT)
-  const body = bytes.subarray(CIPHERTEXT_AT, length - MAC_BYTES)
-  const mac = bytes.subarray(length - MAC_BYTES)
-  const secrets = new Uint8Array(96)
-  const message = messageKeys(keys, nonce, secrets)
-  if (!equalBytes(messageMac(message, nonce, body), mac)) {
-    secrets.fill(0)
-    return err('nip44/mac')
-  }
-  chacha20(message.chachaKey, message.chachaNonce, body, body)
-  secrets.fill(0)
-  const text = readPadded(body, limits.maxPlaintextBytes)
-  body.fill(0)
-  return text
-}
-
-/** HKDF-expand of the conversation key by the nonce; the keys are views of `secrets` (96 bytes), which the caller wipes. */
-export function messageKeys(keys: Nip44Keys, nonce: Uint8Array, secrets: Uint8Array): MessageKeys {
-  COUNTERS.forEach((counter, i) => {
-    const block = keys.keyed.clone()
-    if (i > 0) block.update(secrets.subarray(32 * i - 32, 32 * i))
-    block
-      .update(nonce)
-      .update(counter)
-      .digestInto(secrets.subarray(32 * i, 32 * i + 32))
-  })
-  return {
-    chachaKey: secrets.subarray(0, 32),
-    chachaNonce: secrets.subarray(32, 44),
-    hmacKey: secrets.subarray(44, 76),
+  const bytes = symmetric.claim(length)
+  try {
+    if (!decodeBase64(payload, bytes)) return err('nip44/base64')
+    if (bytes[0] !== VERSION) return err('nip44/unknown-version')
+    const mac = bytes.slice(length - MAC_BYTES)
+    const keys = symmetric.expand(prepared, bytes.subarray(NONCE_AT, CIPHERTEXT_AT))
+    if (!equalBytes(symmetric.mac(keys, bytes), mac)) return err('nip44/mac')
+    symmetric.cipher(keys, bytes)
+    return readPadded(bytes.subarray(CIPHERTEXT_AT, length - MAC_BYTES), limits.maxPlaintextBytes)
+  } finally {
+    symmetric.release(bytes)
   }
 }
 
@@ -182,31 +138,29 @@ function prefixBytes(length: number): number {
   return length > SHORT_PREFIX_BYTES ? LONG_PREFIX : SHORT_PREFIX
 }
 
-function writeLength(body: Uint8Array, length: number): void {
-  const view = new DataView(body.buffer, body.byteOffset, LONG_PREFIX)
-  if (length > SHORT_PREFIX_BYTES) view.setUint32(SHORT_PREFIX, length)
-  else view.setUint16(0, length)
+/** Big-endian, before the text: two bytes, or two zeros and four. */
+function writeLength(payload: Uint8Array, length: number): void {
+  const long = length > SHORT_PREFIX_BYTES
+  let at = CIPHERTEXT_AT
+  if (long) {
+    payload.fill(0, at, at + SHORT_PREFIX)
+    at += SHORT_PREFIX
+    payload[at++] = length >>> 24
+    payload[at++] = length >>> 16
+  }
+  payload[at++] = length >>> 8
+  payload[at] = length
 }
 
 /** NIP-44: the length must fit and the padding be as long as it should; what the padding bytes hold is not checked. */
 function readPadded(body: Uint8Array, maxPlaintextBytes: number): Result<string, PayloadError> {
-  const view = new DataView(body.buffer, body.byteOffset, body.length)
-  const short = view.getUint16(0)
-  const length = short === 0 ? view.getUint32(SHORT_PREFIX) : short
+  const byte = (at: number): number => body[at] as number
+  const short = byte(0) * 256 + byte(1)
+  const length = short === 0 ? ((byte(2) * 256 + byte(3)) * 256 + byte(4)) * 256 + byte(5) : short
   if (short === 0 && length <= SHORT_PREFIX_BYTES) return err('nip44/padding')
   const prefix = prefixBytes(length)
   if (body.length !== prefix + paddedLength(length)) return err('nip44/padding')
   if (length > maxPlaintextBytes) return err('nip44/too-large')
   const text = decodeUtf8(body.subarray(prefix, prefix + length))
   return text === undefined ? err('nip44/utf8') : ok(text)
-}
-
-function messageMac(message: MessageKeys, nonce: Uint8Array, ciphertext: Uint8Array): Uint8Array {
-  return hmac.create(sha256, message.hmacKey).update(nonce).update(ciphertext).digest()
-}
-
-/** Bytes placed so that the ciphertext in them starts at a multiple of 4, where the cipher works in words. */
-function alignedBytes(length: number): Uint8Array {
-  const shift = (4 - (CIPHERTEXT_AT % 4)) % 4
-  return new Uint8Array(shift + length).subarray(shift)
 }

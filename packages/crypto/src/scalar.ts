@@ -4,7 +4,7 @@
  */
 
 /** The group order, big-endian. */
-const ORDER = Uint8Array.of(
+export const ORDER: Uint8Array = Uint8Array.of(
   0xff,
   0xff,
   0xff,

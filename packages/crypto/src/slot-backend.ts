@@ -39,14 +39,16 @@ export function createSlotBackend(name: string, caps: CurveCaps, curve: Curve): 
       expectBytes('a message to sign', message32, 32)
       expectBytes('aux', aux32, 32)
       expectBytes('out', out64, 64)
-      curve.sign(keys.get(key).secret, message32, aux32, out64)
+      const { secret, pubkey } = keys.get(key)
+      curve.sign(secret, message32, aux32, out64, pubkey)
     },
     signBatch(slots, messages, aux, out) {
       expectBytes('messages', messages, 32 * slots.length)
       expectBytes('aux', aux, 32 * slots.length)
       expectBytes('out', out, 64 * slots.length)
       slots.forEach((slot, i) => {
-        curve.sign(keys.get(slot).secret, part(messages, i, 32), part(aux, i, 32), part(out, i, 64))
+        const { secret, pubkey } = keys.get(slot)
+        curve.sign(secret, part(messages, i, 32), part(aux, i, 32), part(out, i, 64), pubkey)
       })
     },
     importPeer(public32) {

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import type { RandomBytes } from '@nip46/core'
+import { createAssembledKeys } from './assembled-keys.ts'
 import { expectBytes } from './bytes.ts'
 import type { Curve } from './curve.ts'
 
@@ -19,13 +20,12 @@ interface TinyExports {
   readonly X_ONLY_PUBLIC_KEY_INPUT: { readonly value: number }
   readonly TWEAK_INPUT: { readonly value: number }
   readonly HASH_INPUT: { readonly value: number }
-  readonly EXTRA_DATA_INPUT: { readonly value: number }
   readonly SIGNATURE_INPUT: { readonly value: number }
   initializeContext(): void
   isPoint(length: number): number
-  xOnlyPointFromScalar(): number
-  signSchnorr(withExtraData: number): void
+  pointFromScalar(outLength: number): number
   verifySchnorr(): number
+  privateAdd(): number
   privateSub(): number
   pointMultiply(length: number, outLength: number): number
   pointAdd(length: number, length2: number, outLength: number): number
@@ -41,6 +41,7 @@ declare const WebAssembly: {
 }
 
 const POINT_BYTES = 33
+const FULL_POINT_BYTES = 65
 /** Where the module's stack begins; it grows down from here, and its data lies above. */
 export const STACK_TOP = 655_360
 /** Bytes of stack that are wiped; the deepest operation uses 9,072. */
@@ -84,20 +85,22 @@ function curveOver(wasm: TinyExports, memory: Uint8Array): Curve {
     memory.subarray(address.value, address.value + length)
   const secret = view(wasm.PRIVATE_INPUT, 32)
   const tweak = view(wasm.TWEAK_INPUT, 32)
-  const point = view(wasm.PUBLIC_KEY_INPUT, POINT_BYTES)
+  const fullPoint = view(wasm.PUBLIC_KEY_INPUT, FULL_POINT_BYTES)
+  const point = fullPoint.subarray(0, POINT_BYTES)
   const point2 = view(wasm.PUBLIC_KEY_INPUT2, POINT_BYTES)
   const xOnly = view(wasm.X_ONLY_PUBLIC_KEY_INPUT, 32)
   const message = view(wasm.HASH_INPUT, 32)
-  const aux = view(wasm.EXTRA_DATA_INPUT, 32)
   const signature = view(wasm.SIGNATURE_INPUT, 64)
   const stack = memory.subarray(STACK_TOP - STACK_WIPED, STACK_TOP)
+
+  const secrets = [secret, tweak, fullPoint, point2, stack]
 
   /** Runs a secret operation and leaves nothing of it behind. */
   function wiped<T>(operation: () => T): T {
     try {
       return operation()
     } finally {
-      for (const input of [secret, tweak, point, point2, aux, stack]) input.fill(0)
+      for (const input of secrets) input.fill(0)
     }
   }
 
@@ -113,22 +116,14 @@ function curveOver(wasm: TinyExports, memory: Uint8Array): Curve {
       point.set(x32)
       return wasm.isPoint(32) === 1
     },
-    publicKey(secret32, out32) {
+    ...createAssembledKeys((scalar32, out65) =>
       wiped(() => {
-        secret.set(secret32)
-        wasm.xOnlyPointFromScalar()
-        out32.set(xOnly)
-      })
-    },
-    sign(secret32, message32, aux32, out64) {
-      wiped(() => {
-        secret.set(secret32)
-        message.set(message32)
-        aux.set(aux32)
-        wasm.signSchnorr(1)
-        out64.set(signature)
-      })
-    },
+        secret.set(scalar32)
+        const done = wasm.pointFromScalar(FULL_POINT_BYTES) === 1
+        if (done) out65.set(fullPoint)
+        return done
+      }),
+    ),
     verify(x32, message32, signature64) {
       xOnly.set(x32)
       message.set(message32)
@@ -139,7 +134,10 @@ function curveOver(wasm: TinyExports, memory: Uint8Array): Curve {
       return wiped(() => {
         secret.set(secret32)
         tweak.set(blinding32)
-        // secret - blinding, left where the secret was. Zero is refused.
+        // Refuses the secret and its negative: the multiplication by the blinding would be one by the secret.
+        if (wasm.privateAdd() !== 1) return false
+        secret.set(secret32)
+        // secret - blinding, left where the secret was.
         if (wasm.privateSub() !== 1) return false
         multiply(x32, blinding32)
         point2.set(point)

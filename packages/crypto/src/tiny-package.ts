@@ -6,10 +6,10 @@
 
 import type { RandomBytes } from '@nip46/core'
 import * as tiny from 'tiny-secp256k1'
+import { createAssembledKeys } from './assembled-keys.ts'
 import type { Curve } from './curve.ts'
 import { isBelowOrder } from './scalar.ts'
 
-const ZERO = new Uint8Array(32)
 const ONE = new Uint8Array(32).fill(1, 31)
 const TWO = new Uint8Array(32).fill(2, 31)
 
@@ -18,22 +18,24 @@ export function createTinyCurve(_random: RandomBytes): Curve {
   const generator = tiny.pointFromScalar(ONE, true) as Uint8Array
   return {
     isPoint: (x32) => tiny.isXOnlyPoint(x32),
-    publicKey(secret32, out32) {
-      out32.set(tiny.xOnlyPointFromScalar(secret32))
-      tiny.xOnlyPointFromScalar(ONE)
-    },
-    sign(secret32, message32, aux32, out64) {
-      out64.set(tiny.signSchnorr(message32, secret32, aux32))
-      tiny.signSchnorr(ZERO, ONE, ZERO)
-    },
+    ...createAssembledKeys((scalar32, out65) => {
+      const point = tiny.pointFromScalar(scalar32, false)
+      tiny.pointFromScalar(ONE, false)
+      if (point === null) return false
+      out65.set(point)
+      return true
+    }),
     verify(x32, message32, signature64) {
       // The package throws on halves that are not below the group order; no valid signature has such (odds 2^-127).
       if (!isBelowOrder(signature64.subarray(0, 32)) || !isBelowOrder(signature64.subarray(32))) return false
       return tiny.verifySchnorr(message32, x32, signature64)
     },
     ecdhX(secret32, x32, blinding32, out32) {
+      // Refuses the secret and its negative: the multiplication by the blinding would be one by the secret.
+      const sum = tiny.privateAdd(secret32, blinding32)
+      sum?.fill(0)
       const difference = tiny.privateSub(secret32, blinding32)
-      if (difference === null) return false
+      if (sum === null || difference === null) return false
       addProducts(x32, blinding32, difference, out32)
       difference.fill(0)
       tiny.privateSub(TWO, ONE)

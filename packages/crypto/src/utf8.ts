@@ -5,16 +5,45 @@
 
 import { isWellFormed, UsageError } from '@nip46/core'
 
+/** String's own check, where the host has it (ES2024). */
+type NativeString = string & { isWellFormed(): boolean }
+
+/** The part of Node's Buffer that is used; other hosts have none. */
+interface BufferHost {
+  readonly Buffer?: { byteLength(text: string): number }
+}
+
+const hostBuffer = (globalThis as BufferHost).Buffer
 const encoder = new TextEncoder()
 // ignoreBOM means: do not treat a BOM as a mark to be dropped.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const checksItself = 'isWellFormed' in String.prototype
+
+/** The bytes that {@link writeUtf8} will write. Throws `UsageError` if the text has a lone surrogate, which UTF-8 cannot carry. */
+export function utf8Bytes(text: string): number {
+  if (typeof text !== 'string') throw new UsageError('the text to encrypt must be a string')
+  if (!(checksItself ? (text as NativeString).isWellFormed() : isWellFormed(text)))
+    throw new UsageError('the text has a lone surrogate: it cannot be written as UTF-8')
+  if (hostBuffer !== undefined) return hostBuffer.byteLength(text)
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    // A surrogate pair is two units and four bytes.
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit & 0xf800) !== 0xd800 ? 2 : 1
+  }
+  return bytes
+}
+
+/** Writes a text that {@link utf8Bytes} has measured. */
+export function writeUtf8(text: string, into: Uint8Array): void {
+  encoder.encodeInto(text, into)
+}
 
 /** Throws `UsageError` if the text has a lone surrogate, which UTF-8 cannot carry. */
 export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
-  if (typeof text !== 'string') throw new UsageError('the text to encrypt must be a string')
-  if (!isWellFormed(text))
-    throw new UsageError('the text has a lone surrogate: it cannot be written as UTF-8')
-  return encoder.encode(text)
+  const bytes = new Uint8Array(utf8Bytes(text))
+  writeUtf8(text, bytes)
+  return bytes
 }
 
 /** The text, or undefined if the bytes are not UTF-8. */

@@ -6,7 +6,13 @@ import { describe, expect, test } from 'vitest'
 import type { CurveBackend } from '../src/backend.ts'
 import { type CryptoOptions, createCrypto } from '../src/crypto.ts'
 import { hostRandom } from '../src/host-random.ts'
-import { CONVERSATIONS_PER_KEY, PARSED_PEERS, RANDOM_TRIES, VERIFY_CHUNK } from '../src/limits.ts'
+import {
+  CONVERSATIONS_MAX,
+  CONVERSATIONS_PER_KEY,
+  PARSED_PEERS,
+  RANDOM_TRIES,
+  VERIFY_CHUNK,
+} from '../src/limits.ts'
 import { createSlotBackend } from '../src/slot-backend.ts'
 import { TINY_CAPS, tinyBackend } from '../src/tiny.ts'
 import { createTinyCurve } from '../src/tiny-memory.ts'
@@ -92,8 +98,9 @@ describe('conversations', () => {
 
   test('are 10,000 a key unless configured', () => {
     expect(CONVERSATIONS_PER_KEY).toBe(10_000)
-    for (const conversations of [0, -1, 0.5, Number.NaN])
+    for (const conversations of [0, -1, 0.5, Number.NaN, CONVERSATIONS_MAX + 1])
       expect(() => make({ conversations })).toThrow(UsageError)
+    expect(make({ conversations: CONVERSATIONS_MAX }).crypto.name).toBe('tiny')
   })
 })
 
@@ -147,7 +154,13 @@ describe('the random source', () => {
   const peerOf = (crypto: ReturnType<typeof createCrypto>): string => somePubkeys(crypto, 1)[0] ?? ''
 
   test('is asked again when its bytes cannot blind the key', () => {
-    const draws = [new Uint8Array(32), secret.slice(), new Uint8Array(32).fill(255), random.bytes(32)]
+    const draws = [
+      new Uint8Array(32),
+      secret.slice(),
+      new Uint8Array(32).fill(255),
+      random.bytes(32),
+      random.bytes(8),
+    ]
     const { crypto } = make({ random: () => draws.shift() ?? new Uint8Array(32) })
     expect(crypto.importKey(secret).conversation(peerOf(crypto)).ok).toBe(true)
     expect(draws).toHaveLength(0)
@@ -168,6 +181,8 @@ describe('the random source', () => {
   test('must give as many bytes as asked', () => {
     const { crypto } = make({ random: () => new Uint8Array(16) })
     expect(() => crypto.importKey(secret).conversation(peerOf(crypto))).toThrow(/32 bytes, not 16/)
+    const good = make({ random: (length) => hostRandom(length === 8 ? 16 : length) }).crypto
+    expect(() => good.importKey(secret).conversation(peerOf(good))).toThrow(/8 bytes, not 16/)
   })
 
   test('of the host gives any length', () => {
@@ -223,15 +238,14 @@ describe('secret bytes', () => {
     return { crypto: createCrypto(backend, { random: hostRandom, ...options }), secrets, shared, isWiped }
   }
 
-  test('of a conversation are wiped when it is forgotten, and all of them when the key is destroyed', () => {
+  test('of a key are wiped when it is destroyed, and what was shared as soon as it is in the table', () => {
     const { crypto, secrets, shared, isWiped } = watched({ conversations: 2 })
     const peers = somePubkeys(make().crypto, 3)
     const key = crypto.importKey(random.bytes(32))
     for (const peer of peers) key.conversation(peer)
-    expect(shared.map(isWiped)).toEqual([true, false, false])
+    expect(shared.map(isWiped)).toEqual([true, true, true])
     expect(secrets.map(isWiped)).toEqual([false])
     key.destroy()
-    expect(shared.map(isWiped)).toEqual([true, true, true])
     expect(secrets.map(isWiped)).toEqual([true])
   })
 
@@ -262,8 +276,8 @@ describe('secret bytes', () => {
     })
     const [peer = ''] = somePubkeys(make().crypto, 1)
     crypto.importKey(random.bytes(32)).conversation(peer)
-    expect(drawn).toHaveLength(1)
-    expect(drawn.every(isWiped)).toBe(true)
+    expect(drawn.map((bytes) => bytes.length)).toEqual([32, 8])
+    expect(drawn.slice(0, 1).every(isWiped)).toBe(true)
   })
 })
 

@@ -3,16 +3,10 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { createCrypto } from '../src/crypto.ts'
 import { hostRandom } from '../src/host-random.ts'
-import {
-  decryptNip44,
-  encryptNip44,
-  messageKeys,
-  nip44KeysFrom,
-  nip44Limits,
-  paddedLength,
-} from '../src/nip44.ts'
+import { decryptNip44, encryptNip44, nip44KeysFrom, nip44Limits, paddedLength } from '../src/nip44.ts'
 import { backends } from './backends.ts'
 import { describeShared, readShared, readSharedJson, sha256Hex } from './shared-data.ts'
+import { symmetrics } from './symmetrics.ts'
 
 interface Vectors {
   readonly v2: {
@@ -99,14 +93,75 @@ describeShared('official NIP-44 vectors', () => {
     })
   })
 
-  test(`get_message_keys: all ${valid.get_message_keys.keys.length} rows`, () => {
-    const conversation = nip44KeysFrom(hexToBytes(valid.get_message_keys.conversation_key))
-    for (const row of valid.get_message_keys.keys) {
-      const keys = messageKeys(conversation, hexToBytes(row.nonce), new Uint8Array(96))
-      expect(bytesToHex(keys.chachaKey)).toBe(row.chacha_key)
-      expect(bytesToHex(keys.chachaNonce)).toBe(row.chacha_nonce)
-      expect(bytesToHex(keys.hmacKey)).toBe(row.hmac_key)
+  const superseded = invalid.encrypt_msg_lengths.filter((length) => length > 65_535)
+
+  describe.each(symmetrics)('with the symmetric code of $name', ({ symmetric }) => {
+    test(`get_message_keys: all ${valid.get_message_keys.keys.length} rows`, () => {
+      const conversation = nip44KeysFrom(symmetric, hexToBytes(valid.get_message_keys.conversation_key))
+      for (const row of valid.get_message_keys.keys) {
+        const payload = symmetric.claim(100)
+        const keys = symmetric.expand(conversation.prepared, hexToBytes(row.nonce))
+        expect(bytesToHex(keys.chachaKey)).toBe(row.chacha_key)
+        expect(bytesToHex(keys.chachaNonce)).toBe(row.chacha_nonce)
+        expect(bytesToHex(keys.hmacKey)).toBe(row.hmac_key)
+        symmetric.release(payload)
+      }
+    })
+
+    test(`encrypt_decrypt_long_msg: all ${valid.encrypt_decrypt_long_msg.length} rows`, () => {
+      for (const row of valid.encrypt_decrypt_long_msg) {
+        const keys = nip44KeysFrom(symmetric, hexToBytes(row.conversation_key))
+        const plaintext = row.pattern.repeat(row.repeat)
+        expect(sha256Hex(plaintext)).toBe(row.plaintext_sha256)
+        const payload = encryptNip44(keys, plaintext, hexToBytes(row.nonce), limits)
+        expect(sha256Hex(payload)).toBe(row.payload_sha256)
+        expect(decryptNip44(keys, payload, limits)).toEqual({ ok: true, value: plaintext })
+      }
+    })
+
+    const codes: Readonly<Record<string, string>> = {
+      'unknown encryption version': 'nip44/unknown-version',
+      'unknown encryption version 0': 'nip44/unknown-version',
+      'invalid base64': 'nip44/base64',
+      'invalid MAC': 'nip44/mac',
+      'invalid padding': 'nip44/padding',
+      'invalid payload length: 0': 'nip44/unknown-version',
+      'invalid payload length: 4': 'nip44/base64',
+      'invalid payload length: 48': 'nip44/base64',
+      'invalid payload length: 92': 'nip44/base64',
     }
+    test.each(invalid.decrypt)(
+      'invalid.decrypt: $note ($conversation_key)',
+      ({ conversation_key, payload, note }) => {
+        const error = codes[note]
+        expect(error).toBeDefined()
+        expect(decryptNip44(nip44KeysFrom(symmetric, hexToBytes(conversation_key)), payload, limits)).toEqual(
+          {
+            ok: false,
+            error,
+          },
+        )
+      },
+    )
+
+    test('invalid.encrypt_msg_lengths: 0 is refused', () => {
+      expect(invalid.encrypt_msg_lengths).toContain(0)
+      const keys = nip44KeysFrom(symmetric, new Uint8Array(32).fill(1))
+      expect(() => encryptNip44(keys, '', new Uint8Array(32), limits)).toThrow(UsageError)
+    })
+    test.each(superseded)(
+      'superseded since June 2026 by the extended prefix: invalid.encrypt_msg_lengths %i',
+      (length) => {
+        console.log(`superseded row of nip44.vectors.json: invalid.encrypt_msg_lengths ${length}`)
+        const keys = nip44KeysFrom(symmetric, new Uint8Array(32).fill(1))
+        const nonce = new Uint8Array(32).fill(2)
+        const text = 'a'.repeat(length)
+        const wide = nip44Limits(length, true)
+        const opened = decryptNip44(keys, encryptNip44(keys, text, nonce, wide), wide)
+        expect(opened.ok && opened.value === text).toBe(true)
+        expect(() => encryptNip44(keys, text, nonce, nip44Limits(length, false))).toThrow(/sendExtended/)
+      },
+    )
   })
 
   test(`calc_padded_len: all ${valid.calc_padded_len.length} rows, and lengths near 2^32`, () => {
@@ -115,59 +170,6 @@ describeShared('official NIP-44 vectors', () => {
     expect(paddedLength(2 ** 32 - 1)).toBe(2 ** 32)
   })
 
-  test(`encrypt_decrypt_long_msg: all ${valid.encrypt_decrypt_long_msg.length} rows`, () => {
-    for (const row of valid.encrypt_decrypt_long_msg) {
-      const keys = nip44KeysFrom(hexToBytes(row.conversation_key))
-      const plaintext = row.pattern.repeat(row.repeat)
-      expect(sha256Hex(plaintext)).toBe(row.plaintext_sha256)
-      const payload = encryptNip44(keys, plaintext, hexToBytes(row.nonce), limits)
-      expect(sha256Hex(payload)).toBe(row.payload_sha256)
-      expect(decryptNip44(keys, payload, limits)).toEqual({ ok: true, value: plaintext })
-    }
-  })
-
-  const codes: Readonly<Record<string, string>> = {
-    'unknown encryption version': 'nip44/unknown-version',
-    'unknown encryption version 0': 'nip44/unknown-version',
-    'invalid base64': 'nip44/base64',
-    'invalid MAC': 'nip44/mac',
-    'invalid padding': 'nip44/padding',
-    'invalid payload length: 0': 'nip44/unknown-version',
-    'invalid payload length: 4': 'nip44/base64',
-    'invalid payload length: 48': 'nip44/base64',
-    'invalid payload length: 92': 'nip44/base64',
-  }
-  test.each(invalid.decrypt)(
-    'invalid.decrypt: $note ($conversation_key)',
-    ({ conversation_key, payload, note }) => {
-      const error = codes[note]
-      expect(error).toBeDefined()
-      expect(decryptNip44(nip44KeysFrom(hexToBytes(conversation_key)), payload, limits)).toEqual({
-        ok: false,
-        error,
-      })
-    },
-  )
-
-  const superseded = invalid.encrypt_msg_lengths.filter((length) => length > 65_535)
-  test('invalid.encrypt_msg_lengths: 0 is refused', () => {
-    expect(invalid.encrypt_msg_lengths).toContain(0)
-    const keys = nip44KeysFrom(new Uint8Array(32).fill(1))
-    expect(() => encryptNip44(keys, '', new Uint8Array(32), limits)).toThrow(UsageError)
-  })
-  test.each(superseded)(
-    'superseded since June 2026 by the extended prefix: invalid.encrypt_msg_lengths %i',
-    (length) => {
-      console.log(`superseded row of nip44.vectors.json: invalid.encrypt_msg_lengths ${length}`)
-      const keys = nip44KeysFrom(new Uint8Array(32).fill(1))
-      const nonce = new Uint8Array(32).fill(2)
-      const text = 'a'.repeat(length)
-      const wide = nip44Limits(length, true)
-      const opened = decryptNip44(keys, encryptNip44(keys, text, nonce, wide), wide)
-      expect(opened.ok && opened.value === text).toBe(true)
-      expect(() => encryptNip44(keys, text, nonce, nip44Limits(length, false))).toThrow(/sendExtended/)
-    },
-  )
   test('the superseded rows are exactly these three', () => {
     expect(superseded).toEqual([65_536, 100_000, 10_000_000])
   })
@@ -184,21 +186,22 @@ describeShared('NIP-44 vectors of the extended length prefix', () => {
       payload_sha256: string
     }[]
   }>('vectors/derived/nip44-extended.json')
-  const keys = nip44KeysFrom(hexToBytes(file.conversation_key))
-
-  test.each(file.vectors)(
-    '$plaintext_len bytes',
-    ({ plaintext_len, padded_len, plaintext_sha256, payload_sha256 }) => {
-      const plaintext = 'a'.repeat(plaintext_len)
-      const wide = nip44Limits(plaintext_len, true)
-      expect(sha256Hex(plaintext)).toBe(plaintext_sha256)
-      expect(paddedLength(plaintext_len)).toBe(padded_len)
-      const payload = encryptNip44(keys, plaintext, hexToBytes(file.nonce), wide)
-      expect(sha256Hex(payload)).toBe(payload_sha256)
-      expect(decryptNip44(keys, payload, nip44Limits(plaintext_len, false))).toEqual({
-        ok: true,
-        value: plaintext,
-      })
-    },
-  )
+  describe.each(symmetrics)('with the symmetric code of $name', ({ symmetric }) => {
+    const keys = nip44KeysFrom(symmetric, hexToBytes(file.conversation_key))
+    test.each(file.vectors)(
+      '$plaintext_len bytes',
+      ({ plaintext_len, padded_len, plaintext_sha256, payload_sha256 }) => {
+        const plaintext = 'a'.repeat(plaintext_len)
+        const wide = nip44Limits(plaintext_len, true)
+        expect(sha256Hex(plaintext)).toBe(plaintext_sha256)
+        expect(paddedLength(plaintext_len)).toBe(padded_len)
+        const payload = encryptNip44(keys, plaintext, hexToBytes(file.nonce), wide)
+        expect(sha256Hex(payload)).toBe(payload_sha256)
+        expect(decryptNip44(keys, payload, nip44Limits(plaintext_len, false))).toEqual({
+          ok: true,
+          value: plaintext,
+        })
+      },
+    )
+  })
 })

@@ -4,14 +4,15 @@ import { chacha20 } from '@noble/ciphers/chacha.js'
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { encodeBase64 } from '../src/base64.ts'
 import { equalBytes } from '../src/bytes.ts'
 import { decryptNip04 } from '../src/nip04.ts'
-import { messageKeys, nip44KeysFrom } from '../src/nip44.ts'
+import { createNobleSymmetric } from '../src/symmetric-noble.ts'
 import { decodeUtf8 } from '../src/utf8.ts'
 import { describeShared, readSharedJson } from './shared-data.ts'
+import { symmetrics } from './symmetrics.ts'
 
 interface Group<T> {
   readonly keySize: number
@@ -39,8 +40,32 @@ describeShared('Wycheproof HMAC-SHA256', () => {
   })
 })
 
+describeShared('Wycheproof HMAC-SHA256 with keys of 256 bits', () => {
+  test.each(symmetrics)('as the MAC of a payload, by $name', ({ symmetric }) => {
+    let rows = 0
+    for (const { keySize, tagSize = 256, tests } of readGroups<{ key: string; msg: string; tag: string }>(
+      'hmac_sha256_test.json',
+    )) {
+      if (keySize !== 256) continue
+      for (const { tcId, key, msg, tag, result } of tests) {
+        const message = hexToBytes(msg)
+        const payload = symmetric.claim(1 + message.length + 32)
+        const keys = symmetric.expand(new Uint8Array(symmetric.preparedBytes), new Uint8Array(32))
+        keys.hmacKey.set(hexToBytes(key))
+        payload.set(message, 1)
+        const mac = symmetric.mac(keys, payload).subarray(0, tagSize / 8)
+        expect(equalBytes(mac, hexToBytes(tag)), `tcId ${tcId}`).toBe(result === 'valid')
+        symmetric.release(payload)
+        rows++
+      }
+    }
+    expect(rows).toBeGreaterThanOrEqual(50)
+  })
+})
+
 describeShared('Wycheproof HKDF-SHA256', () => {
   test('the rows with outputs of up to 96 bytes, through our expansion; NIP-44 takes 76', () => {
+    const symmetric = createNobleSymmetric({ name: '' })
     let rows = 0
     for (const { tests } of readGroups<{
       ikm: string
@@ -50,30 +75,84 @@ describeShared('Wycheproof HKDF-SHA256', () => {
       okm: string
     }>('hkdf_sha256_test.json'))
       for (const { tcId, ikm, salt, info, size, okm, result } of tests) {
-        if (size > 96 || result !== 'valid') continue
-        const keys = nip44KeysFrom(hmac(sha256, hexToBytes(salt), hexToBytes(ikm)))
-        const out = new Uint8Array(96)
-        messageKeys(keys, hexToBytes(info), out)
-        expect(bytesToHex(out.subarray(0, size)), `tcId ${tcId}`).toBe(okm)
+        if (size > 76 || result !== 'valid') continue
+        const { chachaKey, chachaNonce, hmacKey } = symmetric.expand(
+          hmac(sha256, hexToBytes(salt), hexToBytes(ikm)),
+          hexToBytes(info),
+        )
+        const out = [chachaKey, chachaNonce, hmacKey].map((part) => bytesToHex(part)).join('')
+        expect(out.slice(0, 2 * size), `tcId ${tcId}`).toBe(okm)
         rows++
       }
-    expect(rows).toBeGreaterThanOrEqual(70)
+    expect(rows).toBeGreaterThanOrEqual(65)
   })
 })
 
-describe('message keys', () => {
-  test('are those of the library HKDF, for 50 random conversations', () => {
-    const random = seededRandom('hkdf')
+describe.each(symmetrics)('the symmetric code of $name', ({ symmetric }) => {
+  const random = seededRandom('symmetric')
+
+  test('derives the message keys of the library HKDF, for 50 random conversations', () => {
+    const salt = new TextEncoder().encode('nip44-v2')
     for (let i = 0; i < 50; i++) {
       const [shared, nonce] = [random.bytes(32), random.bytes(32)]
-      const conversationKey = hmac(sha256, new TextEncoder().encode('nip44-v2'), shared)
-      const okm = hkdf(sha256, shared, new TextEncoder().encode('nip44-v2'), nonce, 76)
-      const out = new Uint8Array(96)
-      messageKeys(nip44KeysFrom(conversationKey), nonce, out)
-      expect(out.subarray(0, 76)).toEqual(okm)
+      const key = new Uint8Array(32)
+      const prepared = new Uint8Array(symmetric.preparedBytes)
+      symmetric.conversationKey(shared, key)
+      expect(key).toEqual(hmac(sha256, salt, shared))
+      symmetric.prepare(key, prepared)
+      const payload = symmetric.claim(100)
+      const { chachaKey, chachaNonce, hmacKey } = symmetric.expand(prepared, nonce)
+      expect(Uint8Array.of(...chachaKey, ...chachaNonce, ...hmacKey)).toEqual(
+        hkdf(sha256, shared, salt, nonce, 76),
+      )
+      symmetric.release(payload)
+    }
+  })
+
+  test('encrypts and authenticates as the libraries do, for bodies of 0 to 600 bytes and some large ones', () => {
+    const prepared = new Uint8Array(symmetric.preparedBytes)
+    symmetric.prepare(random.bytes(32), prepared)
+    const lengths = [...Array(600).keys(), 1_023, 1_024, 4_096, 65_535, 98_310, 195_000, 200_001]
+    for (const length of lengths) {
+      const [nonce, body] = [random.bytes(32), random.bytes(length)]
+      const payload = symmetric.claim(1 + 32 + length + 32)
+      expect(payload).toHaveLength(65 + length)
+      expect(payload.every((byte) => byte === 0)).toBe(true)
+      payload.set(nonce, 1)
+      payload.set(body, 33)
+      const keys = symmetric.expand(prepared, nonce)
+      const sealed = chacha20(Uint8Array.from(keys.chachaKey), Uint8Array.from(keys.chachaNonce), body)
+      const mac = hmac(sha256, Uint8Array.from(keys.hmacKey), concatBytes(nonce, sealed))
+      symmetric.cipher(keys, payload)
+      expect(equalBytes(payload.slice(33, 33 + length), sealed)).toBe(true)
+      expect(equalBytes(symmetric.mac(keys, payload), mac)).toBe(true)
+      symmetric.release(payload)
+    }
+  })
+
+  test('hashes texts of any length and script', () => {
+    for (let length = 0; length < 300; length++)
+      expect(symmetric.hashText('a'.repeat(length))).toBe(hexOfSha256('a'.repeat(length)))
+    for (const text of ['\u00e9'.repeat(70_000), '\u{1f511}'.repeat(500), 'a'.repeat(300_000), '\ud800'])
+      expect(symmetric.hashText(text)).toBe(hexOfSha256(text))
+  })
+
+  test('hashes behind a tag as BIP-340 has it', () => {
+    const tag = new TextEncoder().encode('BIP0340/challenge')
+    const start = sha256(tag)
+    const hash = symmetric.taggedHash('BIP0340/challenge')
+    for (let i = 0; i < 100; i++) {
+      const parts = [random.bytes(i), random.bytes(32), random.bytes(3 * i)]
+      const out = new Uint8Array(32)
+      hash(parts, out)
+      expect(out).toEqual(sha256(concatBytes(start, start, ...parts)))
     }
   })
 })
+
+function hexOfSha256(text: string): string {
+  return bytesToHex(sha256(new TextEncoder().encode(text)))
+}
 
 describeShared('Wycheproof AES-CBC-PKCS5', () => {
   interface Row {

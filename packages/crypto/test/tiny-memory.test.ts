@@ -12,9 +12,10 @@ const PEER = Buffer.from('d9071f685197d91dfe2842694fb51f554d2a792cc1f75cd2ed2f39
 /** Runs every secret operation once. */
 function useSecret(curve: ReturnType<typeof createTinyMemory>['curve'], secret: Uint8Array): void {
   const seeded = seededRandom('same for every secret')
-  curve.publicKey(secret, new Uint8Array(32))
-  curve.sign(secret, seeded.bytes(32), seeded.bytes(32), new Uint8Array(64))
-  curve.ecdhX(secret, GENERATOR, seeded.bytes(32), new Uint8Array(32))
+  const [copy, pubkey] = [secret.slice(), new Uint8Array(32)]
+  curve.publicKey(copy, pubkey)
+  curve.sign(copy, seeded.bytes(32), seeded.bytes(32), new Uint8Array(64), pubkey)
+  curve.ecdhX(copy, GENERATOR, seeded.bytes(32), new Uint8Array(32))
 }
 
 function forms(bytes: Uint8Array): readonly Buffer[] {
@@ -35,9 +36,10 @@ describe("tiny-secp256k1's memory", () => {
       Uint8Array,
       Uint8Array,
     ]
-    curve.publicKey(secret, new Uint8Array(32))
+    const pubkey = new Uint8Array(32)
+    curve.publicKey(secret, pubkey)
     expect(found(secret)).toBe(0)
-    curve.sign(secret, message, aux, new Uint8Array(64))
+    curve.sign(secret, message, aux, new Uint8Array(64), pubkey)
     expect(found(secret) + found(aux)).toBe(0)
     const shared = new Uint8Array(32)
     expect(curve.ecdhX(secret, PEER, blinding, shared)).toBe(true)

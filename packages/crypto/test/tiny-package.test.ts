@@ -1,4 +1,5 @@
 import { seededRandom } from '@nip46/testing'
+import { schnorr } from '@noble/curves/secp256k1.js'
 import { describe, expect, test } from 'vitest'
 import type { Curve } from '../src/curve.ts'
 
@@ -34,7 +35,7 @@ describe("tiny-secp256k1 through its own entry, in the package's memory", () => 
     const [message, aux, blinding] = [random.bytes(32), random.bytes(32), random.bytes(32)] as const
     const operations: Readonly<Record<string, (secret: Uint8Array) => void>> = {
       publicKey: (secret) => curve.publicKey(secret, new Uint8Array(32)),
-      sign: (secret) => curve.sign(secret, message, aux, new Uint8Array(64)),
+      sign: (secret) => curve.sign(secret, message, aux, new Uint8Array(64), schnorr.getPublicKey(secret)),
       ecdhX: (secret) => curve.ecdhX(secret, GENERATOR, blinding, new Uint8Array(32)),
     }
     curve.publicKey(random.bytes(32), new Uint8Array(32))

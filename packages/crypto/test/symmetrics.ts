@@ -1,0 +1,19 @@
+/** The symmetric code under test, in every form that a host may have: each of them must do the same. */
+
+import { hostPrimitives } from '../src/host-node.ts'
+import type { Symmetric } from '../src/symmetric.ts'
+import { createNobleSymmetric } from '../src/symmetric-noble.ts'
+import { createWatchedSymmetric } from '../src/symmetric-wasm.ts'
+
+const { name, large } = hostPrimitives()
+if (large === undefined) console.log('left out: this host has no ChaCha20 of its own')
+
+/** With the host's own code for every message, however small. */
+const eager = large === undefined ? [] : [{ name, large: { ...large, from: 0 } }]
+
+export const symmetrics: readonly { readonly name: string; readonly symmetric: Symmetric }[] = [
+  { name: 'wasm', symmetric: createWatchedSymmetric({ name: '' }).symmetric },
+  { name: 'noble', symmetric: createNobleSymmetric({ name: '' }) },
+  ...eager.map((host) => ({ name: 'wasm and node', symmetric: createWatchedSymmetric(host).symmetric })),
+  ...eager.map((host) => ({ name: 'noble and node', symmetric: createNobleSymmetric(host) })),
+]
