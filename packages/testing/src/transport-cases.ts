@@ -558,6 +558,16 @@ export const transportCases: readonly TransportCase[] = [
     check(gone.connections === 0 && silent.connections === 1, 'nobody dials again', silent.connections)
     check(seen.downs.length === downs && seen.live.length === 1, 'silence after the end', seen)
   }),
+  test('close while a relay is being dialled harms nobody', async ({ relay, transport, key, watch }) => {
+    const one = await relay()
+    const seen = watch([one.url], key(2))
+    const publish = transport.publish([one.url], key(1).carrier(key(2).pubkey))
+    await transport.close()
+    const result = await Promise.race([publish, pause(200)])
+    check(result?.ok === false, 'the publish is settled', result)
+    await pause(200)
+    check(one.open === 0 && seen.live.length === 0 && seen.downs.length === 0, 'nothing came of it', seen)
+  }),
   test('after close, publishing is an error and subscribing is final', async (world) => {
     const { relay, transport, key, watch } = world
     const one = await relay()

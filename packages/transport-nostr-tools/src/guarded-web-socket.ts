@@ -6,13 +6,15 @@
 import { limits } from '@nip46/core'
 
 interface MessageTarget {
-  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  addEventListener(type: 'message' | 'error', listener: (event: { readonly data?: unknown }) => void): void
   close(): void
 }
 
 /**
  * The same constructor, whose sockets drop binary messages (nostr-tools 2.25 throws on them out of the socket's
- * handler, which ends a Node process) and close on a text over `limits.FRAME_BYTES` characters.
+ * handler, which ends a Node process), close on a text over `limits.FRAME_BYTES` characters, and always listen for
+ * errors (nostr-tools stops listening before it closes a socket that is still connecting, and the `ws` package then
+ * throws what nobody hears).
  *
  * ```ts
  * useWebSocketImplementation(guardWebSocket(WebSocket))
@@ -23,9 +25,10 @@ export function guardWebSocket<T extends new (url: string) => object>(WebSocket:
   return new Proxy(WebSocket, {
     construct(target, args, newTarget) {
       const socket = Reflect.construct(target, args, newTarget) as MessageTarget
+      socket.addEventListener('error', () => undefined)
       // nostr-tools sets `onmessage` once and never reads it.
       Object.defineProperty(socket, 'onmessage', {
-        set(handler: (event: { readonly data: unknown }) => void) {
+        set(handler: (event: { readonly data?: unknown }) => void) {
           socket.addEventListener('message', (event) => {
             if (typeof event.data !== 'string') return
             if (event.data.length > limits.FRAME_BYTES) socket.close()

@@ -87,6 +87,23 @@ describe('a pool that others use too', () => {
     expect(shared.received('CLOSE')).toHaveLength(1)
   })
 
+  test('may drop a connection under the transport, which then comes back', async () => {
+    const one = await relay()
+    const pool = new SimplePool()
+    const log: string[] = []
+    create(pool, { randomBytes: (length) => new Uint8Array(length) }).subscribe({
+      relays: [one.url],
+      filters: FILTERS,
+      onEvent: () => undefined,
+      onLive: () => log.push('live'),
+      onDown: (_, reason) => log.push(reason),
+    })
+    await expect.poll(() => log).toEqual(['live'])
+    pool.close([one.url])
+    const down = 'unreachable: relay connection closed by us'
+    await expect.poll(() => log).toEqual(['live', down, 'live'])
+  })
+
   test('is asked whether a relay may be used at all', async () => {
     const one = await relay()
     const pool = new SimplePool()
@@ -136,6 +153,35 @@ describe('waits and limits', () => {
       expect(wait).toBeGreaterThan((ceilings[i] ?? 0) * 0.99)
     }
     expect(downs).toHaveLength(1)
+  })
+
+  test('a subscription that was live for a minute starts its waits anew', async () => {
+    const one = await relay()
+    await one.down()
+    const clock = createFakeClock()
+    const randomBytes = (length: number): Uint8Array => new Uint8Array(length).fill(255)
+    const transport = create(new SimplePool(), { clock, randomBytes })
+    let live = 0
+    transport.subscribe({
+      relays: [one.url],
+      filters: FILTERS,
+      onEvent: () => undefined,
+      onLive: () => {
+        live += 1
+      },
+    })
+    const wait = async (): Promise<number> => {
+      await expect.poll(() => clock.pending, { timeout: 3_000 }).toBe(1)
+      return (clock.nextAt ?? 0) - clock.now()
+    }
+    for (let i = 0; i < 4; i += 1) clock.advance(await wait())
+    expect(await wait()).toBeGreaterThan(15_000)
+    await one.up()
+    clock.advance(await wait())
+    await expect.poll(() => live, { timeout: 3_000 }).toBe(1)
+    clock.advance(60_000)
+    one.drop()
+    expect(await wait()).toBeLessThan(1_000)
   })
 
   test('a server that accepts and says nothing is given up after the pool’s own wait', async () => {

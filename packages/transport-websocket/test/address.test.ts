@@ -23,8 +23,12 @@ const pools: RelayPool[] = []
 beforeAll(async () => {
   server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
   await once(server, 'listening')
-  server.on('connection', () => {
+  server.on('connection', (socket) => {
     connections += 1
+    socket.on('message', (data) => {
+      const [verb, id] = JSON.parse(String(data))
+      if (verb === 'REQ') socket.send(JSON.stringify(['EOSE', id]))
+    })
   })
 })
 

@@ -84,14 +84,14 @@ test('two pools talk over the embedded relay, both ways', async () => {
   const [one, other] = [pool(), pool()]
   const toAlice = watch(one, url, alice)
   const toBob = watch(other, url, bob)
-  for (let i = 0; i < 50; i += 1) {
+  for (let i = 0; i < 20; i += 1) {
     const asked = one.publish([url], carrier(alice, bob, `question ${i}`))
     const answered = other.publish([url], carrier(bob, alice, `answer ${i}`))
     expect(await asked).toMatchObject({ ok: true })
     expect(await answered).toMatchObject({ ok: true })
   }
-  await expect.poll(() => [toAlice.contents.length, toBob.contents.length]).toEqual([50, 50])
-  expect(toBob.contents.at(-1)).toBe('question 49')
+  await expect.poll(() => [toAlice.contents.length, toBob.contents.length]).toEqual([20, 20])
+  expect(toBob.contents.at(-1)).toBe('question 19')
 })
 
 test('a relay that knows who may use it serves two keys over one connection', async () => {
@@ -149,14 +149,14 @@ test('an event with a wrong signature is the relay’s to refuse, and is reporte
   })
 })
 
-test('a burst of a hundred events over one connection is told in full', async () => {
+test('a burst of fifty events over one connection is told in full', async () => {
   const { url } = await start({ limits: { messageBurst: 10_000 } })
   const [one, other] = [pool(), pool()]
   const { contents, log } = watch(other, url, bob)
   await expect.poll(() => log).toEqual(['live'])
   const results = await Promise.all(
-    Array.from({ length: 100 }, (_, i) => one.publish([url], carrier(alice, bob, `${i}`))),
+    Array.from({ length: 50 }, (_, i) => one.publish([url], carrier(alice, bob, `${i}`))),
   )
   expect(results.filter(({ ok }) => !ok)).toEqual([])
-  await expect.poll(() => contents.length).toBe(100)
+  await expect.poll(() => contents.length).toBe(50)
 })
