@@ -769,8 +769,9 @@ function receiveAuthUrl(
   ignore: (code: ClientIgnored) => void,
 ): void {
   const { id, url } = response
-  const approvable = pending.origin === 'caller' || ['connect', 'get_public_key'].includes(pending.method)
-  if (!approvable) return ignore('auth/unexpected')
+  // Of the machine's own requests a person may have to approve these two, and login waits for them.
+  const gatesLogin = ['connect', 'get_public_key'].includes(pending.method) && pending.origin === 'machine'
+  if (pending.origin === 'machine' && !gatesLogin) return ignore('auth/unexpected')
   if (pending.authUrls.length >= AUTH_URLS_PER_REQUEST) return ignore('auth/too-many')
   if (pending.authUrls.includes(url)) return ignore('auth/repeated')
   const origin = webOrigin(url)
@@ -779,8 +780,7 @@ function receiveAuthUrl(
       code: 'auth/url',
       message: 'the remote signer asked to open a URL that is not https',
     }
-    if (gatesLogin(work.state, pending)) return fail(work, failure)
-    return settle(work, id, err(failure))
+    return gatesLogin ? fail(work, failure) : settle(work, id, err(failure))
   }
   const expiresAt = Math.max(pending.expiresAt, now + AUTH_MS)
   work.state = withPending(work.state, id, {
@@ -789,17 +789,8 @@ function receiveAuthUrl(
     expiresAt,
     resendAt: null,
   })
-  // Login never waits for switch_relays, nor the end of a session for a page.
-  if (work.state.deadline !== null && gatesLogin(work.state, pending))
-    work.state = { ...work.state, deadline: Math.max(work.state.deadline, expiresAt) }
+  if (gatesLogin) work.state = { ...work.state, deadline: Math.max(work.state.deadline ?? 0, expiresAt) }
   work.outputs.push({ type: 'auth-url', id, url, origin })
-}
-
-/** Whether the present step of the login is nothing but waiting for this request. */
-function gatesLogin({ phase }: ClientState, { method, origin }: PendingRequest): boolean {
-  if (origin !== 'machine') return false
-  if (phase === 'connecting') return method === 'connect' || method === 'get_public_key'
-  return phase === 'identifying' && method === 'get_public_key'
 }
 
 /** Answers to connect, switch_relays, get_public_key, ping and logout, as the machine itself asked them. */

@@ -200,6 +200,7 @@ describe('A client whose relays come and go', () => {
     bench.wait(10_000)
     bench.down(TWO)
     bench.wait(59_999)
+    bench.feed({ type: 'wake' })
     expect(bench.wants.listen?.relays).toEqual([TWO])
     bench.wait(1)
     expect(bench.wants.listen?.relays).toEqual([TWO, ONE])
