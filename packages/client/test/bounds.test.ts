@@ -1,8 +1,9 @@
 /** The small parts with a limit, at it and one over. */
 
-import type { RelayUrl } from '@nip46/core'
+import { ok, type RelayUrl } from '@nip46/core'
 import { createFakeClock } from '@nip46/testing'
 import { expect, test } from 'vitest'
+import { createCalls } from '../src/calls.ts'
 import { createClientKey } from '../src/client-key.ts'
 import { fromHex, toHex } from '../src/hex.ts'
 import { createJunkBudget } from '../src/junk-budget.ts'
@@ -52,6 +53,28 @@ test('steady time never goes back and never stands still', () => {
   expect(now()).toBe(1_500)
   clock.jump(250)
   expect(now()).toBe(1_750)
+})
+
+test('a request settles once, and nothing is kept of it', async () => {
+  const settled: string[] = []
+  const asked: string[] = []
+  const calls = createCalls({
+    crypto,
+    random,
+    feed: (input) => void (input.type === 'request' && asked.push(input.id)),
+    userPubkey: () => null,
+    allowCreatedAtChange: false,
+    timeout: undefined,
+    onQueued: () => undefined,
+    onSettled: (id) => void settled.push(id),
+  })
+  const ping = calls.call('ping', [])
+  const [id = ''] = asked
+  calls.settle('another', ok('pong'))
+  calls.settle(id, ok('pong'))
+  calls.settle(id, ok('pong'))
+  expect(await ping).toBe('pong')
+  expect(settled).toEqual([id])
 })
 
 test('a client key cannot be read or used once it is destroyed', () => {

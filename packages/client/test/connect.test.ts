@@ -205,6 +205,23 @@ describe('the login ends in time', () => {
   })
 })
 
+test('the signal of a login is let go of when the login is over', async () => {
+  const world = createWorld()
+  const listeners = new Set<() => void>()
+  const signal = {
+    aborted: false,
+    addEventListener: (_: 'abort', listener: () => void) => void listeners.add(listener),
+    removeEventListener: (_: 'abort', listener: () => void) => void listeners.delete(listener),
+  }
+  const login = world.connect({ signal })
+  expect(listeners.size).toBe(1)
+  await world.settled(login)
+  expect(listeners.size).toBe(0)
+  world.signer.script('connect', ({ id }) => failed(id, 'denied: no'))
+  await world.failure(world.connect({ signal }))
+  expect(listeners.size).toBe(0)
+})
+
 test('an abort after the login changes nothing', async () => {
   const world = createWorld()
   const controller = new AbortController()

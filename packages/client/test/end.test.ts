@@ -1,26 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { connect, resume } from '../src/index.ts'
 import { authUrl, okay } from './scripted-signer.ts'
-import { createWorld, crypto, ONE, START, TWO } from './world.ts'
-
-/** A crypto that keeps what it was given, so that a test can look whether it was wiped. */
-function watchedCrypto() {
-  const handles: { destroyed: boolean }[] = []
-  const importKey: typeof crypto.importKey = (secret) => {
-    const handle = crypto.importKey(secret)
-    const record = { destroyed: false }
-    handles.push(record)
-    return {
-      ...handle,
-      pubkey: handle.pubkey,
-      destroy() {
-        record.destroyed = true
-        handle.destroy()
-      },
-    }
-  }
-  return { crypto: { ...crypto, importKey }, handles }
-}
+import { createWorld, ONE, START, TWO, watchCrypto } from './world.ts'
 
 describe('logout', () => {
   test('tells the remote signer, and ends when it agrees', async () => {
@@ -35,14 +16,15 @@ describe('logout', () => {
 
   test('wipes the key after three seconds if nobody answers', async () => {
     const world = createWorld()
-    const watched = watchedCrypto()
+    const watched = watchCrypto()
     const session = await world.login({ crypto: watched.crypto })
     world.signer.script('logout', () => undefined)
     const done = session.logout()
-    expect(watched.handles).toEqual([{ destroyed: false }])
+    expect(watched.keys).toMatchObject([{ destroyed: false }])
+    expect(watched.keys[0]?.secret.some((byte) => byte !== 0)).toBe(true)
     await world.settled(done)
     expect(world.clock.now() - START).toBe(3_000)
-    expect(watched.handles).toEqual([{ destroyed: true }])
+    expect(watched.keys).toEqual([{ destroyed: true, secret: new Uint8Array(32) }])
     expect(world.clock.pending).toBe(0)
     expect(world.network.subscriptions).toBe(1)
   })
@@ -95,7 +77,7 @@ describe('logout', () => {
 describe('close', () => {
   test('leaves no timer, no subscription and no key, and rejects what is in flight', async () => {
     const world = createWorld({ relays: [ONE, TWO], latencyMs: 10 })
-    const watched = watchedCrypto()
+    const watched = watchCrypto()
     const session = await world.login({ crypto: watched.crypto })
     world.signer.script('ping', () => undefined)
     world.network.hang(ONE)
@@ -112,7 +94,7 @@ describe('close', () => {
     }
     expect(world.clock.pending).toBe(0)
     expect(world.network.subscriptions).toBe(2)
-    expect(watched.handles).toEqual([{ destroyed: true }])
+    expect(watched.keys).toEqual([{ destroyed: true, secret: new Uint8Array(32) }])
     expect(session.state).toBe('closed')
     expect(() => session.save()).toThrowError(expect.objectContaining({ code: 'closed' }))
     expect((await world.failure(session.ping())).code).toBe('closed')
@@ -140,6 +122,24 @@ describe('close', () => {
     })
     expect((await world.failure(session.describe())).code).toBe('closed')
     expect(world.clock.pending).toBe(0)
+  })
+
+  test('waits for what is being done: a callback never sees half a step', async () => {
+    const world = createWorld()
+    const session = await world.login({
+      onEvent: (event) => {
+        world.events.push(event)
+        if (event.type === 'request' && event.stage === 'sent' && event.method === 'ping') session.close()
+      },
+    })
+    world.network.down(ONE)
+    await world.clock.settle()
+    const pings = [session.ping(), session.ping(), session.ping()]
+    world.events.length = 0
+    world.network.up(ONE)
+    for (const ping of pings) expect((await world.failure(ping)).code).toBe('closed')
+    const stages = world.events.map((event) => (event.type === 'request' ? event.stage : event.type))
+    expect(stages).toEqual(['relay', 'sent', 'sent', 'sent', 'settled', 'settled', 'settled', 'ended'])
   })
 
   test('after a logout that is still under way ends it at once', async () => {

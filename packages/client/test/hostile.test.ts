@@ -292,6 +292,17 @@ describe('a flood of junk', () => {
     expect((await world.settled(session)).remoteSigner).toBe(world.signer.key.pubkey)
   })
 
+  test('of strangers after the login costs nothing, so that it is not even counted', async () => {
+    const world = createWorld()
+    const session = await world.login()
+    const stranger = newKey()
+    for (let i = 0; i < JUNK_EVENTS_BURST + 20; i += 1) {
+      world.network.inject(ONE, carrier(stranger, session.clientPubkey, `junk ${i}`, START / 1_000))
+    }
+    await world.clock.settle()
+    expect(new Set(world.codes('ignored'))).toEqual(new Set(['event/author']))
+  })
+
   test('of the remote signer itself is no junk: answers are never dropped for their number', async () => {
     const world = createWorld()
     const session = await world.login()

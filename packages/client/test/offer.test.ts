@@ -2,7 +2,7 @@ import { encodeRequest, type Pubkey, parseNostrConnectUri } from '@nip46/core'
 import { expect, test } from 'vitest'
 import { clientProfile, offer, UsageError } from '../src/index.ts'
 import { failed, okay } from './scripted-signer.ts'
-import { carrier, createWorld, newKey, ONE, random, START, TWO, type World } from './world.ts'
+import { carrier, createWorld, newKey, ONE, random, START, TWO, type World, watchCrypto } from './world.ts'
 
 /** The parts of an offer that a remote signer reads. */
 function read(uri: string): { readonly client: Pubkey; readonly secret: string } {
@@ -232,8 +232,10 @@ test.each([
   ],
 ])('an offer that cannot work throws at once: %s', (_, changes) => {
   const world = createWorld()
-  const key = random(32)
-  expect(() => offer({ ...world.options(), relays: [ONE], clientKey: key, ...changes })).toThrow(UsageError)
+  const watched = watchCrypto()
+  const options = { ...world.options(), crypto: watched.crypto, relays: [ONE], clientKey: random(32) }
+  expect(() => offer({ ...options, ...changes })).toThrow(UsageError)
+  for (const key of watched.keys) expect(key).toEqual({ destroyed: true, secret: new Uint8Array(32) })
   expect(world.network.subscriptions).toBe(1)
   expect(world.clock.pending).toBe(0)
 })

@@ -1,8 +1,8 @@
-import type { RelayUrl, SubscribeRequest, Subscription, Transport } from '@nip46/core'
+import type { SubscribeRequest, Subscription, Transport } from '@nip46/core'
 import { describe, expect, test } from 'vitest'
 import { clientProfile, connect } from '../src/index.ts'
 import { okay } from './scripted-signer.ts'
-import { createWorld, ONE, START, THREE, TWO, type World } from './world.ts'
+import { carrier, createWorld, ONE, START, THREE, TWO, type World } from './world.ts'
 
 /** Every subscription of a transport as it is opened and closed, by relay. */
 function watch(transport: Transport): { readonly transport: Transport; readonly log: string[] } {
@@ -407,10 +407,17 @@ describe('a transport that breaks its promises', () => {
     })
   })
 
-  test('delivers after it was closed', async () => {
+  test('delivers while and after it is closed', async () => {
     const world = createWorld()
     const requests: SubscribeRequest[] = []
     const { transport } = world
+    const deliver = (): void => {
+      for (const { onEvent, onLive, onDown } of requests) {
+        onEvent(carrier(world.signer.key, session.clientPubkey, okay('x', 'x'), START / 1_000), ONE)
+        onLive?.(ONE)
+        onDown?.(ONE, 'late', true)
+      }
+    }
     const session = await world.login({
       transport: {
         ...transport,
@@ -419,15 +426,14 @@ describe('a transport that breaks its promises', () => {
           return transport.subscribe(request)
         },
       },
+      onEvent: (event) => {
+        world.events.push(event)
+        if (event.type === 'ended') deliver()
+      },
     })
     session.close()
-    world.events.length = 0
-    for (const { onEvent, onLive, onDown } of requests) {
-      onEvent({}, ONE)
-      onLive?.(ONE)
-      onDown?.(ONE as RelayUrl, 'late', true)
-    }
+    deliver()
     await world.clock.settle()
-    expect(world.events).toEqual([])
+    expect(world.events.at(-1)).toEqual({ type: 'ended', reason: 'closed' })
   })
 })

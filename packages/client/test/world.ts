@@ -181,3 +181,25 @@ export function signed(
   const id = crypto.eventId(unsigned)
   return { ...unsigned, id, sig: by.sign(id, random(32)) }
 }
+
+/** A crypto that keeps what it was given, so that a test can see whether it was wiped. */
+export function watchCrypto(): {
+  readonly crypto: Crypto
+  readonly keys: { destroyed: boolean; readonly secret: Uint8Array }[]
+} {
+  const keys: { destroyed: boolean; readonly secret: Uint8Array }[] = []
+  const importKey: Crypto['importKey'] = (secret) => {
+    const handle = crypto.importKey(secret)
+    const record = { destroyed: false, secret }
+    keys.push(record)
+    return {
+      ...handle,
+      pubkey: handle.pubkey,
+      destroy() {
+        record.destroyed = true
+        handle.destroy()
+      },
+    }
+  }
+  return { crypto: { ...crypto, importKey }, keys }
+}

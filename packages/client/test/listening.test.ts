@@ -1,0 +1,148 @@
+import type { Pubkey, SubscribeRequest, Transport } from '@nip46/core'
+import { createFakeClock } from '@nip46/testing'
+import { expect, test } from 'vitest'
+import { RESUBSCRIBE_MS } from '../src/limits.ts'
+import { createListening, type Listen } from '../src/listening.ts'
+import { ONE, TWO } from './world.ts'
+
+const CLIENT = 'c'.repeat(64) as Pubkey
+const SIGNER = 's'.repeat(64) as Pubkey
+
+/** A transport that only writes down what it is asked, and lets the test speak for the relays. */
+function start() {
+  const clock = createFakeClock()
+  const log: string[] = []
+  const requests: SubscribeRequest[] = []
+  const transport: Pick<Transport, 'subscribe'> = {
+    subscribe(request) {
+      const name = `${requests.length} ${request.relays.join()}`
+      requests.push(request)
+      log.push(`open ${name}`)
+      return { close: () => void log.push(`close ${name}`) }
+    },
+  }
+  const listening = createListening({
+    transport: {
+      ...transport,
+      publish: () => Promise.reject(new Error('unused')),
+      close: () => Promise.resolve(),
+    },
+    clock,
+    authenticate: () => undefined,
+    onEvent: (event, relay) => void log.push(`event ${String(event)} ${relay}`),
+    onLive: (relay) => void log.push(`live ${relay}`),
+    onDown: (relay, reason) => void log.push(`down ${relay} ${reason}`),
+  })
+  const request = (index: number): SubscribeRequest => {
+    const found = requests[index]
+    if (found === undefined) throw new Error(`there is no subscription ${index}`)
+    return found
+  }
+  return { clock, log, listening, request }
+}
+
+const wide = (relays: Listen['relays']): Listen => ({ relays, to: CLIENT, since: 100 })
+const narrow = (relays: Listen['relays']): Listen => ({ ...wide(relays), from: SIGNER })
+
+test('each relay has a subscription of its own, with live delivery apart from what was missed', () => {
+  const { listening, log, request } = start()
+  listening.adjust(narrow([ONE, TWO]))
+  expect(log).toEqual([`open 0 ${ONE}`, `open 1 ${TWO}`])
+  const filter = { kinds: [24_133], '#p': [CLIENT], authors: [SIGNER] }
+  expect(request(0).filters).toEqual([
+    { ...filter, limit: 0 },
+    { ...filter, since: 100 },
+  ])
+})
+
+test('a later since alone changes nothing', () => {
+  const { listening, log } = start()
+  listening.adjust(wide([ONE]))
+  listening.adjust({ ...wide([ONE]), since: 200 })
+  expect(log).toEqual([`open 0 ${ONE}`])
+})
+
+test('a relay that is no longer wanted is closed, and reported down if it was live', () => {
+  const { listening, log, request } = start()
+  listening.adjust(wide([ONE, TWO]))
+  request(0).onLive?.(ONE)
+  listening.adjust(wide([]))
+  listening.adjust(undefined)
+  expect(log.slice(2)).toEqual([
+    `live ${ONE}`,
+    `close 0 ${ONE}`,
+    `down ${ONE} no longer used`,
+    `close 1 ${TWO}`,
+  ])
+})
+
+test('another author is listened to before the old subscription goes, and the relay is live throughout', () => {
+  const { listening, log, request } = start()
+  listening.adjust(wide([ONE]))
+  request(0).onLive?.(ONE)
+  listening.adjust(narrow([ONE]))
+  listening.adjust(narrow([ONE]))
+  request(0).onEvent('by the old', ONE)
+  request(1).onEvent('by the new', ONE)
+  request(1).onLive?.(ONE)
+  request(0).onEvent('too late', ONE)
+  request(0).onDown?.(ONE, 'too late', false)
+  expect(log).toEqual([
+    `open 0 ${ONE}`,
+    `live ${ONE}`,
+    `open 1 ${ONE}`,
+    `event by the old ${ONE}`,
+    `event by the new ${ONE}`,
+    `close 0 ${ONE}`,
+  ])
+})
+
+test('where nothing is live there is nothing to keep', () => {
+  const { listening, log } = start()
+  listening.adjust(wide([ONE]))
+  listening.adjust(narrow([ONE]))
+  expect(log).toEqual([`open 0 ${ONE}`, `close 0 ${ONE}`, `open 1 ${ONE}`])
+})
+
+test('a change that is taken back costs only the new subscription', () => {
+  const { listening, log, request } = start()
+  listening.adjust(wide([ONE]))
+  request(0).onLive?.(ONE)
+  listening.adjust(narrow([ONE]))
+  listening.adjust(wide([ONE]))
+  expect(log.slice(2)).toEqual([`open 1 ${ONE}`, `close 1 ${ONE}`])
+})
+
+test('a new subscription that is refused leaves the old one at work', () => {
+  const { listening, log, request, clock } = start()
+  listening.adjust(wide([ONE]))
+  request(0).onLive?.(ONE)
+  listening.adjust(narrow([ONE]))
+  request(1).onDown?.(ONE, 'invalid: authors', true)
+  listening.adjust(narrow([ONE]))
+  expect(log).toEqual([`open 0 ${ONE}`, `live ${ONE}`, `open 1 ${ONE}`])
+  expect(clock.pending).toBe(0)
+})
+
+test('a relay that was given up on is asked anew, unless the new subscription came live meanwhile', () => {
+  const { listening, log, request, clock } = start()
+  listening.adjust(wide([ONE]))
+  request(0).onLive?.(ONE)
+  listening.adjust(narrow([ONE]))
+  request(0).onDown?.(ONE, 'restricted: no', true)
+  expect(clock.pending).toBe(1)
+  request(1).onLive?.(ONE)
+  expect(clock.pending).toBe(0)
+
+  request(1).onDown?.(ONE, 'restricted: no', true)
+  request(1).onDown?.(ONE, 'restricted: no', true)
+  expect(clock.pending).toBe(1)
+  clock.advance(RESUBSCRIBE_MS - 1)
+  expect(log.at(-1)).toBe(`down ${ONE} restricted: no`)
+  clock.advance(1)
+  expect(log.slice(-2)).toEqual([`close 1 ${ONE}`, `open 2 ${ONE}`])
+  request(2).onLive?.(ONE)
+  expect(log.at(-1)).toBe(`live ${ONE}`)
+  listening.adjust(undefined)
+  expect(clock.pending).toBe(0)
+})
