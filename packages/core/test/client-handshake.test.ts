@@ -507,6 +507,13 @@ describe('A client that goes on with a stored session', () => {
     expect(kinds(bench.wait(1))).toEqual(['send switch_relays'])
   })
 
+  it('R-SW-01 asks a day later if it has no id to ask with', () => {
+    const bench = benchClient(fromSession({ ...session, lastSwitchAt: null }, [], START))
+    bench.live(TWO)
+    expect(bench.wait(0)).toEqual([])
+    expect(bench.wants.wakeAt).toBe(START + 86_400_000)
+  })
+
   it('gives back what it was made from', () => {
     expect(sessionOf(fromSession(session, idsFrom(1), START))).toEqual(session)
     expect(sessionOf(bunkerBench().state)).toBeUndefined()

@@ -100,6 +100,14 @@ describe('A client that is told to use other relays', () => {
     expect(bench.state).toMatchObject({ relays: [ONE], live: [ONE], relaySwitch: null, pending: {} })
   })
 
+  it('W5 waits no longer for a proof it does not need', () => {
+    const bench = told([TWO])
+    bench.wait(5_000)
+    bench.live(TWO)
+    bench.wait(5_000)
+    expect(bench.state).toMatchObject({ relaySwitch: null, pending: {} })
+  })
+
   it('W6 follows a newer list, and keeps all it listens to meanwhile', () => {
     const bench = told([TWO])
     const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
