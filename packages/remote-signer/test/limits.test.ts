@@ -40,18 +40,18 @@ test('a relay that sends a hundred wrong signatures is not listened to for a whi
 })
 
 test('events of strangers are verified up to the budget of their relay, and clients go on as before', async () => {
-  const world = await createWorld()
+  const world = await createWorld({ relays: [RELAY, RELAY_2] })
   const { client, to } = await connect(world, 'alice')
   const stranger = world.client(keyOf('stranger'))
   for (let i = 0; i <= limits.STRANGER_CHECKS_BURST; i++) {
-    world.net.inject(RELAY, stranger.sealed(JSON.stringify({ ...PING, id: `s${i}` }), to))
+    world.net.inject(RELAY_2, stranger.sealed(JSON.stringify({ ...PING, id: `s${i}` }), to))
     if (i % 50 === 0) await world.clock.settle()
   }
   await world.clock.run(0)
   await world.clock.settle()
   expect(world.signer.stats().dropped).toEqual({
-    'event/budget': 2,
-    'event/rate-limited': limits.STRANGER_CHECKS_BURST - 2,
+    'event/budget': 1,
+    'event/rate-limited': limits.STRANGER_CHECKS_BURST - 1,
   })
   expect(await client.ask(PING, to)).toMatchObject({ result: 'pong' })
   await world.signer.close()
@@ -151,7 +151,7 @@ test('events that wait are bounded by their characters too', async () => {
 })
 
 test('inputs of a session that wait for a slow store are bounded', async () => {
-  const world = await createWorld({ requestsPerSecond: 10_000 })
+  const world = await createWorld({ relays: [RELAY, RELAY_2], requestsPerSecond: 10_000 })
   const { client, to } = await connect(world, 'alice')
   const commit = world.store.commit.bind(world.store)
   let release: () => void = () => undefined
@@ -165,7 +165,7 @@ test('inputs of a session that wait for a slow store are bounded', async () => {
   client.answers.splice(0)
   await client.send({ ...PING, id: 'first' }, to)
   for (let i = 0; i <= limits.LANE_QUEUE; i++) {
-    world.net.inject(RELAY, client.sealed(JSON.stringify({ ...PING, id: `p${i}` }), to))
+    world.net.inject(RELAY_2, client.sealed(JSON.stringify({ ...PING, id: `p${i}` }), to))
     if (i % 50 === 49) await world.clock.settle()
   }
   await world.clock.settle()
@@ -222,6 +222,7 @@ test('questions that are open are bounded, and the next one is answered with no'
   const world = await createWorld({
     approver: approver(() => new Promise(() => undefined)),
     keys: keyOf('signer'),
+    relays: [RELAY, RELAY_2],
   })
   const template = JSON.stringify({ kind: 1, content: '', tags: [], created_at: NOW_SECONDS })
   const sessions: Awaited<ReturnType<typeof connect>>[] = []
@@ -232,7 +233,7 @@ test('questions that are open are bounded, and the next one is answered with no'
   for (const { client, to } of sessions) {
     for (let i = 0; i < perSession && asked <= limits.QUESTIONS; i++, asked++) {
       world.net.inject(
-        RELAY,
+        RELAY_2,
         client.sealed(JSON.stringify({ id: `q${i}`, method: 'sign_event', params: [template] }), to),
       )
     }
