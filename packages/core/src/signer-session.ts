@@ -248,7 +248,9 @@ function advance(
     case 'decide':
       return decide(session, input.id, input.verdict, now)
     case 'challenge':
-      return challenge(session, input.id, input.url, now)
+      return input.id === PAIRING_ID
+        ? challengePairing(session, input.url, now)
+        : challenge(session, input.id, input.url, now)
     case 'complete':
       return complete(session, input.id, input.outcome, now)
     case 'published':
@@ -454,7 +456,7 @@ function repeatOf(
   now: Millis,
 ): SignerStep | undefined {
   const { id } = request
-  const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
+  const pending = pendingOf(session, id)
   if (pending !== undefined) {
     if (pending.digest !== digest) {
       return answerOnce(session, arrival, { type: 'error', id, error: 'duplicate: request id in use' })
@@ -476,7 +478,7 @@ function repeatOf(
 /** A handled event came again. From one more relay that is how relays work; from the same relay it asks for the answer. */
 function repeat(session: SignerSession, id: RequestId, relay: RelayUrl, now: Millis): SignerStep {
   if (session.phase === 'revoked') return ignored(session, 'session/ended')
-  const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
+  const pending = pendingOf(session, id)
   if (pending !== undefined) {
     const relays = addRelay(pending.relays, relay)
     return ignored(
@@ -662,7 +664,7 @@ function logout(
 // -- decisions, results, time --------------------------------------------------------------------
 
 function decide(session: SignerSession, id: RequestId, verdict: Verdict, now: Millis): SignerStep {
-  const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
+  const pending = pendingOf(session, id)
   if (pending === undefined || pending.waitingFor !== 'decision') return ignored(session, 'decision/unknown')
   if (!verdict.allow) {
     const words = verdict.reason === undefined ? pending.denial : `denied: ${verdict.reason}`
@@ -687,8 +689,7 @@ function decide(session: SignerSession, id: RequestId, verdict: Verdict, now: Mi
 }
 
 function challenge(session: SignerSession, id: RequestId, url: string, now: Millis): SignerStep {
-  if (id === PAIRING_ID) return challengePairing(session, url, now)
-  const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
+  const pending = pendingOf(session, id)
   if (pending === undefined || pending.challenged) return ignored(session, 'decision/unknown')
   const expiresAt = Math.max(pending.expiresAt, now + CHALLENGED_DECISION_MS)
   return {
@@ -717,7 +718,7 @@ function complete(
   outcome: Result<string, string>,
   now: Millis,
 ): SignerStep {
-  const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
+  const pending = pendingOf(session, id)
   if (pending === undefined || pending.waitingFor !== 'key') return ignored(session, 'operation/unknown')
   const response: Response = !outcome.ok
     ? // An empty error text would read as success.
@@ -943,6 +944,11 @@ function methodNames(session: SignerSession, context: SignerContext): readonly s
 
 function ignored(session: SignerSession, reason: SignerIgnored): SignerStep {
   return { session, outputs: [{ type: 'ignored', reason }] }
+}
+
+/** Peers choose the ids: `constructor` is one like any other. */
+function pendingOf(session: SignerSession, id: RequestId): PendingOperation | undefined {
+  return Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
 }
 
 /** Peers choose the ids: plain assignment to `__proto__` would set the prototype. */
