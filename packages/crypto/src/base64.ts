@@ -26,7 +26,10 @@ interface BufferLike {
   write(text: string, offset: number, length: number, encoding: 'base64'): number
 }
 interface BufferHost {
-  readonly Buffer?: { from(buffer: ArrayBufferLike, offset: number, length: number): BufferLike }
+  readonly Buffer?: {
+    from(buffer: ArrayBufferLike, offset: number, length: number): BufferLike
+    byteLength(text: string): number
+  }
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
@@ -88,13 +91,17 @@ export const portableBase64: Base64Codec = {
 
 const hostBuffer = (globalThis as BufferHost).Buffer
 
-/** Node's Buffer; it skips what it does not know, so what it read is written again and compared. */
+/**
+ * Node's Buffer. It skips what it does not know, which shows in the number of bytes, but it reads two characters more
+ * than the alphabet has, takes a character over 255 for another, and drops bits that are left over: these are refused here.
+ */
 export const bufferBase64: Base64Codec | undefined = hostBuffer && {
   name: 'buffer',
   encode: (bytes) => hostBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64'),
   decode(text, into) {
+    if (text.includes('-') || text.includes('_') || hostBuffer.byteLength(text) !== text.length) return false
     const view = hostBuffer.from(into.buffer, into.byteOffset, into.length)
-    return view.write(text, 0, into.length, 'base64') === into.length && view.toString('base64') === text
+    return view.write(text, 0, into.length, 'base64') === into.length && !hasBitsLeft(text)
   },
 }
 
@@ -140,6 +147,14 @@ export function base64Chars(bytes: number): number {
 function base64Padding(text: string): 0 | 1 | 2 {
   if (text.charCodeAt(text.length - 1) !== PAD) return 0
   return text.charCodeAt(text.length - 2) === PAD ? 2 : 1
+}
+
+/** Whether the last character before the padding says more than the last byte holds. */
+function hasBitsLeft(text: string): boolean {
+  const padding = base64Padding(text)
+  if (padding === 0) return false
+  const value = VALUES[text.charCodeAt(text.length - 1 - padding)] ?? -1
+  return (value & (padding === 1 ? 3 : 15)) !== 0
 }
 
 function asNative(bytes: Uint8Array): NativeBase64 {

@@ -5,6 +5,7 @@
  */
 
 import { expectBytes } from './bytes.ts'
+import { hexDigit } from './hex.ts'
 
 export interface ConversationSlab {
   /** The slot of a peer (64 lowercase hex characters), marked as just used, or undefined. Holds until the next `add`. */
@@ -197,11 +198,6 @@ export function createWatchedSlab(
   return { slab, arrays: () => [bytes, last] }
 }
 
-const DIGITS = new Int8Array(128).fill(-1)
-Array.from('0123456789abcdef').forEach((digit, value) => {
-  DIGITS[digit.charCodeAt(0)] = value
-})
-
 /** False unless the text is 64 lowercase hex characters. */
 function readPeer(hex: string, into: Int32Array): boolean {
   if (hex.length !== 8 * PEER_WORDS) return false
@@ -209,8 +205,7 @@ function readPeer(hex: string, into: Int32Array): boolean {
   for (let word = 0; word < PEER_WORDS; word++) {
     let value = 0
     for (let i = 0; i < 8; i++) {
-      const code = hex.charCodeAt(8 * word + i)
-      const digit = code < 128 ? (DIGITS[code] as number) : -1
+      const digit = hexDigit(hex, 8 * word + i)
       bad |= digit
       value = (value << 4) | digit
     }

@@ -54,15 +54,15 @@ function tryAll(): HostPrimitives {
   const slow = process.versions.node.startsWith(`${SLOW_SETUP}.`)
   return {
     name: 'node',
-    ...(works(hashesText) && { hashText }),
+    ...(works(hashes) && { hashText: hash, hashBytes: { from: 384, hash } }),
     ...(works(doesMessages) && { large: slow ? { ...MESSAGES, from: 16_384 } : MESSAGES }),
     ...(works(doesBlocks) && { cbc: slow ? { ...BLOCKS, from: 2_048 } : BLOCKS }),
   }
 }
 
 /** One call; there since Node 20.12. */
-function hashText(text: string): string {
-  return node.hash('sha256', text, 'hex')
+function hash(data: string | Uint8Array): string {
+  return node.hash('sha256', data, 'hex')
 }
 
 function works(example: () => boolean): boolean {
@@ -74,8 +74,8 @@ function works(example: () => boolean): boolean {
   }
 }
 
-function hashesText(): boolean {
-  return hashText('abc') === 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+function hashes(): boolean {
+  return hash('abc') === 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
 }
 
 /** RFC 8439 A.1 #1 (the key stream of zeros), and RFC 4231's HMAC would do; here the digest over it. */

@@ -6,8 +6,17 @@ export interface HostPrimitives {
   readonly name: string
   /** SHA-256 over UTF-8 text, as hex. */
   readonly hashText?: (text: string) => string
+  readonly hashBytes?: LargeHash
   readonly large?: LargeMessages
   readonly cbc?: LargeBlocks
+}
+
+/** SHA-256 in one call. */
+export interface LargeHash {
+  /** Bytes from which it is the faster one. */
+  readonly from: number
+  /** As hex. */
+  hash(data: Uint8Array): string
 }
 
 /** ChaCha20 and HMAC whose start costs more than a small message does in WebAssembly. */

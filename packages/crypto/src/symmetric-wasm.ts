@@ -6,6 +6,7 @@
 
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { equalBytes } from './bytes.ts'
+import { hexDigit } from './hex.ts'
 import type { HostPrimitives, LargeMessages } from './host-primitives.ts'
 import type { MessageKeys, Symmetric } from './symmetric.ts'
 import { CHACHA_STEP, SHA256_START, type SymmetricExports, symmetricModule } from './symmetric-code.ts'
@@ -44,8 +45,10 @@ const SECRET_END = 416
 const FIRST = 512
 /** NIP-44's salt after HMAC's two pads. */
 const SALTED = 576
+/** Room for HMAC's first block right before a payload's nonce, over the version byte. */
+const MASKED = 656
 /** Payloads and everything else of any length. Placed so that the nonce of a payload is aligned. */
-const WORK = 655
+const WORK = 719
 const PAGES = 3
 const PAGE = 65_536
 /** Room for a payload in {@link WORK}: the cipher's last step and SHA-256's padding write behind its end. */
@@ -106,7 +109,7 @@ function isRight(symmetric: Symmetric): boolean {
 
 function symmetricOver(
   { memory: { buffer }, compress, chacha }: SymmetricExports,
-  { name, hashText, large }: HostPrimitives,
+  { name, hashText, hashBytes, large }: HostPrimitives,
 ): { readonly symmetric: Symmetric; readonly memory: Uint8Array } {
   const bytes = new Uint8Array(buffer)
   const words = new Uint32Array(buffer)
@@ -135,17 +138,22 @@ function symmetricOver(
     return blocks
   }
 
-  function maskKey(key: number, mask: number, state: number): void {
-    for (let i = 0; i < 8; i++) words[(PAD >> 2) + i] = (words[(key >> 2) + i] as number) ^ mask
-    for (let i = 8; i < 16; i++) words[(PAD >> 2) + i] = mask
+  /** The block that HMAC begins with: the 32-byte key, zeros, and a mask over both. */
+  function maskKey(key: number, mask: number, to: number): void {
+    for (let i = 0; i < 8; i++) words[(to >> 2) + i] = (words[(key >> 2) + i] as number) ^ mask
+    for (let i = 8; i < 16; i++) words[(to >> 2) + i] = mask
+  }
+
+  function compressMasked(key: number, mask: number, state: number): void {
+    maskKey(key, mask, PAD)
     copy(START, state, DIGEST)
     compress(state, PAD, 1)
   }
 
   /** HMAC's two chaining values after the 32-byte key at `key`, to `to`. */
   function keyHmac(key: number, to: number): void {
-    maskKey(key, IPAD, to)
-    maskKey(key, OPAD, to + DIGEST)
+    compressMasked(key, IPAD, to)
+    compressMasked(key, OPAD, to + DIGEST)
   }
 
   /** HMAC under the values at `keyed` over padded blocks, to `to`. */
@@ -153,6 +161,18 @@ function symmetricOver(
     copy(keyed, OUTER, DIGEST)
     compress(OUTER, message, blocks)
     copy(keyed + DIGEST, to, DIGEST)
+    compress(to, OUTER, 1)
+  }
+
+  /** The same over nonce and body of the payload, which the host hashes together with the block before them. */
+  function hmacByHost(hash: (data: Uint8Array) => string, key: number, length: number, to: number): void {
+    const version = bytes[WORK] as number
+    maskKey(key, IPAD, MASKED)
+    const hex = hash(bytes.subarray(MASKED, MASKED + BLOCK + length))
+    bytes.fill(0, MASKED, WORK)
+    bytes[WORK] = version
+    for (let i = 0; i < DIGEST; i++) bytes[OUTER + i] = (hexDigit(hex, 2 * i) << 4) | hexDigit(hex, 2 * i + 1)
+    compressMasked(key, OPAD, to)
     compress(to, OUTER, 1)
   }
 
@@ -232,8 +252,12 @@ function symmetricOver(
     mac({ hmacKey }, payload) {
       const length = payload.length - NONCE_AT - DIGEST
       if (isOurs(payload)) {
-        keyHmac(KEYS + 44, KEYED)
-        hmac(KEYED, WORK + NONCE_AT, pad(WORK + NONCE_AT, length, BLOCK), RESULT)
+        if (hashBytes !== undefined && length >= hashBytes.from)
+          hmacByHost(hashBytes.hash, KEYS + 44, length, RESULT)
+        else {
+          keyHmac(KEYS + 44, KEYED)
+          hmac(KEYED, WORK + NONCE_AT, pad(WORK + NONCE_AT, length, BLOCK), RESULT)
+        }
       } else codeFor(payload.length).mac(hmacKey, payload.subarray(NONCE_AT, NONCE_AT + length), result)
       return result
     },

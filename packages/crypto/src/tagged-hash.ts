@@ -1,18 +1,12 @@
 /**
  * The three tagged hashes of BIP-340, with the tags hashed once.
- * Never keeps what it hashed: the hash object of each call is wiped by its `digest()`.
+ * Never keeps what it hashed.
  */
 
-import { sha256 } from '@noble/hashes/sha2.js'
-
-type Sha256 = ReturnType<typeof sha256.create>
-
-const AUX = tagged('BIP0340/aux')
-const NONCE = tagged('BIP0340/nonce')
-const CHALLENGE = tagged('BIP0340/challenge')
+import { hostSymmetric, type TaggedHash } from './symmetric.ts'
 
 export function hashAux(aux32: Uint8Array, out32: Uint8Array): void {
-  digest(AUX.clone().update(aux32), out32)
+  tagged().aux([aux32], out32)
 }
 
 export function hashNonce(
@@ -21,7 +15,7 @@ export function hashNonce(
   message32: Uint8Array,
   out32: Uint8Array,
 ): void {
-  digest(NONCE.clone().update(masked32).update(public32).update(message32), out32)
+  tagged().nonce([masked32, public32, message32], out32)
 }
 
 export function hashChallenge(
@@ -30,17 +24,25 @@ export function hashChallenge(
   message32: Uint8Array,
   out32: Uint8Array,
 ): void {
-  digest(CHALLENGE.clone().update(r32).update(public32).update(message32), out32)
+  tagged().challenge([r32, public32, message32], out32)
 }
 
-function digest(hash: Sha256, out32: Uint8Array): void {
-  const bytes = hash.digest()
-  out32.set(bytes)
-  bytes.fill(0)
+interface TaggedHashes {
+  readonly aux: TaggedHash
+  readonly nonce: TaggedHash
+  readonly challenge: TaggedHash
 }
 
-/** The state after the two copies of the tag's hash that every tagged hash begins with. */
-function tagged(tag: string): Sha256 {
-  const prefix = sha256(new TextEncoder().encode(tag))
-  return sha256.create().update(prefix).update(prefix)
+let hashes: TaggedHashes | undefined
+
+/** Made when the first signature is, since making them loads the host's SHA-256. */
+function tagged(): TaggedHashes {
+  if (hashes !== undefined) return hashes
+  const { taggedHash } = hostSymmetric()
+  hashes = {
+    aux: taggedHash('BIP0340/aux'),
+    nonce: taggedHash('BIP0340/nonce'),
+    challenge: taggedHash('BIP0340/challenge'),
+  }
+  return hashes
 }

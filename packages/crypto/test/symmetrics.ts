@@ -5,7 +5,7 @@ import type { Symmetric } from '../src/symmetric.ts'
 import { createNobleSymmetric } from '../src/symmetric-noble.ts'
 import { createWatchedSymmetric } from '../src/symmetric-wasm.ts'
 
-const { name, large } = hostPrimitives()
+const { name, large, hashBytes } = hostPrimitives()
 if (large === undefined) console.log('left out: this host has no ChaCha20 of its own')
 
 /** With the host's own code for every message, however small. */
@@ -13,6 +13,14 @@ const eager = large === undefined ? [] : [{ name, large: { ...large, from: 0 } }
 
 export const symmetrics: readonly { readonly name: string; readonly symmetric: Symmetric }[] = [
   { name: 'wasm', symmetric: createWatchedSymmetric({ name: '' }).symmetric },
+  ...(hashBytes === undefined
+    ? []
+    : [
+        {
+          name: 'wasm and one-shot hashes',
+          symmetric: createWatchedSymmetric({ name, hashBytes: { ...hashBytes, from: 0 } }).symmetric,
+        },
+      ]),
   { name: 'noble', symmetric: createNobleSymmetric({ name: '' }) },
   ...eager.map((host) => ({ name: 'wasm and node', symmetric: createWatchedSymmetric(host).symmetric })),
   ...eager.map((host) => ({ name: 'noble and node', symmetric: createNobleSymmetric(host) })),
