@@ -67,7 +67,8 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
   const queue: ClientInput[] = []
   const seen = createRecentIds(SEEN_EVENTS)
   const junk = createJunkBudget()
-  const publishing = new AbortController()
+  /** One for each publish under way: Node 20 warns of a signal with more than ten listeners. */
+  const publishing = new Set<AbortController>()
   let state = start
   let feeding = false
   let timer: { readonly handle: unknown; readonly at: number } | undefined
@@ -101,7 +102,7 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
     }
     listening.adjust(listen)
     if (timer?.at !== wakeAt) setWake(wakeAt)
-    if (state.phase === 'closed') publishing.abort()
+    if (state.phase === 'closed') for (const controller of publishing) controller.abort()
   }
 
   const setWake = (at: number | undefined): void => {
@@ -132,11 +133,16 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
       refuse(`invalid: ${sealed?.error ?? 'the request could not be sealed'}`)
       return
     }
-    const options = { authenticate, signal: publishing.signal }
+    const controller = new AbortController()
+    const options = { authenticate, signal: controller.signal }
     const published = callHost(() => transport.publish(relays, sealed.value, options))
     const failed = (): void => refuse('unreachable: the transport failed')
-    if (published === undefined) failed()
-    else published.then(hear, failed)
+    if (published === undefined) {
+      failed()
+      return
+    }
+    publishing.add(controller)
+    void published.then(hear, failed).finally(() => publishing.delete(controller))
   }
 
   /** For the relays of this session only, and with the client's key only (NIP-42). */

@@ -363,6 +363,19 @@ test('a session that ends while a relay is given up on leaves nothing behind', a
   expect(world.clock.pending).toBe(0)
 })
 
+test('each publish has a signal of its own: Node 20 warns of one with many listeners', async () => {
+  const world = createWorld()
+  const signals: unknown[] = []
+  const { transport } = world
+  const publish: Transport['publish'] = (relays, event, options) => {
+    signals.push(options?.signal)
+    return transport.publish(relays, event, options)
+  }
+  const session = await world.login({ transport: { ...transport, publish } })
+  await world.settled(Promise.all(Array.from({ length: 20 }, () => session.ping())))
+  expect(new Set(signals).size).toBe(signals.length)
+})
+
 describe('a transport that breaks its promises', () => {
   test('calls back while it is being asked', async () => {
     const world = createWorld()
