@@ -113,6 +113,10 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     return userSigner.userPubkey === userPubkey ? userSigner : undefined
   }
 
+  // Unique among all processes that ever shared the store, without a draw for each answer.
+  const outboxPrefix = `${hex(random(16))}-`
+  let outboxSerial = 0
+
   const outbox = createOutbox({ crypto, random, transport, clock, now, reporter, authenticate })
 
   const turns = createTurns({
@@ -125,7 +129,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     context,
     requestsPerSecond,
     requestBurst: requestsPerSecond * limits.REQUEST_BURST_SECONDS,
-    outboxId: () => hex(random(16)),
+    outboxId: () => `${outboxPrefix}${(outboxSerial++).toString(36)}`,
     release,
     refuse(lane, arrival, text) {
       if (!isServed(lane) && !strangers.take(arrival.from, now())) return
@@ -276,6 +280,9 @@ export function createEngine(options: RemoteSignerOptions): Engine {
 
   function listen(lane: Lane): void {
     const { session } = lane
+    // A late result of a session that went must not silence the one that came after it.
+    const current = turns.lanes.get(lane.key)
+    if (current !== undefined && current !== lane) return
     if (session === undefined) subscriptions.want(lane.key, undefined)
     // One that ended is heard out for a while, so that its client learns of it.
     else

@@ -12,7 +12,16 @@ export const hostClock: Clock = {
   clearTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
 }
 
-export const hostRandom: RandomBytes = (length) => globalThis.crypto.getRandomValues(new Uint8Array(length))
+/** Hosts give no more bytes than this at once. */
+const DRAW_BYTES = 65_536
+
+export const hostRandom: RandomBytes = (length) => {
+  const bytes = new Uint8Array(length)
+  for (let at = 0; at < length; at += DRAW_BYTES) {
+    globalThis.crypto.getRandomValues(bytes.subarray(at, at + DRAW_BYTES))
+  }
+  return bytes
+}
 
 /**
  * A clock's time that does not go back by the small corrections hosts make, as the machines want it. A large step back

@@ -54,6 +54,8 @@ export const REFUSED_MEMORY_MS: number = limits.ANSWER_MEMORY_MS
 export const QUESTIONS = 1_000
 /** The user's key must answer within this time, in milliseconds, unless configured. */
 export const OPERATION_TIMEOUT_MS = 60_000
+/** Events that a key in this process signs in one call. */
+export const SIGN_BATCH = 64
 
 // -- offers ------------------------------------------------------------------------------------
 /** How long a bunker:// token is good, in milliseconds, unless said otherwise. */
@@ -66,6 +68,8 @@ export const SWEEP_MS = 600_000
 // -- answers -----------------------------------------------------------------------------------
 /** Answers under way at a time; over it the one that waits longest for another try is given up. */
 export const OUTBOX = 10_000
+/** Answers sealed in one batch: their randomness is drawn at once, and hosts give at most 65,536 bytes. */
+export const SEAL_BATCH = 256
 /** Pauses before an answer that every relay refused is sealed and published again, in milliseconds. */
 export const PUBLISH_PAUSES_MS: readonly number[] = [200, 400, 800, 1_600, 3_200]
 /** An answer that was committed and not published when the process ended is published after a restart, if not older. */

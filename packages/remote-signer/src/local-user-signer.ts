@@ -7,14 +7,17 @@ import {
   type Crypto,
   encodeEvent,
   err,
+  type EventTemplate,
   type KeyHandle,
   type Operation,
   ok,
   type RandomBytes,
   type Result,
+  type UnsignedEvent,
   type UserSigner,
 } from '@nip46/core'
 import { hostRandom } from './host.ts'
+import { SIGN_BATCH } from './limits.ts'
 
 export interface LocalUserSignerOptions {
   readonly crypto: Crypto
@@ -32,6 +35,7 @@ const TOO_LARGE = 'too-large: the text is too long to encrypt'
 
 /**
  * Signs with exactly the seven members of NIP-01 and `created_at` as it was asked; encrypts and decrypts in NIP-44 and NIP-04.
+ * What is asked for in one turn of the event loop is signed in batches of at most `limits.SIGN_BATCH`.
  * `nip44_get_key` gives the conversation key away: the engine must have asked.
  *
  * ```ts
@@ -40,25 +44,63 @@ const TOO_LARGE = 'too-large: the text is too long to encrypt'
  */
 export function localUserSigner(key: KeyHandle, options: LocalUserSignerOptions): UserSigner {
   const { crypto, random = hostRandom } = options
+  const sign = createBatchSigner(key, crypto, random)
   return {
     userPubkey: key.pubkey,
     // An exception of the key (destroyed, faulty) is a rejection: the engine answers `internal:`.
-    perform: async (operation) => perform(key, operation, crypto, random),
+    perform: async (operation) =>
+      operation.method === 'sign_event' ? sign(operation.template) : perform(key, operation, random),
   }
+}
+
+interface Unsigned {
+  readonly event: UnsignedEvent
+  readonly id: string
+  readonly resolve: (outcome: Result<string, string>) => void
+  readonly reject: (cause: unknown) => void
+}
+
+/** Everything that is asked for before the microtasks of this turn run goes into one call of the key. */
+function createBatchSigner(
+  key: KeyHandle,
+  crypto: Crypto,
+  random: RandomBytes,
+): (template: EventTemplate) => Promise<Result<string, string>> {
+  let waiting: Unsigned[] = []
+
+  const flush = (): void => {
+    const asked = waiting
+    waiting = []
+    for (let at = 0; at < asked.length; at += SIGN_BATCH) signAll(asked.slice(at, at + SIGN_BATCH))
+  }
+
+  const signAll = (batch: readonly Unsigned[]): void => {
+    try {
+      const ids = batch.map(({ id }) => id)
+      const signatures = key.signBatch(ids, random(32 * ids.length))
+      batch.forEach(({ event, id, resolve, reject }, i) => {
+        const sig = signatures[i]
+        if (sig === undefined) reject(new Error('the key left out a signature'))
+        else resolve(ok(encodeEvent({ ...event, id, sig })))
+      })
+    } catch (cause) {
+      for (const { reject } of batch) reject(cause)
+    }
+  }
+
+  return ({ kind, content, tags, created_at }) =>
+    new Promise((resolve, reject) => {
+      const event = { kind, content, tags, created_at, pubkey: key.pubkey }
+      if (waiting.length === 0) queueMicrotask(flush)
+      waiting.push({ event, id: crypto.eventId(event), resolve, reject })
+    })
 }
 
 function perform(
   key: KeyHandle,
-  operation: Operation,
-  crypto: Crypto,
+  operation: Exclude<Operation, { method: 'sign_event' }>,
   random: RandomBytes,
 ): Result<string, string> {
-  if (operation.method === 'sign_event') {
-    const { kind, content, tags, created_at } = operation.template
-    const unsigned = { kind, content, tags, created_at, pubkey: key.pubkey }
-    const id = crypto.eventId(unsigned)
-    return ok(encodeEvent({ ...unsigned, id, sig: key.sign(id, random(32)) }))
-  }
   const conversation = key.conversation(operation.peer)
   if (!conversation.ok) return err(BAD_PEER)
   switch (operation.method) {

@@ -128,15 +128,19 @@ export async function acceptUri(
     const request = { offer, signerPubkey, userPubkey, relays, granted, scheme, id }
     // Nothing is announced before somebody can hear the client's answer.
     lane.quiet = true
-    await install(engine, lane, (previous) =>
-      joinPrevious(acceptOffer(era === undefined ? request : { ...request, era }, engine.now()), previous),
-    )
-    expectRunning()
-    const { session } = lane
-    if (session === undefined) throw new RemoteSignerError('closed', 'the session ended at once')
-    await subscriptions.whenLive({ relays: session.relays, to: signerPubkey })
-    lane.quiet = false
-    turns.arm(lane)
+    let session: SignerSession | undefined
+    try {
+      await install(engine, lane, (previous) =>
+        joinPrevious(acceptOffer(era === undefined ? request : { ...request, era }, engine.now()), previous),
+      )
+      expectRunning()
+      session = lane.session
+      if (session === undefined) throw new RemoteSignerError('closed', 'the session ended at once')
+      await subscriptions.whenLive({ relays: session.relays, to: signerPubkey })
+    } finally {
+      lane.quiet = false
+      turns.arm(lane)
+    }
     turns.enqueue(lane, { type: 'wake', input: { type: 'wake' } })
     return sessionInfo(session)
   } finally {

@@ -20,7 +20,7 @@ import {
   sealBatch,
   type Transport,
 } from '@nip46/core'
-import { CLOCK_SKEW_REFUSALS, CLOCK_SKEW_WINDOW_MS, OUTBOX, PUBLISH_PAUSES_MS } from './limits.ts'
+import { CLOCK_SKEW_REFUSALS, CLOCK_SKEW_WINDOW_MS, OUTBOX, PUBLISH_PAUSES_MS, SEAL_BATCH } from './limits.ts'
 import type { Reporter } from './reporter.ts'
 
 export interface Answer {
@@ -153,7 +153,7 @@ export function createOutbox(host: OutboxHost): Outbox {
         giveUp(parcel, parcel.refusals)
       }
       const kept = batch.filter((parcel) => parcels.has(parcel))
-      if (kept.length > 0) send(kept)
+      for (let at = 0; at < kept.length; at += SEAL_BATCH) send(kept.slice(at, at + SEAL_BATCH))
     },
     uses(key) {
       for (const { answer } of parcels) if (answer.key === key) return true

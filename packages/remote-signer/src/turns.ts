@@ -116,10 +116,13 @@ export function createTurns(host: TurnsHost): Turns {
     scheduled = false
     if (closed) return
     const at = now()
-    const flights = [...ready].map((lane) => take(lane, at))
+    const stored: Flight[] = []
+    const rest: Flight[] = []
+    for (const lane of ready) {
+      const flight = take(lane, at)
+      ;(isDurable(flight.draft) ? stored : rest).push(flight)
+    }
     ready.clear()
-    const stored = flights.filter(({ draft }) => isDurable(draft))
-    const rest = flights.filter((flight) => !stored.includes(flight))
     land(rest)
     if (stored.length > 0) void fly(stored, at)
   }
@@ -324,7 +327,8 @@ export function createTurns(host: TurnsHost): Turns {
     if (lane.busy || lane.queue.length > 0 || lane.session !== undefined) return
     clock.clearTimer(lane.timer)
     clock.clearTimer(lane.stall)
-    lanes.delete(lane.key)
+    // The key of a session that went may have been late; its place may be another's by now.
+    if (lanes.get(lane.key) === lane) lanes.delete(lane.key)
   }
 
   const arm = (lane: Lane): void => {

@@ -184,3 +184,32 @@ test('a client that logged out can be offered a new session', async () => {
   expect(world.signer.sessions()).toHaveLength(1)
   await world.signer.close()
 })
+
+test('a key that answers after its session logged out does not disturb the session that came after it', async () => {
+  let finish: (outcome: Result<string, string>) => void = () => undefined
+  const world = await createWorld({
+    keys: keyOf('signer'),
+    userSigner: (own) => ({
+      ...own,
+      perform: () =>
+        new Promise((resolve) => {
+          finish = resolve
+        }),
+    }),
+  })
+  const first = await connect(world, 'alice')
+  await first.client.send(SIGN, first.to)
+  const late = finish
+  await first.client.ask({ id: 'bye', method: 'logout', params: [] }, first.to)
+  expect(world.signer.sessions()).toEqual([])
+  const second = await connect(world, 'alice')
+  late(ok('late'))
+  await world.clock.settle()
+  expect(JSON.stringify(second.client.answers)).not.toContain('late')
+  expect(await second.client.ask({ id: 'p', method: 'ping', params: [] }, second.to)).toMatchObject({
+    result: 'pong',
+  })
+  expect(world.signer.sessions()).toHaveLength(1)
+  expect(await world.signer.revoke(second.client.pubkey)).toBe(1)
+  await world.signer.close()
+})

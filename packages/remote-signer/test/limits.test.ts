@@ -4,7 +4,7 @@ import { createFakeClock } from '@nip46/testing'
 import { expect, test } from 'vitest'
 import { createBoundedMap } from '../src/bounded-map.ts'
 import { createBucket, createRelayBudgets, createStrangerBudget } from '../src/budget.ts'
-import { steadyNow } from '../src/host.ts'
+import { hostRandom, steadyNow } from '../src/host.ts'
 import { createRemoteSigner, limits } from '../src/index.ts'
 import { createOfferBook } from '../src/offer-book.ts'
 import { approver, connect, createWorld, keyOf, NOW_SECONDS, RELAY, RELAY_2, secretOf } from './world.ts'
@@ -243,6 +243,45 @@ test('questions that are open are bounded, and the next one is answered with no'
   expect(sessions.at(-1)?.client.answers.at(-1)).toMatchObject({
     error: 'denied: too many questions are open',
   })
+  await world.signer.close()
+})
+
+test('however many answers a turn has, randomness is drawn in portions that hosts give', async () => {
+  const draws: number[] = []
+  const world = await createWorld({
+    relays: [RELAY, RELAY_2],
+    requestsPerSecond: 10_000,
+    keys: keyOf('signer'),
+    random: (length) => {
+      draws.push(length)
+      return hostRandom(length)
+    },
+  })
+  const sessions: Awaited<ReturnType<typeof connect>>[] = []
+  for (let i = 0; i < 3; i++) sessions.push(await connect(world, `asker ${i}`, []))
+  const commit = world.store.commit.bind(world.store)
+  let release: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  world.store.commit = async (changes, now) => {
+    await gate
+    return commit(changes, now)
+  }
+  for (const { client, to } of sessions) {
+    for (let i = 0; i < 100; i++) {
+      world.net.inject(RELAY_2, client.sealed(JSON.stringify({ ...PING, id: `p${i}` }), to))
+      if (i % 50 === 0) await world.clock.settle()
+    }
+    await world.clock.run(0)
+  }
+  release()
+  await world.clock.settle()
+  await world.clock.settle()
+  for (const { client } of sessions) expect(client.answers).toHaveLength(101)
+  expect(Math.max(...draws)).toBeGreaterThan(32 * 100)
+  expect(Math.max(...draws)).toBeLessThanOrEqual(32 * limits.SEAL_BATCH)
+  expect(new Set(hostRandom(70_000)).size).toBe(256)
   await world.signer.close()
 })
 
