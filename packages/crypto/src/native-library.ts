@@ -58,11 +58,11 @@ function findLibrary(
     try {
       return ok({ name, library: koffi.load(name) })
     } catch (cause) {
-      refusals.push(cause instanceof Error ? cause.message : String(cause))
+      refusals.push(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`)
     }
   }
   const advice =
-    'libsecp256k1 is not installed (apt-get install libsecp256k1-1 on Debian 12, libsecp256k1-2 on Debian 13)'
+    'libsecp256k1 is not installed (on Debian 12: apt-get install libsecp256k1-1; elsewhere: apt-cache search libsecp256k1)'
   return err({ code: 'no-library', message: [advice, ...refusals].join('; ') })
 }
 

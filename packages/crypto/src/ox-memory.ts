@@ -45,14 +45,17 @@ export async function loadOxCurve(random: RandomBytes): Promise<AssembledCurve> 
   return createOxMemory(random).curve
 }
 
-/** The same together with the memory, for tests that look for what was left behind. */
-export function createOxMemory(random: RandomBytes): {
+/** The same together with the memory, for tests that look for what was left behind. `from` is where ox is looked for. */
+export function createOxMemory(
+  random: RandomBytes,
+  from?: string,
+): {
   readonly curve: AssembledCurve
   readonly memory: Uint8Array
   readonly stackTop: number
 } {
-  compiled ??= new WebAssembly.Module(readWasm())
-  const { exports } = new WebAssembly.Instance(compiled, {})
+  const module = from === undefined ? compileOnce() : new WebAssembly.Module(readWasm(from))
+  const { exports } = new WebAssembly.Instance(module, {})
   const wasm = exports as OxExports
   const memory = new Uint8Array(wasm.memory.buffer)
   const stackTop = wasm.heap_base()
@@ -105,17 +108,22 @@ function modulePoints(wasm: OxExports, memory: Uint8Array, stackTop: number): Po
   }
 }
 
+function compileOnce(): object {
+  compiled ??= new WebAssembly.Module(readWasm(import.meta.url))
+  return compiled
+}
+
 /** ox names no entry for its code; it lies in `internal`, beside the file of the entry that it does name. */
-function readWasm(): Uint8Array {
-  const path = join(dirname(resolveOx()), 'internal', 'secp256k1.wasm.js')
+function readWasm(from: string): Uint8Array {
+  const path = join(dirname(resolveOx(from)), 'internal', 'secp256k1.wasm.js')
   const base64 = CODE.exec(readFileSync(path, 'latin1'))?.[1]
   if (base64 === undefined) throw otherLayout()
   return Buffer.from(base64, 'base64')
 }
 
-function resolveOx(): string {
+function resolveOx(from: string): string {
   try {
-    return createRequire(import.meta.url).resolve('ox/wasm/Secp256k1')
+    return createRequire(from).resolve('ox/wasm/Secp256k1')
   } catch (cause) {
     throw new UsageError('@nip46/crypto/ox needs the package ox: npm install ox@1.8.3', { cause })
   }
