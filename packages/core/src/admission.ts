@@ -12,19 +12,9 @@ import { mergePermissions, type Permission } from './permission.ts'
 import type { Verdict } from './port.ts'
 import { type Era, signerProfile } from './profile.ts'
 import { hashSecret } from './secret.ts'
-import {
-  type Arrival,
-  acknowledge,
-  closePending,
-  holdForPairing,
-  newSession,
-  openPairing,
-  refusePairing,
-  type SignerContext,
-  type SignerOutput,
-  type SignerSession,
-  type SignerStep,
-} from './signer-session.ts'
+import { closePending } from './signer-operations.ts'
+import { acknowledge, holdForPairing, newSession, openPairing, refusePairing } from './signer-pairing.ts'
+import type { Arrival, SignerContext, SignerOutput, SignerSession, SignerStep } from './signer-state.ts'
 import { type Millis, type Pubkey, type RelayUrl, type RequestId, type Scheme, UsageError } from './value.ts'
 
 /** One bunker:// token that was handed out. */

@@ -18,9 +18,9 @@ export {
   SECRET_REFUSED,
 } from './admission.ts'
 export { tokenKey } from './connect-request.ts'
+export { outstanding, step, wants } from './signer-session.ts'
 export {
   type Arrival,
-  outstanding,
   PAIRING_ID,
   type PendingOperation,
   type SignerContext,
@@ -31,6 +31,4 @@ export {
   type SignerSession,
   type SignerStep,
   type SignerWants,
-  step,
-  wants,
-} from './signer-session.ts'
+} from './signer-state.ts'

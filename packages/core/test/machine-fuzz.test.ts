@@ -24,7 +24,6 @@ import { CLIENT_PENDING, SESSION_PENDING, SESSION_RELAYS } from '../src/limits.t
 import type { Permission } from '../src/permission.ts'
 import type { Verdict } from '../src/port.ts'
 import { clientProfile, type Era } from '../src/profile.ts'
-import { hashSecret } from '../src/secret.ts'
 import {
   type Arrival,
   outstanding,
@@ -34,7 +33,8 @@ import {
   type SignerSession,
   step as signerStep,
   wants as signerWants,
-} from '../src/signer-session.ts'
+} from '../src/remote-signer.ts'
+import { hashSecret } from '../src/secret.ts'
 import { type Millis, type RequestId, UsageError } from '../src/value.ts'
 import {
   CLIENT,

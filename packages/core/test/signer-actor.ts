@@ -21,7 +21,7 @@ import {
   type SignerSession,
   step,
   wants,
-} from '../src/signer-session.ts'
+} from '../src/remote-signer.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId, Scheme } from '../src/value.ts'
 import type { Carried, World } from './link.ts'
 

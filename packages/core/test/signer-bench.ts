@@ -25,7 +25,7 @@ import {
   type SignerWants,
   step,
   wants,
-} from '../src/signer-session.ts'
+} from '../src/remote-signer.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId, Scheme } from '../src/value.ts'
 import { CLIENT, ONE, SECRET, SIGNER, START, USER } from './cast.ts'
 

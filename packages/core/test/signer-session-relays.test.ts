@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { acceptOffer } from '../src/admission.ts'
 import { SESSION_RELAYS } from '../src/limits.ts'
 import type { NostrConnectOffer } from '../src/nostrconnect-uri.ts'
-import type { SignerOutput } from '../src/signer-session.ts'
+import type { SignerOutput } from '../src/remote-signer.ts'
 import {
   CLIENT,
   FRIEND,

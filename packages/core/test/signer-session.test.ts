@@ -8,8 +8,8 @@ import {
   SESSION_RELAYS,
 } from '../src/limits.ts'
 import { encodeResponse } from '../src/message.ts'
-import type { SignerOutput } from '../src/signer-session.ts'
-import { step } from '../src/signer-session.ts'
+import type { SignerOutput } from '../src/remote-signer.ts'
+import { step } from '../src/remote-signer.ts'
 import {
   CLIENT,
   FRIEND,

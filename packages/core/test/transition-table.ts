@@ -26,7 +26,7 @@ import {
   type SignerSession,
   step as signerStep,
   wants as signerWants,
-} from '../src/signer-session.ts'
+} from '../src/remote-signer.ts'
 import type { Millis, RequestId } from '../src/value.ts'
 import {
   CLIENT,

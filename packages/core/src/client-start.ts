@@ -1,0 +1,152 @@
+/**
+ * How a client session begins: from a URI, an offer, a stored session, or a state that was stored whole.
+ * Never sends anything: that is for the first relay that comes live.
+ */
+
+import { request } from './client-requests.ts'
+import { type ClientPhase, type ClientState, withPending } from './client-state.ts'
+import { SESSION_RELAYS } from './limits.ts'
+import type { ClientMetadata } from './metadata.ts'
+import type { ClientProfile } from './profile.ts'
+import { type Millis, type Pubkey, type RelayUrl, type RequestId, type Seconds, UsageError } from './value.ts'
+
+const CONNECT_MS = 65_000
+const OFFER_MS = 300_000
+export interface ClientFacts {
+  readonly clientPubkey: Pubkey
+  readonly profile: ClientProfile
+  readonly relays: readonly RelayUrl[]
+  readonly secret: string | null
+  readonly perms?: string
+  readonly metadata?: ClientMetadata | null
+  /** At least four fresh random ids of 32 hex characters. */
+  readonly ids: readonly RequestId[]
+}
+
+/** Connects to a remote signer that a bunker:// URI named. */
+export function fromBunker(
+  facts: ClientFacts & { readonly remoteSigner: Pubkey; readonly userPubkey?: Pubkey },
+  now: Millis,
+): ClientState {
+  const state = initial(facts, now, 'bunker', 'connecting')
+  const { remoteSigner, userPubkey } = facts
+  const [id, ...ids] = state.ids
+  if (id === undefined) throw new UsageError('ids must hold at least four fresh random ids')
+  const named: ClientState = {
+    ...state,
+    remoteSigner,
+    userPubkey: userPubkey ?? null,
+    ids,
+    deadline: now + CONNECT_MS,
+  }
+  return withPending(named, id, request('connect', connectParams(named), 'machine', now, CONNECT_MS))
+}
+
+/** Waits for a remote signer to answer a nostrconnect:// offer. `secret` must be the offer's, at least 128 random bits. */
+export function fromOffer(facts: ClientFacts & { readonly secret: string }, now: Millis): ClientState {
+  if (facts.secret === '')
+    throw new UsageError('a nostrconnect:// offer needs a secret: 32 random hex characters')
+  return { ...initial(facts, now, 'nostrconnect', 'awaiting-signer'), deadline: now + OFFER_MS }
+}
+
+/** What is stored of a session between runs, beside the client key. */
+export interface ClientSession {
+  readonly v: 1
+  readonly clientPubkey: Pubkey
+  readonly remoteSigner: Pubkey
+  readonly userPubkey: Pubkey
+  readonly relays: readonly RelayUrl[]
+  readonly originRelays: readonly RelayUrl[]
+  readonly profile: ClientProfile
+  readonly lastSeen: Seconds | null
+  readonly lastSwitchAt: Millis | null
+}
+
+/** The part of a ready state worth storing, or undefined before the user is known. */
+export function sessionOf(state: ClientState): ClientSession | undefined {
+  const { clientPubkey, remoteSigner, userPubkey, relays, originRelays, profile, lastSeen, lastSwitchAt } =
+    state
+  if (remoteSigner === null || userPubkey === null || state.phase === 'closed') return undefined
+  return {
+    v: 1,
+    clientPubkey,
+    remoteSigner,
+    userPubkey,
+    relays,
+    originRelays,
+    profile,
+    lastSeen,
+    lastSwitchAt,
+  }
+}
+
+/** Goes on with a stored session: ready at once, no connect is sent. */
+export function fromSession(session: ClientSession, ids: readonly RequestId[], now: Millis): ClientState {
+  const { clientPubkey, profile, relays, remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt } =
+    session
+  const state = initial({ clientPubkey, profile, relays, secret: null, ids }, now, 'resumed', 'ready')
+  const origin = originRelays.slice(0, SESSION_RELAYS)
+  return { ...state, remoteSigner, userPubkey, originRelays: origin, lastSeen, lastSwitchAt }
+}
+
+/**
+ * A state that was stored whole, in a new process: no relay is live yet. What was sent may have been answered
+ * meanwhile, so it is listened for before it is sent again.
+ */
+export function restart(state: ClientState): ClientState {
+  const pending = Object.fromEntries(
+    Object.entries(state.pending).map(([id, request]) => [id, { ...request, resendAt: null }]),
+  )
+  return { ...state, live: [], downSince: null, pending }
+}
+
+function initial(
+  facts: ClientFacts,
+  now: Millis,
+  flow: ClientState['flow'],
+  phase: ClientPhase,
+): ClientState {
+  const { clientPubkey, profile, secret, perms, metadata, ids } = facts
+  const relays = facts.relays.slice(0, SESSION_RELAYS)
+  if (relays.length === 0) throw new UsageError('a session needs at least one relay')
+  return {
+    v: 1,
+    phase,
+    flow,
+    profile,
+    clientPubkey,
+    remoteSigner: null,
+    userPubkey: null,
+    secret,
+    perms: perms ?? '',
+    metadata: metadata ?? null,
+    relays,
+    originRelays: relays,
+    live: [],
+    downSince: now,
+    fellBack: false,
+    startedAt: now,
+    lastSeen: null,
+    deadline: null,
+    pending: {},
+    settled: [],
+    relaySwitch: null,
+    lastSwitchAt: null,
+    guardUntil: null,
+    skewAlertAt: null,
+    refusal: null,
+    ids,
+  }
+}
+
+/** `[remote signer, secret, perms?, metadata?]`: two at least, since some remote signers read the second unasked. */
+function connectParams(state: ClientState): readonly string[] {
+  const { profile, secret, perms, metadata, remoteSigner, userPubkey, clientPubkey } = state
+  const target = { 'remote-signer': remoteSigner, client: clientPubkey, user: userPubkey ?? remoteSigner }[
+    profile.connectParam
+  ]
+  const params = [target ?? '', secret ?? '']
+  // "If metadata is passed, perms MUST be present, empty if unused"
+  if (profile.connectMetadata && metadata !== null) return [...params, perms, JSON.stringify(metadata)]
+  return perms === '' ? params : [...params, perms]
+}
