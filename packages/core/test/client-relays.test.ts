@@ -95,7 +95,10 @@ describe('A client that is told to use other relays', () => {
   ])('W5 stays when the new relays %s for 10 s; it asks again after a day, not after 10 min', (_, come) => {
     const bench = told([TWO])
     come(bench)
-    expect(kinds(bench.wait(10_000))).toEqual(['alert relays/switch-failed'])
+    bench.wait(9_999)
+    bench.feed({ type: 'wake' })
+    expect(bench.state.relaySwitch?.target).toEqual([TWO])
+    expect(kinds(bench.wait(1))).toEqual(['alert relays/switch-failed'])
     expect(bench.wants.listen?.relays).toEqual([ONE])
     expect(bench.state).toMatchObject({ relays: [ONE], live: [ONE], relaySwitch: null, pending: {} })
   })
@@ -161,6 +164,13 @@ describe('A client that is told to use other relays', () => {
       expect(kinds(bench.answer(ID, result))).toEqual(['settle ok', 'alert relays/refused'])
     },
   )
+
+  it('stays ready when the relays refuse its question', () => {
+    const bench = readyBench()
+    const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+    expect(bench.published(id, ['blocked: no'])).toEqual([])
+    expect(bench.state).toMatchObject({ phase: 'ready', pending: {} })
+  })
 
   it('follows a list that a caller asked for', () => {
     const bench = readyBench()
