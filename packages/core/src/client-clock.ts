@@ -8,6 +8,7 @@ import type { Millis, Seconds } from './value.ts'
 
 const SKEW_SECONDS = 120
 const SKEW_ALERT_EVERY_MS = 3_600_000
+
 /** A message from the future, or an answer older than its question: stored messages are old without any fault. */
 export function noticeClock(work: Work, createdAt: Seconds, askedAt: Millis | undefined, now: Millis): void {
   const { state } = work

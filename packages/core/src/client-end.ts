@@ -9,6 +9,7 @@ import type { Failure } from './failure.ts'
 import { err, type Millis } from './value.ts'
 
 const LOGOUT_MS = 3_000
+
 export function logOut(work: Work, now: Millis): void {
   const { phase, profile, remoteSigner } = work.state
   if (phase === 'logging-out') return

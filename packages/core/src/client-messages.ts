@@ -33,6 +33,7 @@ import { parseUrl } from './url.ts'
 import { err, type Millis, ok, type Result } from './value.ts'
 
 const AUTH_MS = 300_000
+
 export function receive(work: Work, input: Extract<ClientInput, { type: 'message' }>, now: Millis): void {
   const { state } = work
   const { from, scheme, createdAt, text } = input

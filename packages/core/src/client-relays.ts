@@ -25,9 +25,10 @@ const SWITCH_OVERLAP_MS = 5_000
 const SWITCH_OVERLAP_MAX_MS = 60_000
 /** How often the relays are asked for again. */
 const SWITCH_EVERY_MS = 86_400_000
-
 export const FALLBACK_MS = 60_000
 const CATCH_UP_MS = 3_000
+
+/** A relay has a live subscription now. */
 export function comeLive(work: Work, relay: RelayUrl, now: Millis): void {
   const { state } = work
   if (state.live.includes(relay) || !listenRelays(state).includes(relay)) return

@@ -14,6 +14,7 @@ import type { RelayRefusal } from './port.ts'
 import { err, type Millis, type RelayUrl, type RequestId, type Result } from './value.ts'
 
 const OFFLINE_PAUSES: readonly Millis[] = [3_000, 10_000, 30_000]
+
 export function hearRelays(
   work: Work,
   id: RequestId,

@@ -20,12 +20,15 @@ import type { ClientProfile } from './profile.ts'
 import { utf8Length } from './utf8.ts'
 import { err, type Millis, type RelayUrl, type RequestId, type Result, UsageError } from './value.ts'
 
+/** What an id of ours may look like; remote signers in the field take all of these. */
 export const REQUEST_ID: RegExp = /^[A-Za-z0-9-]{1,64}$/
+/** Ids kept for the machine's own requests; with fewer it asks for more. */
 export const SPARE_IDS = 4
 const REQUEST_MS = 60_000
 /** When methods that no human decides on are sent again unanswered. */
 const QUIET_PAUSES: readonly Millis[] = [15_000, 20_000]
 
+/** A request of the caller: taken, or settled at once. Throws `UsageError` on an id or time that can never work. */
 export function startRequest(
   work: Work,
   input: Extract<ClientInput, { type: 'request' }>,
@@ -163,6 +166,7 @@ export function sendAgain(work: Work, id: RequestId, pending: PendingRequest, at
   work.state = withPending(work.state, id, { ...pending, resendAt })
 }
 
+/** Ends a request: for the caller's ones the one word that it waits for. */
 export function settle(work: Work, id: RequestId, outcome: Result<Json, Failure>): void {
   const pending = pendingOf(work.state, id)
   const { [id]: _, ...rest } = work.state.pending

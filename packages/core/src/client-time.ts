@@ -19,6 +19,8 @@ import type { Failure } from './failure.ts'
 import { err, type Millis, type RequestId } from './value.ts'
 
 const NO_RELAY_MS = 15_000
+
+/** Does whatever is due. */
 export function wake(work: Work, now: Millis): void {
   endOverlap(work, now)
   if (work.state.guardUntil !== null && work.state.guardUntil <= now) {

@@ -72,7 +72,7 @@ export const NAME_CHARS = 64
 export const METADATA_URL_CHARS = 512
 /** Relays that a switch_relays answer may list. */
 export const SWITCH_RELAYS = 20
-/** Relays one session uses at the same time. */
+/** Relays one session uses at the same time; while it moves to others, as many again. */
 export const SESSION_RELAYS = 16
 
 // -- client ------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ import {
 import type { Millis, Pubkey, RelayUrl, RequestId } from './value.ts'
 
 const HELD_REQUESTS = 8
+
 /** A session as admission makes it. */
 export function newSession(facts: {
   readonly arrival: Arrival

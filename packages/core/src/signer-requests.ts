@@ -26,7 +26,6 @@ import type { Millis, RequestId } from './value.ts'
 
 /** How long old relays are kept after a switch if the client does not show up on a new one. */
 const SWITCH_PATIENCE_MS = 86_400_000
-
 const LOGOUT_GRACE_MS = 5_000
 /** A logout older than the pairing by more than this is a replay. */
 const LOGOUT_REPLAY_MS = 300_000

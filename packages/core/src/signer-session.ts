@@ -34,9 +34,9 @@ import type { Millis, RelayUrl, RequestId } from './value.ts'
 
 /** Pauses before a nostrconnect:// answer is sent again. */
 const ANNOUNCE_PAUSES: readonly Millis[] = [2_000, 5_000, 10_000]
-
 const EXPIRED_REPLY_EVERY_MS = 60_000
 const SWITCH_OVERLAP_MS = 60_000
+
 /** One input, one new state and what to do about it. Never throws on what a peer sent. */
 export function step(
   session: SignerSession,
