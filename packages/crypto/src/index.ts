@@ -17,8 +17,10 @@ export {
   hexToBytes,
 } from './key-text.ts'
 export {
+  CONVERSATIONS_MAX,
   CONVERSATIONS_PER_KEY,
   PARSED_PEERS,
   PLAINTEXT_BYTES,
   PLAINTEXT_BYTES_MAX,
 } from './limits.ts'
+export { pooledRandom } from './random-pool.ts'

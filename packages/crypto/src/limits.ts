@@ -21,3 +21,7 @@ export const PLAINTEXT_BYTES_MAX = 268_435_456
 export const SHORT_PREFIX_BYTES = 65_535
 /** Draws from the random source before it is called broken. A good one fails the first with odds of 2^-127. */
 export const RANDOM_TRIES = 8
+/** Random bytes that a pool draws at once. */
+export const RANDOM_POOL_BYTES = 4_096
+/** The longest request that a pool serves; a longer one goes to its source. */
+export const RANDOM_DIRECT_BYTES = 1_024

@@ -5,8 +5,10 @@
 
 import { err, ok, type PayloadError, type Result, UsageError } from '@nip46/core'
 import { cbc } from '@noble/ciphers/aes.js'
+import { hostPrimitives } from '#host-primitives'
 import { base64Bytes, base64Chars, decodeBase64, encodeBase64 } from './base64.ts'
 import { expectBytes } from './bytes.ts'
+import type { LargeBlocks } from './host-primitives.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 
 const SEPARATOR = '?iv='
@@ -22,12 +24,13 @@ export function encryptNip04(
   plaintext: string,
   iv: Uint8Array,
   maxPlaintextBytes: number,
+  large: LargeBlocks | undefined = hostPrimitives().cbc,
 ): string {
   expectBytes('a NIP-04 iv', iv, BLOCK_BYTES)
   const text = encodeUtf8(plaintext)
   if (text.length > maxPlaintextBytes)
     throw new UsageError(`the text has ${text.length} bytes, maxPlaintextBytes is ${maxPlaintextBytes}`)
-  const ciphertext = cbc(sharedX, iv).encrypt(text)
+  const ciphertext = isLarge(text, large) ? large.encrypt(sharedX, iv, text) : cbc(sharedX, iv).encrypt(text)
   text.fill(0)
   return `${encodeBase64(ciphertext)}${SEPARATOR}${encodeBase64(iv)}`
 }
@@ -37,13 +40,19 @@ export function decryptNip04(
   sharedX: Uint8Array,
   payload: string,
   maxPlaintextBytes: number,
+  large: LargeBlocks | undefined = hostPrimitives().cbc,
 ): Result<string, PayloadError> {
   if (typeof payload !== 'string') throw new UsageError('a NIP-04 payload is a string')
-  const text = openNip04(sharedX, payload, maxPlaintextBytes)
+  const text = openNip04(sharedX, payload, maxPlaintextBytes, large)
   return text === undefined ? err('nip04/payload') : ok(text)
 }
 
-function openNip04(sharedX: Uint8Array, payload: string, maxPlaintextBytes: number): string | undefined {
+function openNip04(
+  sharedX: Uint8Array,
+  payload: string,
+  maxPlaintextBytes: number,
+  large: LargeBlocks | undefined,
+): string | undefined {
   const maxChars = base64Chars(maxPlaintextBytes + BLOCK_BYTES) + SEPARATOR.length + IV_CHARS
   if (payload.length > maxChars) return undefined
   const at = payload.length - IV_CHARS - SEPARATOR.length
@@ -51,12 +60,16 @@ function openNip04(sharedX: Uint8Array, payload: string, maxPlaintextBytes: numb
   const ciphertext = decodeBlocks(payload.slice(0, at))
   const iv = decodeBlocks(payload.slice(-IV_CHARS))
   if (ciphertext === undefined || iv === undefined) return undefined
-  const bytes = new Uint8Array(ciphertext.length)
-  const length = decryptBlocks(sharedX, iv, ciphertext, bytes)
-  const text =
-    length === undefined || length > maxPlaintextBytes ? undefined : decodeUtf8(bytes.subarray(0, length))
-  bytes.fill(0)
+  const bytes = isLarge(ciphertext, large)
+    ? large.decrypt(sharedX, iv, ciphertext)
+    : decryptBlocks(sharedX, iv, ciphertext)
+  const text = bytes === undefined || bytes.length > maxPlaintextBytes ? undefined : decodeUtf8(bytes)
+  bytes?.fill(0)
   return text
+}
+
+function isLarge(bytes: Uint8Array, large: LargeBlocks | undefined): large is LargeBlocks {
+  return large !== undefined && bytes.length >= large.from
 }
 
 /** Canonical base64 of one or more whole blocks, or undefined. */
@@ -67,16 +80,13 @@ function decodeBlocks(text: string): Uint8Array | undefined {
   return decodeBase64(text, bytes) ? bytes : undefined
 }
 
-/** Bytes of plaintext written to `out`, or undefined if its padding is wrong. The sizes are right, so nothing else can fail. */
-function decryptBlocks(
-  key: Uint8Array,
-  iv: Uint8Array,
-  ciphertext: Uint8Array,
-  out: Uint8Array,
-): number | undefined {
+/** The plaintext, or undefined if its padding is wrong. The sizes are right, so nothing else can fail. */
+function decryptBlocks(key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
+  const out = new Uint8Array(ciphertext.length)
   try {
-    return cbc(key, iv).decrypt(ciphertext, out).length
+    return cbc(key, iv).decrypt(ciphertext, out)
   } catch (cause) {
+    out.fill(0)
     if (cause instanceof Error) return undefined
     throw cause
   }

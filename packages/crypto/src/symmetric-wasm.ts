@@ -197,7 +197,8 @@ function symmetricOver(
         .getUint32(RESULT + 4 * i)
         .toString(16)
         .padStart(8, '0')
-    bytes.fill(0, WORK, WORK + written + BLOCK)
+    bytes.fill(0, WORK, WORK + written + 2 * BLOCK)
+    wipeSecrets()
     return hex
   }
   const noble = createNobleSymmetric({ name })
@@ -278,6 +279,8 @@ function symmetricOver(
       copy(START, RESULT, DIGEST)
       compress(RESULT, at, 1)
       const start = result.slice()
+      bytes.fill(0, at, at + 2 * BLOCK)
+      wipeSecrets()
       return (parts, out32) => {
         let end = at
         for (const part of parts) {

@@ -5,6 +5,7 @@ import { hostRandom } from '../src/host-random.ts'
 import { decryptNip04, encryptNip04 } from '../src/nip04.ts'
 import { backends } from './backends.ts'
 import { describeShared, readSharedJson } from './shared-data.ts'
+import { blockCodes, blocksOfNoble } from './symmetrics.ts'
 
 interface Samples {
   readonly valid: readonly { sk1: string; sk2: string; payload: string; plaintext: string; from: string }[]
@@ -37,21 +38,33 @@ describeShared('NIP-04 samples of deployed libraries', () => {
   })
 })
 
-describe('the size of a NIP-04 text', () => {
+describe.each(blockCodes)('the size of a NIP-04 text, with the blocks of $name', ({ large }) => {
   const key = new Uint8Array(32).fill(3)
   const iv = new Uint8Array(16).fill(4)
 
   test('is allowed up to the limit and refused one over, both ways', () => {
     const [atLimit, over] = ['a'.repeat(100), 'a'.repeat(101)]
-    expect(decryptNip04(key, encryptNip04(key, atLimit, iv, 100), 100)).toEqual({ ok: true, value: atLimit })
-    expect(() => encryptNip04(key, over, iv, 100)).toThrow(/maxPlaintextBytes is 100/)
-    expect(decryptNip04(key, encryptNip04(key, over, iv, 101), 100)).toEqual({
+    expect(decryptNip04(key, encryptNip04(key, atLimit, iv, 100, large), 100, large)).toEqual({
+      ok: true,
+      value: atLimit,
+    })
+    expect(() => encryptNip04(key, over, iv, 100, large)).toThrow(/maxPlaintextBytes is 100/)
+    expect(decryptNip04(key, encryptNip04(key, over, iv, 101, large), 100, large)).toEqual({
       ok: false,
       error: 'nip04/payload',
     })
   })
 
   test('counts in UTF-8 bytes', () => {
-    expect(() => encryptNip04(key, '\u00e9'.repeat(51), iv, 100)).toThrow(/102 bytes/)
+    expect(() => encryptNip04(key, '\u00e9'.repeat(51), iv, 100, large)).toThrow(/102 bytes/)
+  })
+
+  test('changes nothing about what noble writes and reads, from 0 to 200 bytes', () => {
+    for (let length = 0; length <= 200; length++) {
+      const text = 'a'.repeat(length)
+      const payload = encryptNip04(key, text, iv, 200, large)
+      expect(payload).toBe(encryptNip04(key, text, iv, 200, blocksOfNoble))
+      expect(decryptNip04(key, payload, 200, large)).toEqual({ ok: true, value: text })
+    }
   })
 })
