@@ -25,8 +25,13 @@ export interface Ledger {
   readonly chars: number
 }
 
-/** Entries of one chunk. */
+/** Entries of one chunk that is full. */
 const CHUNK = 64
+/** Entries of a chunk that is copied with each answer; so many of these in a row become a full one. */
+const SMALL_CHUNK = 8
+
+/** Full chunks at which the oldest one goes. */
+const FULL_CHUNKS = SESSION_ANSWERED / CHUNK
 
 export const EMPTY_LEDGER: Ledger = { chunks: [], chars: 0 }
 
@@ -52,13 +57,13 @@ export function recordAnswer(ledger: Ledger, id: RequestId, answer: Answer, now:
     chunks[held] = withEntry(heldChunk, id, answer)
   } else {
     const last = chunks.at(-1)
-    if (last !== undefined && Object.keys(last).length < CHUNK)
+    if (last !== undefined && sizeOf(last) < SMALL_CHUNK)
       chunks[chunks.length - 1] = withEntry(last, id, answer)
-    else chunks.push(withEntry({}, id, answer))
+    else chunks = [...joinSmall(chunks), withEntry({}, id, answer)]
   }
   while (chunks.length > 1) {
     const first = chunks[0] as Chunk
-    const full = (chunks.length - 1) * CHUNK >= SESSION_ANSWERED
+    const full = chunks.length - countSmall(chunks) >= FULL_CHUNKS
     const old = Object.values(first).every((entry) => now - entry.at > ANSWER_MEMORY_MS)
     if (!full && !old) break
     chars -= charsOf(first)
@@ -76,6 +81,28 @@ export function recordAnswer(ledger: Ledger, id: RequestId, answer: Answer, now:
     chunks[i] = lean
   }
   return { chunks, chars }
+}
+
+/** The small chunks at the end as one, once they fill it. */
+function joinSmall(chunks: readonly Chunk[]): Chunk[] {
+  const small = CHUNK / SMALL_CHUNK
+  if (countSmall(chunks) < small) return [...chunks]
+  const joined: Record<RequestId, Answer> = {}
+  for (const chunk of chunks.slice(-small)) {
+    for (const [id, answer] of Object.entries(chunk)) define(joined, id, answer)
+  }
+  return [...chunks.slice(0, -small), joined]
+}
+
+/** Chunks at the end that are not full ones. */
+function countSmall(chunks: readonly Chunk[]): number {
+  let small = 0
+  while (small < chunks.length && sizeOf(chunks[chunks.length - 1 - small] as Chunk) <= SMALL_CHUNK) small++
+  return small
+}
+
+function sizeOf(chunk: Chunk): number {
+  return Object.keys(chunk).length
 }
 
 function withEntry(chunk: Chunk, id: RequestId, answer: Answer): Chunk {

@@ -5,9 +5,9 @@
 
 import {
   type Crypto,
+  type EventTemplate,
   encodeEvent,
   err,
-  type EventTemplate,
   type KeyHandle,
   type Operation,
   ok,

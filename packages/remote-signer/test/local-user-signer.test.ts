@@ -1,8 +1,8 @@
-import type { Operation, SignedEvent } from '@nip46/core'
+import type { KeyHandle, Operation, SignedEvent } from '@nip46/core'
 import { nobleCrypto } from '@nip46/crypto/noble'
 import { seededRandom } from '@nip46/testing'
 import { expect, test } from 'vitest'
-import { localUserSigner } from '../src/index.ts'
+import { limits, localUserSigner } from '../src/index.ts'
 import { crypto as tiny } from './world.ts'
 
 const backends = [tiny, nobleCrypto()]
@@ -111,4 +111,46 @@ test('a peer that is no key is refused, and a destroyed key rejects without its 
   })
   key.destroy()
   await expect(signer.perform({ method: 'sign_event', template: NOTE })).rejects.toThrow('destroyed')
+})
+
+test('what is asked for in one turn is signed in batches, each event as if it were alone', async () => {
+  const { key, signer: alone } = parts()
+  const batches: number[] = []
+  const counting: KeyHandle = {
+    ...key,
+    signBatch(ids, aux) {
+      batches.push(ids.length)
+      return key.signBatch(ids, aux)
+    },
+  }
+  const random = seededRandom('local batch')
+  const signer = localUserSigner(counting, { crypto: tiny, random: (length) => random.bytes(length) })
+  const notes = Array.from({ length: limits.SIGN_BATCH + 1 }, (_, i) => ({ ...NOTE, content: `note ${i}` }))
+  const outcomes = await Promise.all(
+    notes.map((template) => signer.perform({ method: 'sign_event', template })),
+  )
+  expect(batches).toEqual([limits.SIGN_BATCH, 1])
+  outcomes.forEach((outcome, i) => {
+    const event = JSON.parse(outcome.ok ? outcome.value : '') as SignedEvent
+    expect(event.content).toBe(`note ${i}`)
+    expect(tiny.verify(event)).toBe(true)
+  })
+  expect(await alone.perform({ method: 'sign_event', template: NOTE })).toMatchObject({ ok: true })
+})
+
+test('a key that fails in a batch rejects all of it, and the next request is tried again', async () => {
+  const { key } = parts()
+  let broken = true
+  const flaky: KeyHandle = {
+    ...key,
+    signBatch(ids, aux) {
+      if (broken) throw new Error('the key is away')
+      return key.signBatch(ids, aux)
+    },
+  }
+  const signer = localUserSigner(flaky, { crypto: tiny })
+  const both = [1, 2].map(() => signer.perform({ method: 'sign_event', template: NOTE }))
+  for (const outcome of await Promise.allSettled(both)) expect(outcome.status).toBe('rejected')
+  broken = false
+  expect(await signer.perform({ method: 'sign_event', template: NOTE })).toMatchObject({ ok: true })
 })
