@@ -4,9 +4,9 @@ import { type ClientState, fromBunker, fromOffer } from '../src/client.ts'
 import type { NostrConnectOffer } from '../src/nostrconnect-uri.ts'
 import type { Permission } from '../src/permission.ts'
 import type { Question, Verdict } from '../src/port.ts'
-import { clientProfile } from '../src/profile.ts'
+import { clientProfile, type Era } from '../src/profile.ts'
 import type { SignerSession } from '../src/remote-signer.ts'
-import type { Millis, Pubkey, RelayUrl, Scheme } from '../src/value.ts'
+import type { Millis, Pubkey, RelayUrl } from '../src/value.ts'
 import { FRIEND, hexId, idsFrom, pubkeyOf, relay, SECRET, SIGNER, START, STRANGER, USER } from './cast.ts'
 import { type Asked, type ClientActor, createClientActor } from './client-actor.ts'
 import { type Chance, chanceOf, createWorld, type Faults, type World } from './link.ts'
@@ -52,6 +52,12 @@ interface Plan {
   readonly flaps: number
   /** Nobody hesitates, denies, cancels, intrudes or leaves. */
   readonly calm: boolean
+  /** Which dialects the two speak, and how they meet; otherwise the dice say. */
+  readonly dialects?: {
+    readonly flow: 'bunker' | 'nostrconnect'
+    readonly client: Era
+    readonly signer: Era
+  }
 }
 
 const GOOD: Plan = {
@@ -118,8 +124,11 @@ function playSession(seed: number, given: Plan | undefined, notes: string[]): Re
   }
   const crash = () => (healed ? 0 : plan.crash)
 
-  const flow = chance.pick(['bunker', 'nostrconnect'])
+  const { dialects } = plan
+  const flow = dialects?.flow ?? chance.pick(['bunker', 'nostrconnect'])
   const scheme = chance.pick(['nip44', 'nip44', 'nip44', 'nip04'])
+  const profile = clientProfile(dialects?.client ?? (scheme === 'nip04' ? 'SEED' : 'E'), { logout: 'logout' })
+  const signerEra = dialects?.signer ?? (scheme === 'nip04' ? 'SEED' : 'E')
   const relays = RELAYS.slice(0, 1 + chance.below(3))
   const preferredRelays = chance.of(0.3) ? RELAYS.slice(1 + chance.below(3)) : []
   const token = flow === 'bunker' && chance.of(0.2) ? null : SECRET
@@ -148,7 +157,6 @@ function playSession(seed: number, given: Plan | undefined, notes: string[]): Re
     },
   )
 
-  const profile = clientProfile(scheme === 'nip04' ? 'SEED' : 'E', { logout: 'logout' })
   const clients: ClientActor[] = []
   const addClient = (clientPubkey: Pubkey): ClientActor => {
     const facts = { clientPubkey, profile, relays, secret: token, ids: idsFrom(0x100, 8) }
@@ -170,7 +178,7 @@ function playSession(seed: number, given: Plan | undefined, notes: string[]): Re
   for (let flap = 0; flap < plan.flaps; flap++) flapRelay(world, chance)
   if (flow === 'nostrconnect') {
     const accept = () => {
-      if (!signer.adopt(acceptFrom(ALICE, relays, scheme, granted, world.now))) world.after(1_000, accept)
+      if (!signer.adopt(acceptFrom(ALICE, relays, signerEra, granted, world.now))) world.after(1_000, accept)
     }
     world.after(chance.below(20_000), accept)
     if (!calm && chance.of(0.3)) intrude(world, alice, relays, chance)
@@ -252,7 +260,7 @@ function flapRelay(world: World, chance: Chance): void {
 function acceptFrom(
   clientPubkey: Pubkey,
   relays: readonly RelayUrl[],
-  scheme: Scheme,
+  era: Era,
   granted: readonly Permission[],
   now: Millis,
 ): SignerSession {
@@ -261,7 +269,8 @@ function acceptFrom(
     ...{ metadata: {}, extras: [] },
   }
   const facts = { signerPubkey: SIGNER, userPubkey: USER, relays: [], granted, id: hexId(0xabc) }
-  return acceptOffer({ offer, ...facts, scheme }, now)
+  const { scheme } = clientProfile(era)
+  return acceptOffer({ offer, ...facts, era, scheme }, now)
 }
 
 /** Somebody who saw the client writes to it: junk at any time, and the secret itself once it is too late. */
@@ -405,7 +414,26 @@ describe('Simulated sessions of a client and a remote signer', () => {
     expect(figures['restarts']).toBe(0)
   })
 
-  it('repeat to the letter for a seed', () => {
+  it('work between all dialects that share an encryption, and end with a typed failure between the others', {
+    timeout: 120_000,
+  }, () => {
+    const eras = ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E'] as const
+    for (const client of eras) {
+      for (const signer of eras) {
+        const offered = runSessions(4, 1, { ...GOOD, dialects: { flow: 'nostrconnect', client, signer } })
+        const pair = `client ${client}, signer ${signer}`
+        const together = clientProfile(client).scheme === clientProfile(signer).scheme
+        expect(offered.figures['ready'], pair).toBe(together ? 4 : 0)
+        expect(offered.seen['timeout/connect'] ?? 0, pair).toBe(together ? 0 : 4)
+        if (together) expect(offered.ends, pair).toEqual({ ok: offered.figures['requests'] })
+      }
+      const called = runSessions(8, 1, { ...GOOD, dialects: { flow: 'bunker', client, signer: 'E' } })
+      expect(called.figures['ready'], client).toBe(8)
+      expect(called.ends, client).toEqual({ ok: called.figures['requests'] })
+    }
+  })
+
+  it('repeat to the letter for a seed', { timeout: 30_000 }, () => {
     for (const seed of [1, 2, 3, FIRST_SEED]) expect(runSession(seed).trace).toBe(runSession(seed).trace)
   })
 })
