@@ -14,9 +14,11 @@ import {
   withPending,
 } from './client-state.ts'
 import type { Failure } from './failure.ts'
+import { isForbiddenAddress } from './host.ts'
 import { SESSION_RELAYS } from './limits.ts'
 import type { Json } from './message.ts'
 import { parseRelayList } from './method.ts'
+import { relayHost } from './relay-url.ts'
 import type { Millis, RelayUrl, RequestId, Result } from './value.ts'
 
 const SWITCH_ANSWER_MS = 10_000
@@ -69,8 +71,15 @@ export function askRelays(work: Work, now: Millis): boolean {
 export function takeRelays(work: Work, outcome: Result<Json, Failure>, now: Millis): void {
   if (!outcome.ok) return
   const list = parseRelayList(outcome.value)
-  if (!list.ok) work.outputs.push({ type: 'alert', code: 'relays/refused' })
+  const stays = list.ok && (list.value === null || !leadsInside(list.value, work.state.originRelays))
+  if (!stays) work.outputs.push({ type: 'alert', code: 'relays/refused' })
   else if (list.value !== null) adoptRelays(work, list.value, now)
+}
+
+/** A remote signer out there has no business sending us to this machine or its network; one in there may. */
+function leadsInside(list: readonly RelayUrl[], origin: readonly RelayUrl[]): boolean {
+  const isInside = (relay: RelayUrl): boolean => isForbiddenAddress(relayHost(relay))
+  return list.some(isInside) && !origin.some(isInside)
 }
 
 function adoptRelays(work: Work, list: readonly RelayUrl[], now: Millis): void {

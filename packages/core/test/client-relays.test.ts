@@ -29,6 +29,25 @@ describe('A client that is told to use other relays', () => {
     expect(bench.state.relaySwitch).toBeNull()
   })
 
+  it('is not sent into its own machine or network by a remote signer that is outside', () => {
+    for (const inside of ['ws://127.0.0.1:6379/x', 'wss://localhost', 'wss://192.168.1.1', 'wss://[::1]:1']) {
+      const bench = readyBench()
+      const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+      const outputs = bench.answer(id, JSON.stringify([TWO, inside]))
+      expect(outputs).toContainEqual({ type: 'alert', code: 'relays/refused' })
+      expect(bench.state.relaySwitch).toBeNull()
+      expect(bench.wants.listen?.relays).toEqual([ONE])
+    }
+  })
+
+  it('may move within its own machine if the token was for a relay there', () => {
+    const [here, there] = ['ws://127.0.0.1:7777/', 'ws://127.0.0.1:8888/'] as RelayUrl[] as [
+      RelayUrl,
+      RelayUrl,
+    ]
+    expect(told([there], readyBench({ relays: [here] })).wants.listen?.relays).toEqual([here, there])
+  })
+
   it('W2 listens to old and new ones, and sends to both', () => {
     const bench = told([TWO, THREE])
     expect(bench.wants.listen?.relays).toEqual([ONE, TWO, THREE])

@@ -6,10 +6,13 @@
 import {
   limits as coreLimits,
   encodeBunkerUri,
+  isForbiddenAddress,
   type NostrConnectOffer,
   type Pubkey,
   parseNostrConnectUri,
   type Question,
+  type RelayUrl,
+  relayHost,
   UsageError,
   type Verdict,
 } from '@nip46/core'
@@ -107,7 +110,9 @@ export async function acceptUri(
   })
   if (!parsed.ok)
     throw new RemoteSignerError(parsed.error, `this is no nostrconnect:// URI to accept (${parsed.error})`)
-  const offer = parsed.value
+  const offer = { ...parsed.value, relays: reachableRelays(parsed.value.relays, relays) }
+  if (offer.relays.length === 0)
+    throw new RemoteSignerError('uri/relay-invalid', 'every relay of this URI lies in a network of our own')
   expectRoom(engine)
   const verdict =
     options.approved === true
@@ -146,6 +151,12 @@ export async function acceptUri(
   } finally {
     key.done()
   }
+}
+
+/** A stranger's URI does not send us into our own machine or network, unless our own relays are there. */
+function reachableRelays(offered: readonly RelayUrl[], ours: readonly RelayUrl[]): readonly RelayUrl[] {
+  const isInside = (relay: RelayUrl): boolean => isForbiddenAddress(relayHost(relay))
+  return ours.some(isInside) ? offered : offered.filter((relay) => !isInside(relay))
 }
 
 /** Stores a change of the offers; what happened to them meanwhile is kept. */

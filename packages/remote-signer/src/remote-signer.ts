@@ -60,9 +60,18 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   let state: 'new' | 'starting' | 'running' | 'closed' = 'new'
   let closing: Promise<void> | undefined
   let sweepTimer: unknown
+  const leavers = new Set<() => void>()
 
   // A call, since the state changes while a method waits.
   const isClosed = (): boolean => state === 'closed'
+
+  /** Rejects once the remote signer is closed: a store that hangs keeps nobody waiting beyond that. */
+  const untilClosed = <T>(work: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const leave = (): void => reject(closedError())
+      leavers.add(leave)
+      work.finally(() => leavers.delete(leave)).then(resolve, reject)
+    })
 
   const expectRunning = (): void => {
     if (isClosed()) throw closedError()
@@ -137,22 +146,24 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     outbox.close()
     turns.close()
     keys.clear()
+    for (const leave of leavers) leave()
+    leavers.clear()
   }
 
   return {
-    start,
+    start: () => untilClosed(start()),
     async offer(made = {}) {
       expectRunning()
-      return makeOffer(engine, made)
+      return untilClosed(makeOffer(engine, made))
     },
     async withdraw(token) {
       expectRunning()
-      return withdrawOffer(engine, token)
+      return untilClosed(withdrawOffer(engine, token))
     },
     offers: () => listOffers(engine),
     async accept(uri, accepted = {}) {
       expectRunning()
-      return acceptUri(engine, uri, accepted, expectRunning)
+      return untilClosed(acceptUri(engine, uri, accepted, expectRunning))
     },
     sessions: listSessions,
     revoke,

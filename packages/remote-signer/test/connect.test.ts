@@ -1,6 +1,6 @@
-import { encodeNostrConnectUri, type NostrConnectOffer, type Question } from '@nip46/core'
+import { encodeNostrConnectUri, type NostrConnectOffer, type Question, type RelayUrl } from '@nip46/core'
 import { expect, test } from 'vitest'
-import { dangerouslyAllowAll, RemoteSignerError } from '../src/index.ts'
+import { dangerouslyAllowAll, limits, RemoteSignerError } from '../src/index.ts'
 import {
   approver,
   connect,
@@ -504,4 +504,22 @@ test('a token planted by another process is good here, and its secret is kept no
   })
   expect(JSON.stringify(await world.store.load(0))).not.toContain('planted-secret')
   await world.signer.close()
+})
+
+test('a nostrconnect:// URI does not send a remote signer into its own machine or network', async () => {
+  const world = await createWorld()
+  const inside = ['ws://127.0.0.1:6379/', 'wss://10.0.0.1/', 'wss://localhost/'] as RelayUrl[]
+  const { uri: mixed } = invitation(world, 'alice', { relays: [...inside, RELAY_2] })
+  expect((await world.signer.accept(mixed, { approved: true })).relays).toEqual([RELAY_2, RELAY])
+  const { uri: bad } = invitation(world, 'bob', { relays: inside })
+  await expect(world.signer.accept(bad, { approved: true })).rejects.toMatchObject({
+    code: 'uri/relay-invalid',
+  })
+
+  const home = 'ws://127.0.0.1:7777/' as RelayUrl
+  const local = await createWorld({ relays: [home] })
+  const { uri } = invitation(local, 'carol', { relays: inside })
+  const accepted = local.signer.accept(uri, { approved: true })
+  await local.clock.run(limits.LIVE_PATIENCE_MS)
+  expect((await accepted).relays).toEqual([...inside, home])
 })

@@ -347,3 +347,37 @@ test('the memory store is bounded: the oldest claims, records and client keys go
   await store.commit([{ clients }], NOW)
   expect(store.sizes().clients).toBe(limits.CLIENT_KEYS)
 })
+
+test('a store that never answers keeps nobody waiting after close', async () => {
+  const store = memoryStore()
+  const world = await createWorld({ store })
+  const { token } = await world.signer.offer()
+  const { client } = await connect(world, 'alice')
+  store.commit = () => new Promise(() => undefined)
+  const waiting = [
+    world.signer.offer(),
+    world.signer.withdraw(token),
+    world.signer.revoke(client.pubkey),
+    world.signer.accept(
+      `nostrconnect://${keyOf('bob').pubkey}?relay=wss%3A%2F%2Frelay.example&secret=0123456789abcdef`,
+      { approved: true },
+    ),
+  ]
+  const settled = Promise.allSettled(waiting)
+  await world.clock.settle()
+  await closeIn(world)
+  await world.clock.settle()
+  expect(await Promise.race([settled, Promise.resolve('pending')])).toMatchObject(
+    waiting.map(() => ({ status: 'rejected', reason: { code: 'closed' } })),
+  )
+})
+
+test('a start that waits for a store which never loads ends with close', async () => {
+  const store = memoryStore()
+  store.load = () => new Promise(() => undefined)
+  const world = await createWorld({ store, start: false })
+  const starting = world.signer.start().catch((error: unknown) => error)
+  await world.clock.settle()
+  await world.signer.close()
+  expect(await Promise.race([starting, world.clock.settle()])).toMatchObject({ code: 'closed' })
+})
