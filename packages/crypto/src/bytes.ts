@@ -11,6 +11,14 @@ export function expectBytes(noun: string, bytes: Uint8Array, length: number): vo
   if (bytes.length !== length) throw new UsageError(`${noun} must have ${length} bytes, not ${bytes.length}`)
 }
 
+/**
+ * For secrets: memory that stays where it is until it is wiped. Small arrays made the usual way lie among the engine's
+ * objects, which it moves about and leaves copies of.
+ */
+export function unmovedBytes(length: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(length))
+}
+
 /** Equality of two arrays of the same length, in a time that depends on the length only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

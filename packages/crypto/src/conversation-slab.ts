@@ -33,22 +33,15 @@ const NONE = -1
 
 /**
  * `limit` is from 1, `preparedBytes` a multiple of 4. `seed` gives 8 random bytes, and is asked once something is added:
- * who picks public keys cannot know where they fall in the table, so cannot make it slow.
+ * who picks public keys cannot know where they fall in the table, so cannot make it slow. `onArray` is shown every array
+ * that will hold secrets, for tests that look for what was left behind.
  */
 export function createConversationSlab(
   limit: number,
   preparedBytes: number,
   seed: () => Uint8Array,
+  onArray: (bytes: Uint8Array) => void = () => undefined,
 ): ConversationSlab {
-  return createWatchedSlab(limit, preparedBytes, seed).slab
-}
-
-/** The same together with the arrays it has used, for tests that look for what was left behind. */
-export function createWatchedSlab(
-  limit: number,
-  preparedBytes: number,
-  seed: () => Uint8Array,
-): { readonly slab: ConversationSlab; readonly arrays: () => readonly Uint8Array[] } {
   let [seed0, seed1] = [0, 0]
   const stride = PEER_BYTES + SHARED_BYTES + preparedBytes
   const strideWords = stride / 4
@@ -63,7 +56,6 @@ export function createWatchedSlab(
   let newest = NONE
   let oldest = NONE
   const asked = new Int32Array(PEER_WORDS)
-  let last = bytes
 
   const hash = (first: number, second: number): number => {
     const once = Math.imul(first ^ seed0, 0x9e3779b1)
@@ -130,8 +122,8 @@ export function createWatchedSlab(
     grown.set(bytes)
     grownLinks.set(links)
     bytes.fill(0)
-    last = bytes
     bytes = grown
+    onArray(bytes)
     words = new Int32Array(bytes.buffer)
     links = grownLinks
     if (table.length >= 2 * capacity) return
@@ -147,7 +139,7 @@ export function createWatchedSlab(
     return slot
   }
 
-  const slab: ConversationSlab = {
+  return {
     find(peer) {
       if (!readPeer(peer, asked)) return undefined
       const mask = table.length - 1
@@ -179,7 +171,6 @@ export function createWatchedSlab(
     prepared: (slot) => bytes.subarray(slot * stride + PEER_BYTES + SHARED_BYTES, (slot + 1) * stride),
     clear() {
       bytes.fill(0)
-      last = bytes
       bytes = new Uint8Array(0)
       words = new Int32Array(0)
       links = new Int32Array(0)
@@ -195,7 +186,6 @@ export function createWatchedSlab(
       return bytes.length + links.byteLength + table.byteLength
     },
   }
-  return { slab, arrays: () => [bytes, last] }
 }
 
 /** False unless the text is 64 lowercase hex characters. */

@@ -17,7 +17,7 @@ import {
 } from '@nip46/core'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import type { CurveBackend, KeySlot, PeerSlot } from './backend.ts'
-import { expectBytes } from './bytes.ts'
+import { expectBytes, unmovedBytes } from './bytes.ts'
 import { createCache } from './cache.ts'
 import { createConversationSlab } from './conversation-slab.ts'
 import { eventId } from './event-id.ts'
@@ -117,7 +117,7 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
 
   /** 32 bytes that the caller wipes. */
   function sharedX(key: KeySlot, peer: PeerSlot): Uint8Array {
-    const shared = new Uint8Array(32)
+    const shared = unmovedBytes(32)
     for (let i = 0; i < RANDOM_TRIES; i++) {
       const blinding = options.random(32)
       expectBytes('what random(32) returns', blinding, 32)
@@ -169,8 +169,8 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
       const point = findPeer(peer)
       if (point === undefined) throw new UsageError('a conversation was asked for with a bad key')
       const shared = sharedX(slot, point)
-      const key = new Uint8Array(32)
-      const prepared = new Uint8Array(symmetric.preparedBytes)
+      const key = unmovedBytes(32)
+      const prepared = unmovedBytes(symmetric.preparedBytes)
       symmetric.conversationKey(shared, key)
       symmetric.prepare(key, prepared)
       const added = conversations.add(peer, shared, prepared)
@@ -193,7 +193,7 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
         nip04Encrypt: (plaintext, iv) => encryptNip04(nip04(), plaintext, iv, limits.maxPlaintextBytes),
         nip04Decrypt: (payload) => decryptNip04(nip04(), payload, limits.maxPlaintextBytes),
         dangerouslyExportKey() {
-          const key = new Uint8Array(32)
+          const key = unmovedBytes(32)
           symmetric.conversationKey(nip04(), key)
           const hex = bytesToHex(key)
           key.fill(0)

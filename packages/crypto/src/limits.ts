@@ -7,8 +7,8 @@
 export const CONVERSATIONS_PER_KEY = 10_000
 /** The highest value {@link CONVERSATIONS_PER_KEY} may be configured to: their bytes still fit one array. */
 export const CONVERSATIONS_MAX = 16_777_216
-/** Conversation objects that one key keeps at hand, at about 1 KB each; others are made again when asked for. */
-export const HANDLES_PER_KEY = 256
+/** Conversation objects that one key keeps at hand, at about 500 bytes each; others are made again when asked for. */
+export const HANDLES_PER_KEY = 1_024
 /** Public keys of others that stay parsed, least recently used out first. */
 export const PARSED_PEERS = 4_096
 /** Signatures handed to the backend in one batch; more are cut into several. Below {@link PARSED_PEERS}. */

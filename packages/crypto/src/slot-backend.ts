@@ -4,7 +4,7 @@
  */
 
 import type { CurveBackend, CurveCaps, KeySlot, PeerSlot } from './backend.ts'
-import { expectBytes } from './bytes.ts'
+import { expectBytes, unmovedBytes } from './bytes.ts'
 import type { Curve } from './curve.ts'
 import { isSecretScalar } from './scalar.ts'
 import { createSlots } from './slots.ts'
@@ -24,7 +24,8 @@ export function createSlotBackend(name: string, caps: CurveCaps, curve: Curve): 
     importKey(secret32) {
       expectBytes('a secret key', secret32, 32)
       if (!isSecretScalar(secret32)) return undefined
-      const key = { secret: secret32.slice(), pubkey: new Uint8Array(32) }
+      const key = { secret: unmovedBytes(32), pubkey: new Uint8Array(32) }
+      key.secret.set(secret32)
       curve.publicKey(key.secret, key.pubkey)
       return keys.add(key)
     },
@@ -53,7 +54,7 @@ export function createSlotBackend(name: string, caps: CurveCaps, curve: Curve): 
     },
     importPeer(public32) {
       expectBytes('a public key', public32, 32)
-      return curve.isPoint(public32) ? peers.add(public32.slice()) : undefined
+      return curve.isPoint(public32) ? peers.add(Uint8Array.from(public32)) : undefined
     },
     destroyPeer(peer) {
       peers.remove(peer)

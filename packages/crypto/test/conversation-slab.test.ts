@@ -1,7 +1,7 @@
 import { seededRandom } from '@nip46/testing'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
-import { createConversationSlab, createWatchedSlab } from '../src/conversation-slab.ts'
+import { createConversationSlab } from '../src/conversation-slab.ts'
 
 const random = seededRandom('conversation slab')
 const PREPARED = 64
@@ -61,12 +61,11 @@ describe('the table of conversations', () => {
   })
 
   test('overwrites what it forgets, what it grew out of, and everything when it is cleared', () => {
-    const { slab, arrays } = createWatchedSlab(20, PREPARED, seed)
     const seen = new Set<Uint8Array>()
+    const slab = createConversationSlab(20, PREPARED, seed, (array) => seen.add(array))
     const secrets = somePeers(40).map((peer) => {
       const shared = random.bytes(32)
       slab.add(peer, shared, random.bytes(PREPARED))
-      for (const array of arrays()) seen.add(array)
       return Buffer.from(shared)
     })
     const found = (): number =>

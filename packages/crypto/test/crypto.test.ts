@@ -9,6 +9,7 @@ import { hostRandom } from '../src/host-random.ts'
 import {
   CONVERSATIONS_MAX,
   CONVERSATIONS_PER_KEY,
+  HANDLES_PER_KEY,
   PARSED_PEERS,
   RANDOM_TRIES,
   VERIFY_CHUNK,
@@ -80,6 +81,35 @@ describe('conversations', () => {
     expect(calls.get('ecdhX')).toBe(4)
     key.conversation(b)
     expect(calls.get('ecdhX')).toBe(5)
+  })
+
+  test('are the same object for as many as stay at hand; one over is made again, from the same keys', () => {
+    const real = tinyBackend()
+    let shared = 0
+    const backend: CurveBackend = {
+      ...real,
+      ecdhX(_key, _peer, _blinding, out) {
+        shared++
+        out.fill(1)
+        return true
+      },
+    }
+    const crypto = createCrypto(backend, { random: hostRandom })
+    const key = crypto.importKey(random.bytes(32))
+    const handles = new Map<string, unknown>()
+    const get = (peer: string): unknown => {
+      const opened = key.conversation(peer)
+      return opened.ok ? opened.value : undefined
+    }
+    for (let i = 1n; handles.size < HANDLES_PER_KEY; i++) {
+      const peer = i.toString(16).padStart(64, '0')
+      if (crypto.isPubkey(peer)) handles.set(peer, get(peer))
+    }
+    for (const [peer, handle] of handles) expect(get(peer) === handle).toBe(true)
+    get(key.pubkey)
+    const [[oldest, handle] = ['', undefined]] = handles
+    expect(get(oldest) === handle).toBe(false)
+    expect(shared).toBe(HANDLES_PER_KEY + 1)
   })
 
   test('still work for who holds one that was forgotten', () => {

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { tinyBackend, tinyCrypto } from '../src/tiny.ts'
 import { createTinyMemory, STACK_TOP, STACK_WIPED } from '../src/tiny-memory.ts'
 
+console.log('left out: the timing test at 100,000 samples; run it with pnpm --filter @nip46/crypto timing')
+
 const random = seededRandom('tiny memory')
 const GENERATOR = Buffer.from('79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798', 'hex')
 
@@ -102,7 +104,7 @@ describe("tiny-secp256k1's memory", () => {
 
 describe('a flood of keys off the curve', () => {
   // Each failure inside the module costs it stack for good; the bare package is dead after 3,412 of these.
-  test('does not wear the backend out', () => {
+  test('does not wear the backend out', { timeout: 60_000 }, () => {
     const crypto = tinyCrypto()
     const key = crypto.importKey(random.bytes(32))
     const id = 'ab'.repeat(32)
@@ -115,7 +117,7 @@ describe('a flood of keys off the curve', () => {
     expect(key.sign(id, new Uint8Array(32))).toHaveLength(128)
   })
 
-  test('nor do impossible signatures', () => {
+  test('nor do impossible signatures', { timeout: 60_000 }, () => {
     const crypto = tinyCrypto()
     const { pubkey } = crypto.importKey(random.bytes(32))
     const claims = Array.from({ length: 4_000 }, (_, i) => ({
