@@ -1,57 +1,61 @@
+#!/usr/bin/env node
 /**
- * The benchmark harness, first form: each primitive and one whole sign_event request, on every backend, beside nostr-tools.
+ * The benchmark harness as a program: runs a plan, prints the table, writes what was asked for.
  * Never reports a figure of a case whose result was not checked first.
  */
 
-import { randomFillSync } from 'node:crypto'
-import { parseArgs } from 'node:util'
-import type { SignedEvent } from '@nip46/core'
-import { type Case, measure } from './measure.ts'
-import { clientEnd, type Keys, type Subject, subjects } from './subject.ts'
-import { renderTable } from './table.ts'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { UsageError } from '@nip46/core'
+import { HELP, type Options, parseOptions } from './options.ts'
+import { createProgress } from './progress.ts'
+import { compareReports, parseReport, renderComparison } from './report/compare.ts'
+import type { Report } from './report/data.ts'
+import { renderHtml } from './report/html.ts'
+import { renderMarkdown } from './report/markdown.ts'
+import { renderTable } from './report/table.ts'
+import { runAll } from './run.ts'
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '11' }, json: { type: 'boolean', default: false } },
-})
-const rounds = Number(values.rounds)
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1')
-
-const keys: Keys = { client: secret(), signer: secret(), user: secret() }
-const client = clientEnd(keys)
-const note = 'n'.repeat(200)
-const request = client.request(note)
-
-const cases = subjects(keys).flatMap((subject) => casesOf(subject, request))
-const figures = measure(cases, rounds, (round) => {
-  if (process.stderr.isTTY) process.stderr.write(`\rround ${round} of ${rounds} `)
-})
-if (process.stderr.isTTY) process.stderr.write('\r')
-if (values.json) console.log(JSON.stringify({ node: process.version, rounds, figures }, null, 2))
-else console.log(renderTable(figures, 'nostr-tools'))
-
-function casesOf(subject: Subject, event: SignedEvent): readonly Case[] {
-  const { name } = subject
-  if (!client.accepts(subject.answer(event), note))
-    throw new Error(`${name} does not answer the request rightly`)
-  const sizes = [100, 1_024, 16_384].map((size) => {
-    const plaintext = 'm'.repeat(size)
-    const payload = subject.encrypt(plaintext)
-    if (subject.decrypt(payload) !== plaintext) throw new Error(`${name} does not read what it wrote`)
-    const label = size < 1_024 ? `${size} B` : `${size / 1_024} KB`
-    return [
-      { scenario: `nip44 encrypt ${label}`, subject: name, run: () => subject.encrypt(plaintext) },
-      { scenario: `nip44 decrypt ${label}`, subject: name, run: () => subject.decrypt(payload) },
-    ]
-  })
-  return [
-    { scenario: 'sign a note', subject: name, run: () => subject.sign(note) },
-    { scenario: 'verify', subject: name, run: () => subject.verify(event) },
-    { scenario: 'conversation key', subject: name, run: () => subject.agree() },
-    ...sizes.flat(),
-    { scenario: 'sign_event request', subject: name, run: () => subject.answer(event) },
-  ]
+try {
+  await main(parseOptions(process.argv.slice(2)))
+} catch (cause) {
+  if (!(cause instanceof UsageError)) throw cause
+  console.error(cause.message)
+  process.exitCode = 2
 }
 
-function secret(): Uint8Array {
-  return randomFillSync(new Uint8Array(32))
+async function main(options: Options): Promise<void> {
+  if (options.help) {
+    console.log(HELP)
+    return
+  }
+  // Before the run: a wrong file is not found out after minutes.
+  const before = options.compare === undefined ? undefined : readReport(options.compare)
+  const report = options.from === undefined ? await run(options) : readReport(options.from)
+  const comparison = before === undefined ? undefined : compareReports(before, report)
+  console.log(renderTable(report))
+  if (comparison !== undefined) console.log(`\n${renderComparison(comparison)}`)
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  if (options.html !== undefined) writeFileSync(options.html, renderHtml(report, comparison))
+  if (options.markdown !== undefined) writeFileSync(options.markdown, renderMarkdown(report))
+}
+
+async function run({ plan, nodes }: Options): Promise<Report> {
+  const progress = createProgress(process.stderr, () => performance.now())
+  try {
+    return await runAll({
+      plan,
+      onProgress: progress.tell,
+      ...(nodes !== undefined && { nodes }),
+    })
+  } finally {
+    progress.clear()
+  }
+}
+
+function readReport(file: string): Report {
+  try {
+    return parseReport(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new UsageError(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
 }

@@ -1,70 +1,123 @@
 /**
- * Times cases side by side in one process: rounds interleaved, CPU time, median with spread.
- * Never compares figures of different runs.
+ * Times cases side by side in one process: rounds interleaved, processor time beside wall time, medians with spread.
+ * Never compares figures of different runs, and never times a case before it was warm.
  */
 
+import type { Figure, Group } from './report/data.ts'
+import { scaleSpread, spreadOf } from './statistics.ts'
+import type { Stopwatch } from './stopwatch.ts'
+
 export interface Case {
+  readonly group: Group
   readonly scenario: string
   readonly subject: string
-  /** Does the work once. Its result is kept from the optimiser by the caller. */
+  /** Does the work once. */
   readonly run: () => unknown
+  /** Operations that one run stands for, if the figure is to be told for more or less than one run. Default 1. */
+  readonly share?: number
+  readonly note?: string
 }
 
-export interface Figure {
-  readonly scenario: string
-  readonly subject: string
-  /** Microseconds of CPU time for one run: median, and the middle half of the rounds around it. */
-  readonly median: number
-  readonly low: number
-  readonly high: number
+export interface MeasureOptions {
+  readonly rounds: number
+  /** Milliseconds that one case gets in one round, at least one run. */
+  readonly sliceMs: number
+  /** Milliseconds that one case runs before the first round. */
+  readonly warmUpMs: number
+  readonly stopwatch: Stopwatch
+  /** Told before each slice: what runs, and how much of all is done, from 0 to 1. */
+  readonly onProgress?: (label: string, done: number) => void
+  /** Awaited between two slices, for a page that has to stay alive. */
+  readonly breathe?: () => Promise<void>
 }
 
-/** CPU milliseconds that one case gets in one round. */
-const SLICE_MS = 40
-const WARM_UP_MS = 120
+/** Every case in turn, `rounds` times; each round starts with another subject, so that none always follows the same one. */
+export async function measure(cases: readonly Case[], options: MeasureOptions): Promise<readonly Figure[]> {
+  const { rounds, stopwatch, onProgress, breathe } = options
+  const slices = cases.length * (rounds + 1)
+  let done = 0
+  const tell = ({ scenario, subject }: Case): void => onProgress?.(`${scenario}, ${subject}`, done++ / slices)
 
-/** Runs every case in turn, `rounds` times, and reports each one's median. `onRound` is told after each round. */
-export function measure(
-  cases: readonly Case[],
-  rounds: number,
-  onRound: (round: number) => void = () => undefined,
-): readonly Figure[] {
-  const sizes = cases.map((item) => sizeOf(item))
-  const samples: number[][] = cases.map(() => [])
-  for (let round = 1; round <= rounds; round++) {
-    cases.forEach((item, index) => {
-      const times = sizes[index] ?? 1
-      samples[index]?.push(cpuMicros(item.run, times) / times)
-    })
-    onRound(round)
+  const tracks: Track[] = []
+  for (const item of cases) {
+    tell(item)
+    tracks.push({ item, times: warmUp(item, options), cpu: [], wall: [] })
+    await breathe?.()
   }
-  return cases.map(({ scenario, subject }, index) => {
-    const sorted = (samples[index] ?? []).toSorted((a, b) => a - b)
-    return { scenario, subject, median: at(sorted, 0.5), low: at(sorted, 0.25), high: at(sorted, 0.75) }
-  })
+  const scenarios = groupByScenario(tracks)
+  for (let round = 0; round < rounds; round++) {
+    for (const group of scenarios) {
+      for (let i = 0; i < group.length; i++) {
+        const track = group[(i + round) % group.length]
+        if (track === undefined) continue
+        tell(track.item)
+        const taken = take(track.item.run, track.times, stopwatch)
+        if (taken.cpu !== undefined) track.cpu.push(taken.cpu / track.times)
+        track.wall.push(taken.wall / track.times)
+        await breathe?.()
+      }
+    }
+  }
+  return tracks.map(toFigure)
 }
 
-function sizeOf(item: Case): number {
+interface Track {
+  readonly item: Case
+  readonly times: number
+  readonly cpu: number[]
+  readonly wall: number[]
+}
+
+function toFigure({ item, cpu, wall }: Track): Figure {
+  const { group, scenario, subject, share = 1, note } = item
+  const spent = cpu.length > 0 ? cpu : wall
+  return {
+    group,
+    scenario,
+    subject,
+    unit: 'us',
+    value: scaleSpread(spreadOf(spent), 1 / share),
+    wall: scaleSpread(spreadOf(wall), 1 / share),
+    samples: spent.length,
+    ...(note !== undefined && { note }),
+  }
+}
+
+function groupByScenario(tracks: readonly Track[]): readonly (readonly Track[])[] {
+  const groups = new Map<string, Track[]>()
+  for (const track of tracks) {
+    const group = groups.get(track.item.scenario)
+    if (group === undefined) groups.set(track.item.scenario, [track])
+    else group.push(track)
+  }
+  return [...groups.values()]
+}
+
+/** How many runs fill one slice. */
+function warmUp({ run }: Case, { warmUpMs, sliceMs, stopwatch }: MeasureOptions): number {
   let times = 1
   let spent = 0
-  while (spent < WARM_UP_MS * 1_000) {
-    const taken = cpuMicros(item.run, times)
-    spent += taken
-    const one = Math.max(taken / times, 0.05)
-    times = Math.max(1, Math.ceil((SLICE_MS * 1_000) / one))
+  while (spent < warmUpMs * 1_000) {
+    const { cpu, wall } = take(run, times, stopwatch)
+    const taken = cpu ?? wall
+    // A coarse clock may say that nothing was spent.
+    spent += Math.max(taken, times * 0.05)
+    times = Math.max(1, Math.ceil((sliceMs * 1_000) / Math.max(taken / times, 0.05)))
   }
   return times
 }
 
 let sink: unknown
-function cpuMicros(run: () => unknown, times: number): number {
-  const before = process.cpuUsage()
+function take(
+  run: () => unknown,
+  times: number,
+  stopwatch: Stopwatch,
+): { readonly cpu: number | undefined; readonly wall: number } {
+  const wallBefore = stopwatch.wall()
+  const cpuBefore = stopwatch.cpu()
   for (let i = 0; i < times; i++) sink = run()
-  const { user, system } = process.cpuUsage(before)
-  if (sink === cpuMicros) throw new Error('unreachable: keeps the results alive')
-  return user + system
-}
-
-function at(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  const cpuAfter = stopwatch.cpu()
+  const wall = stopwatch.wall() - wallBefore
+  if (sink === take) throw new Error('unreachable: keeps the results from the optimiser')
+  return { cpu: cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore, wall }
 }

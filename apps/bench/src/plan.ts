@@ -1,0 +1,90 @@
+/**
+ * How much of everything a run does: quick, complete, or the least that still runs every case (for tests).
+ * Never decides what is measured against what: that is in the scenarios.
+ */
+
+import type { LoadPlan } from './load/loads.ts'
+import type { Group } from './report/data.ts'
+import { SIZES } from './scenario/messages.ts'
+
+export interface Plan {
+  readonly mode: 'quick' | 'full' | 'smoke'
+  readonly rounds: number
+  readonly sliceMs: number
+  readonly warmUpMs: number
+  /** Bytes of NIP-44 plaintexts. */
+  readonly sizes: readonly number[]
+  readonly wraps: number
+  readonly startUpRounds: number
+  /** Conversations in the cache when its memory is taken. */
+  readonly conversations: number
+  /** Whether the cache is filled on every backend, or on the fastest alone. */
+  readonly memoryOnAll: boolean
+  readonly otherNodeRounds: number
+  readonly load: LoadPlan
+  /** Whether every backend of ours serves as a bunker, or the fastest and `tiny` alone. */
+  readonly bunkersOnAll: boolean
+  /** What to leave out altogether. */
+  readonly groups: readonly Group[] | 'all'
+}
+
+/** At most three minutes on two cores. */
+export const QUICK: Plan = {
+  mode: 'quick',
+  rounds: 7,
+  sliceMs: 15,
+  warmUpMs: 80,
+  sizes: SIZES,
+  wraps: 20,
+  startUpRounds: 3,
+  conversations: 20_000,
+  memoryOnAll: false,
+  otherNodeRounds: 5,
+  load: { rounds: 1, windows: [1, 16, 64, 256], windowMs: 1_200, shares: [0.5], openMs: 2_000, clients: 16 },
+  bunkersOnAll: false,
+  groups: 'all',
+}
+
+export const FULL: Plan = {
+  mode: 'full',
+  rounds: 15,
+  sliceMs: 40,
+  warmUpMs: 300,
+  sizes: SIZES,
+  wraps: 1_000,
+  startUpRounds: 9,
+  conversations: 100_000,
+  memoryOnAll: true,
+  otherNodeRounds: 15,
+  load: {
+    rounds: 5,
+    windows: [1, 16, 64, 256],
+    windowMs: 3_000,
+    shares: [0.25, 0.5, 0.75],
+    openMs: 4_000,
+    clients: 16,
+  },
+  bunkersOnAll: true,
+  groups: 'all',
+}
+
+/** Every case once. Its figures mean nothing. */
+export const SMOKE: Plan = {
+  mode: 'smoke',
+  rounds: 1,
+  sliceMs: 0.01,
+  warmUpMs: 0.01,
+  sizes: [100, 1_024],
+  wraps: 2,
+  startUpRounds: 1,
+  conversations: 300,
+  memoryOnAll: false,
+  otherNodeRounds: 1,
+  load: { rounds: 1, windows: [1, 4], windowMs: 50, shares: [0.5], openMs: 100, clients: 2 },
+  bunkersOnAll: false,
+  groups: 'all',
+}
+
+export function wants({ groups }: Plan, group: Group): boolean {
+  return groups === 'all' || groups.includes(group)
+}

@@ -1,0 +1,5 @@
+/** Node by itself: what the others are measured against. */
+
+import { takeFirstSteps } from './first-steps.ts'
+
+await takeFirstSteps(async () => undefined)
