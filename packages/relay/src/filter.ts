@@ -70,17 +70,36 @@ export function parseFilter(value: unknown, bounds: FilterBounds): Result<RelayF
   return ok({ ids, authors, kinds, tags, since, until, limit, values })
 }
 
-/** Whether every condition of the filter holds. `limit` is not one. */
-export function matchesFilter(filter: RelayFilter, event: SignedEvent): boolean {
+/** The values of an event's one-letter tags, by name: looked up once for all filters that an event meets. */
+export type TagValues = ReadonlyMap<string, ReadonlySet<string>>
+
+export function tagValues({ tags }: SignedEvent): TagValues {
+  const values = new Map<string, Set<string>>()
+  for (const [name = '', value] of tags) {
+    if (name.length !== 1 || value === undefined) continue
+    const known = values.get(name)
+    if (known === undefined) values.set(name, new Set([value]))
+    else known.add(value)
+  }
+  return values
+}
+
+/** Whether every condition of the filter holds. `limit` is not one. `tagged` are the event's {@link tagValues}. */
+export function matchesFilter(filter: RelayFilter, event: SignedEvent, tagged: TagValues): boolean {
   if (filter.kinds !== undefined && !filter.kinds.has(event.kind)) return false
   if (filter.since !== undefined && event.created_at < filter.since) return false
   if (filter.until !== undefined && event.created_at > filter.until) return false
   if (filter.authors !== undefined && !filter.authors.has(event.pubkey)) return false
   if (filter.ids !== undefined && !filter.ids.has(event.id)) return false
   for (const [name, wanted] of filter.tags) {
-    if (!event.tags.some((tag) => tag[0] === name && tag[1] !== undefined && wanted.has(tag[1]))) return false
+    if (!sharesValue(tagged.get(name), wanted)) return false
   }
   return true
+}
+
+function sharesValue(values: ReadonlySet<string> | undefined, wanted: ReadonlySet<string>): boolean {
+  for (const value of values ?? []) if (wanted.has(value)) return true
+  return false
 }
 
 function isCount(value: unknown): value is number {

@@ -17,7 +17,7 @@ import {
   type Result,
   type SignedEvent,
 } from '@nip46/core'
-import { matchesFilter, type RelayFilter } from './filter.ts'
+import { matchesFilter, type RelayFilter, tagValues } from './filter.ts'
 import { AUTH_WINDOW_SECONDS, type RelayLimits } from './limits.ts'
 import { createRecentIds, type RecentIds } from './recent-ids.ts'
 import type { Retention } from './retention.ts'
@@ -120,9 +120,10 @@ export function checkAuth(hub: Hub, value: unknown, challenge: string): Result<S
  * An event that reached nobody is not remembered, so that sending it again is not in vain.
  */
 export function spreadEvent(hub: Hub, event: SignedEvent): Result<void, Refusal> {
+  const tagged = tagValues(event)
   const listeners = hub.subscriptions
     .candidates(event)
-    .filter(({ filters }) => filters.some((filter) => matchesFilter(filter, event)))
+    .filter(({ filters }) => filters.some((filter) => matchesFilter(filter, event, tagged)))
   if (hub.mute && listeners.length === 0 && hub.retention === undefined) {
     return refuse('event-mute', 'mute: no one was listening for this event, it was ignored')
   }

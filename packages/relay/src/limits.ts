@@ -29,7 +29,10 @@ export interface RelayLimits {
   readonly bufferedChunks: number
   /** Bytes that wait for one slow reader; beyond, it is dropped. At least `frameBytes`. */
   readonly outgoingBytes: number
-  /** Messages and pings of one connection, sustained. One token for each {@link BYTES_PER_TOKEN} begun. */
+  /**
+   * Messages and pings of one connection, sustained. One token for each {@link BYTES_PER_TOKEN} begun, and one for each
+   * {@link STORED_CHECKS_PER_TOKEN} of a REQ.
+   */
   readonly messagesPerSecond: number
   /** Messages of one connection at once. */
   readonly messageBurst: number
@@ -59,6 +62,8 @@ export interface RelayLimits {
 
 /** Bytes of a message that one token of the rate pays for. */
 export const BYTES_PER_TOKEN = 16_384
+/** Conditions of a REQ, times stored events to hold them against, that one more token pays for. */
+export const STORED_CHECKS_PER_TOKEN = 10_000
 /** An AUTH event further from now than this is refused, in seconds (NIP-42: about 10 minutes). */
 export const AUTH_WINDOW_SECONDS = 600
 

@@ -4,7 +4,7 @@
  */
 
 import { encodeEvent, type Millis, type SignedEvent, UsageError } from '@nip46/core'
-import { matchesFilter, type RelayFilter } from './filter.ts'
+import { matchesFilter, type RelayFilter, type TagValues, tagValues } from './filter.ts'
 
 export interface RetentionOptions {
   /** How long an event is kept after its arrival. */
@@ -34,6 +34,7 @@ export interface Retention {
 interface Entry extends StoredEvent {
   readonly arrived: Millis
   readonly bytes: number
+  readonly tagged: TagValues
 }
 
 export function createRetention(options: RetentionOptions): Retention {
@@ -63,11 +64,11 @@ export function createRetention(options: RetentionOptions): Retention {
   return {
     keep(event, now) {
       const json = encodeEvent(event)
-      const entry: Entry = { event, json, arrived: now, bytes: Buffer.byteLength(json) }
+      const bytes = Buffer.byteLength(json)
       // One event must not push out all others for nothing.
-      if (entry.bytes > mostBytes) return
-      entries.add(entry)
-      total += entry.bytes
+      if (bytes > mostBytes) return
+      entries.add({ event, json, arrived: now, bytes, tagged: tagValues(event) })
+      total += bytes
       prune(now)
     },
     find(filters, now) {
@@ -78,7 +79,7 @@ export function createRetention(options: RetentionOptions): Retention {
         let left = filter.limit ?? entries.size
         for (const entry of newestFirst) {
           if (left === 0) break
-          if (!matchesFilter(filter, entry.event)) continue
+          if (!matchesFilter(filter, entry.event, entry.tagged)) continue
           found.add(entry)
           left -= 1
         }

@@ -15,7 +15,7 @@ import {
   type Refusal,
   spreadEvent,
 } from './hub.ts'
-import { BYTES_PER_TOKEN } from './limits.ts'
+import { BYTES_PER_TOKEN, STORED_CHECKS_PER_TOKEN } from './limits.ts'
 import { countDrop, type DropCode } from './stats.ts'
 import { createTokenBucket } from './token-bucket.ts'
 
@@ -137,7 +137,11 @@ export function createSession(hub: Hub, link: SessionLink): Session {
 
   /** Newest first, as far as half of the room this reader has left: a catch-up must not look like a slow reader. */
   const sendStored = (id: string, filters: readonly RelayFilter[]): void => {
-    const stored = hub.retention?.find(filters, clock.now()) ?? []
+    const { retention } = hub
+    if (retention === undefined) return
+    const checks = retention.size * filters.reduce((sum, { tags }) => sum + 1 + tags.size, 0)
+    rate.charge(Math.floor(checks / STORED_CHECKS_PER_TOKEN))
+    const stored = retention.find(filters, clock.now())
     let room = (limits.outgoingBytes - link.waiting()) / 2
     for (const { json } of stored) {
       const frame = eventFrame(id, json)

@@ -140,6 +140,28 @@ describe('subscriptions', () => {
     expect((await client.subscribe('a', {}, {}, {}, {}))[2]).toBe('error: more than 3 filters')
   })
 
+  test('a REQ pays for what it is held against: so many conditions are free, and more cost tokens', async () => {
+    const clock = handClock()
+    const { url, relay } = await start({ clock, limits: { messageBurst: 200 }, retention: { seconds: 60 } })
+    const letters = [...'abcdfghijklmnoqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ']
+    const tags = letters.map((letter) => [letter, 'v'])
+    const publisher = await connect(url)
+    for (let i = 0; i < 100; i += 1) await publisher.publish(sign(alice, { content: `${i}`, tags }))
+    expect(relay.stats().stored).toBe(100)
+
+    const wide = { ...Object.fromEntries(letters.map((letter) => [`#${letter}`, ['v']])), limit: 0 }
+    const greedy = await connect(url)
+    const filters = Array.from({ length: 16 }, () => wide)
+    // 100 events, 16 filters, 51 conditions each: 8 tokens more than the one of the message.
+    for (let i = 0; i < 22; i += 1) expect((await greedy.subscribe('a', ...filters))[0]).toBe('EOSE')
+    expect((await greedy.subscribe('a', ...filters))[0]).toBe('EOSE')
+    expect((await greedy.subscribe('a', ...filters))[2]).toMatch(/^rate-limited:/)
+
+    const modest = await connect(url)
+    for (let i = 0; i < 100; i += 1)
+      expect((await modest.subscribe('a', { '#p': [bob.pubkey], limit: 0 }))[0]).toBe('EOSE')
+  })
+
   test('so many values in all filters of a connection, and one more is refused; closing gives them back', async () => {
     const { url, relay } = await start({ limits: { filterValues: 10 } })
     const client = await connect(url)
