@@ -10,11 +10,14 @@ const SHOWN_CHARS = 400
 
 /** Several lines, without a final newline. */
 export function describeQuestion(question: Question): string {
-  if (question.type === 'operation') return describeOperation(question.operation)
+  const key = `  app key: ${encodeNpub(question.clientPubkey)}`
+  if (question.type === 'operation') return `${describeOperation(question.operation)}\n${key}`
   const { metadata, requested, relays, legacyEncryption } = question
   const name =
-    metadata?.name === undefined ? 'A client without a name' : `"${metadata.name}" (unverified name)`
-  const lines = [`${name} wants to connect.`]
+    metadata?.name === undefined
+      ? 'A client without a name'
+      : `"${metadata.name.replaceAll('"', "'")}" (unverified name)`
+  const lines = [`${name} wants to connect.`, key]
   if (metadata?.url !== undefined) lines.push(`  says it is from: ${metadata.url} (unverified)`)
   lines.push(
     `  asks for:        ${requested.length === 0 ? 'nothing in particular' : encodePermissions(requested)}`,
