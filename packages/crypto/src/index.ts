@@ -1,6 +1,6 @@
 /**
  * @nip46/crypto: keys as handles, BIP-340, NIP-44, NIP-04 and event ids over a curve backend of your choice.
- * This entry loads no backend; those are `@nip46/crypto/tiny` and `@nip46/crypto/noble`.
+ * This entry loads no backend; those are `@nip46/crypto/tiny`, `/noble`, `/ox` and `/native`, and `/auto` chooses one.
  */
 
 export type { CurveBackend, CurveCaps, KeySlot, PeerSlot } from './backend.ts'

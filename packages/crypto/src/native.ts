@@ -23,7 +23,7 @@ export interface NativeOptions {
 export type NativeCryptoOptions = Omit<CryptoOptions, 'random'> & NativeOptions
 
 /**
- * A `Crypto` on libsecp256k1 itself, five to ten times as fast as tiny-secp256k1. Needs the package `koffi` and the
+ * A `Crypto` on libsecp256k1 itself, four to ten times as fast as tiny-secp256k1. Needs the package `koffi` and the
  * system's library (on Debian 12: `apt-get install libsecp256k1-1`); throws `UsageError` that says which is missing.
  *
  * ```ts

@@ -22,7 +22,7 @@ export const OX_CAPS: CurveCaps = {
 export type OxCryptoOptions = Omit<CryptoOptions, 'random'> & { readonly random?: RandomBytes }
 
 /**
- * A `Crypto` on ox: three to four times as fast as tiny-secp256k1, with a constant-time ECDH, and 45 KB gzipped.
+ * A `Crypto` on ox: two to five times as fast as tiny-secp256k1, with a constant-time ECDH, and 45 KB gzipped.
  * Needs the package `ox` beside this one; rejects with `UsageError` if it is not there.
  *
  * ```ts

@@ -22,7 +22,7 @@ export const TINY_CAPS: CurveCaps = {
 export type TinyCryptoOptions = Omit<CryptoOptions, 'random'> & { readonly random?: RandomBytes }
 
 /**
- * A `Crypto` on tiny-secp256k1: about ten times as fast as noble at signatures, and 1.2 MB to load.
+ * A `Crypto` on tiny-secp256k1: five to twenty times as fast as noble, and 1.2 MB to load.
  *
  * ```ts
  * const crypto = tinyCrypto()
