@@ -38,7 +38,7 @@ process.on('SIGUSR1', () => undefined)
 try {
   await run(process.argv.slice(2))
 } catch (cause) {
-  console.error(`nip46-bunker: ${cause instanceof Error ? cause.message : 'unknown trouble'}`)
+  console.error(`nip46-bunker: ${wordsOf(cause)}`)
   process.exitCode = 1
 }
 
@@ -95,9 +95,19 @@ async function run(args: readonly string[]): Promise<void> {
       )
       return
     }
+    case 'key':
+      throw new Error('say what to do with keys: key new --out me.ncryptsec')
     default:
       throw new Error(`there is no command "${command}": try nip46-bunker help`)
   }
+}
+
+function wordsOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'unknown trouble'
+  const { code, path, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT' && path !== undefined) return `there is no file or folder ${path}`
+  if (code === 'EADDRINUSE') return 'another program has this port: give --serve another one, or 0 for any'
+  return message
 }
 
 function readPort(text: string): number {

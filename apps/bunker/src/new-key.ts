@@ -3,6 +3,7 @@
  * Never overwrites a file and never writes a key in the clear.
  */
 
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { password as askHidden, isCancel } from '@clack/prompts'
 import { encodeNpub } from '@nip46/core'
@@ -18,6 +19,7 @@ export async function makeKey(options: {
   readonly passwordFile?: string
   readonly interactive: boolean
 }): Promise<string> {
+  if (existsSync(options.out)) throw new Error(`${options.out} is there already: choose another name`)
   const word = await choosePassword(options.passwordFile, options.interactive)
   const secret = generateSecretKey(hostRandom)
   try {

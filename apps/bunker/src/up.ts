@@ -38,6 +38,9 @@ export interface Terminal {
 /** Resolves when it has stopped. Rejects with an Error that says what to do if it cannot start. */
 export async function runUp(options: UpOptions, terminal: Terminal): Promise<void> {
   const { print, interactive } = terminal
+  if (options.relays.length === 0 && options.serve === undefined)
+    throw new Error('give at least one relay: --relay wss://relay.example.com, or --serve 7777')
+  const elsewhere = options.relays.map(readRelay)
   const rules = options.rulesFile === undefined ? parseRules('{}') : await readRules(options.rulesFile)
   // A fault between key and signature would leak the key: for a key that people keep, each signature is verified.
   const crypto = tinyCrypto({ verifyAfterSign: true })
@@ -50,9 +53,7 @@ export async function runUp(options: UpOptions, terminal: Terminal): Promise<voi
   secret.fill(0)
 
   const served = await serveRelay(options.serve, crypto)
-  const relays = [...options.relays, ...(served === undefined ? [] : [served.url])].map(readRelay)
-  if (relays.length === 0)
-    throw new Error('give at least one relay: --relay wss://relay.example.com, or --serve 7777')
+  const relays = [...elsewhere, ...(served === undefined ? [] : [readRelay(served.url)])]
   const pool = createRelayPool()
   const signer = createRemoteSigner({
     crypto,

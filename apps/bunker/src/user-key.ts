@@ -26,8 +26,8 @@ export async function loadUserKey(options: {
   const { keyFile, passwordFile, interactive } = options
   if (keyFile !== undefined) return loadKeyFile(keyFile, passwordFile, interactive)
   if (!interactive) throw new Error('no terminal to ask for the key at: give --key-file and --password-file')
-  const typed = await hidden('Your secret key (nsec1…, ncryptsec1… or 64 hex characters)')
-  if (typed.startsWith('ncryptsec1')) return unlock(typed, () => hidden('Its password'))
+  const typed = (await hidden('Your secret key (nsec1…, ncryptsec1… or 64 hex characters)')).trim()
+  if (typed.startsWith('ncryptsec1')) return unlock(typed, 'Its password')
   const secret =
     decodeNsec(typed) ?? (/^[0-9a-fA-F]{64}$/.test(typed) ? hexToBytes(typed.toLowerCase()) : undefined)
   if (secret === undefined) throw new Error('that is no nsec1…, ncryptsec1… or 64 hex characters')
@@ -49,13 +49,14 @@ async function loadKeyFile(
     return opened.value
   }
   if (!interactive) throw new Error('no terminal to ask for the password at: give --password-file')
-  return unlock(text, () => hidden(`Password of ${path}`))
+  return unlock(text, `Password of ${path}`)
 }
 
-async function unlock(text: string, ask: () => Promise<string>): Promise<Uint8Array> {
+async function unlock(text: string, message: string): Promise<Uint8Array> {
   let problem: NcryptsecProblem = 'ncryptsec/password'
   for (let tries = 0; tries < PASSWORD_TRIES; tries++) {
-    const opened = await decryptNcryptsec(text, await ask())
+    const again = tries === 0 ? '' : ` (${WORDS[problem]}: once more)`
+    const opened = await decryptNcryptsec(text, await hidden(message + again))
     if (opened.ok) return opened.value
     problem = opened.error
     if (problem !== 'ncryptsec/password') break
@@ -69,8 +70,9 @@ export async function requirePrivate(path: string): Promise<void> {
   if ((mode & 0o077) !== 0) throw new Error(`others may read ${path}: run chmod 600 ${path}`)
 }
 
+/** What was typed, to the letter: spaces are part of a password. */
 async function hidden(message: string): Promise<string> {
   const typed = await askHidden({ message })
   if (isCancel(typed)) throw new Error('cancelled')
-  return typed.trim()
+  return typed
 }

@@ -173,5 +173,21 @@ test('an existing key file is never overwritten', async () => {
   await writeFile(join(folder, 'mine'), 'precious')
   const { code, text } = await start('key', 'new', '--out', 'mine', '--password-file', 'password').ended
   expect(code).toBe(1)
-  expect(text).toContain('EEXIST')
+  expect(text).toBe('nip46-bunker: mine is there already: choose another name')
+}, 20_000)
+
+test('a file that is not there, a command that is half said, no relay: one line that says what is missing', async () => {
+  const runs = [
+    start('up', '--serve', '0', '--key-file', 'nowhere'),
+    start('key'),
+    start('up', '--key-file', 'nowhere'),
+  ]
+  expect(await Promise.all(runs.map(({ ended }) => ended))).toEqual([
+    { code: 1, text: 'nip46-bunker: there is no file or folder nowhere' },
+    { code: 1, text: 'nip46-bunker: say what to do with keys: key new --out me.ncryptsec' },
+    {
+      code: 1,
+      text: 'nip46-bunker: give at least one relay: --relay wss://relay.example.com, or --serve 7777',
+    },
+  ])
 }, 20_000)
