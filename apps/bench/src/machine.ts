@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs'
 import { createRequire, findPackageJSON } from 'node:module'
-import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
+import { arch, cpus, loadavg, platform, release } from 'node:os'
 import type { Machine } from './report/data.ts'
 
 export function describeMachine(loadBefore: number): Machine {
@@ -13,11 +13,9 @@ export function describeMachine(loadBefore: number): Machine {
   return {
     cpu: first?.model.trim() ?? 'unknown',
     cores: rest.length + 1,
-    memoryMB: Math.round(totalmem() / 1_048_576),
     platform: `${platform()} ${release()} ${arch()}`,
-    node: process.version,
-    loadBefore,
-    loadAfter: currentLoad(),
+    node: `Node ${process.version}`,
+    loads: { before: loadBefore, after: currentLoad() },
   }
 }
 

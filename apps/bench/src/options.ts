@@ -19,7 +19,7 @@ export interface Options {
   readonly nodes: readonly string[] | undefined
 }
 
-export const HELP = `Usage: bench [options]
+export const HELP: string = `Usage: bench [options]
 
   --full            the complete run; without it a quick one of at most three minutes
   --only GROUP,...  some groups of scenarios: ${GROUPS.map(({ name }) => name).join(', ')}

@@ -62,11 +62,9 @@ export function sampleReport(more: Partial<Report> = {}): Report {
     machine: {
       cpu: 'A <fast> processor',
       cores: 2,
-      memoryMB: 4_096,
       platform: 'linux 6.1 x64',
-      node: 'v24.21.0',
-      loadBefore: 0.1,
-      loadAfter: 1.2,
+      node: 'Node v24.21.0',
+      loads: { before: 0.1, after: 1.2 },
     },
     versions: { 'nostr-tools': '2.25.2' },
     remarks: ['said & done'],

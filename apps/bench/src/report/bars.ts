@@ -69,7 +69,7 @@ function boundBar(report: Found): Bar {
 /** Round trip: encrypt and decrypt. */
 function messageBar(report: Found, major: number, least: number): Bar {
   const figure = `NIP-44 round trip at 1 KB / nostr-tools, on Node ${major}`
-  const here = report.machine.node.startsWith(`v${major}.`)
+  const here = report.machine.node.startsWith(`Node v${major}.`)
   const isMeant = ({ scenario }: Figure): boolean =>
     here ? /^nip44 (en|de)crypt 1 KB$/.test(scenario) : scenario.includes(` 1 KB, Node ${major}.`)
   const figures = report.figures.filter(isMeant)

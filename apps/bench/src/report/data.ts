@@ -79,12 +79,11 @@ export interface Load {
 export interface Machine {
   readonly cpu: string
   readonly cores: number
-  readonly memoryMB: number
   readonly platform: string
+  /** The host that ran it all: a version of Node, or a browser. */
   readonly node: string
-  /** One-minute load average when the run began and when it ended. */
-  readonly loadBefore: number
-  readonly loadAfter: number
+  /** One-minute load average when the run began and when it ended; null where the host does not say. */
+  readonly loads: { readonly before: number; readonly after: number } | null
 }
 
 /** One line of the table of what the project has to show. */

@@ -18,11 +18,11 @@ export interface Axis {
 }
 
 const WIDTH = 340
-const HEIGHT = 230
-const LEFT = 46
-const RIGHT = 8
+const HEIGHT = 236
+const LEFT = 58
+const RIGHT = 18
 const TOP = 10
-const BOTTOM = 38
+const BOTTOM = 42
 /** Colours of series, as classes; a further series repeats them. */
 const COLOURS = 6
 
@@ -46,7 +46,7 @@ export function lineChart(
   )
   const foot = xAxis.ticks.map(
     ({ at, label }) =>
-      `<path class="grid" d="M${px(scaleX(at))} ${TOP}V${HEIGHT - BOTTOM}"/><text class="tick" x="${px(scaleX(at))}" y="${HEIGHT - BOTTOM + 14}" text-anchor="middle">${escapeText(label)}</text>`,
+      `<path class="grid" d="M${px(scaleX(at))} ${TOP}V${HEIGHT - BOTTOM}"/><text class="tick" x="${px(scaleX(at))}" y="${HEIGHT - BOTTOM + 19}" text-anchor="middle">${escapeText(label)}</text>`,
   )
   const lines = series.map(({ dashed, points }, i) => {
     const path = points

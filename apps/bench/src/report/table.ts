@@ -35,13 +35,14 @@ export function headLines({
   versions,
   remarks,
 }: Report): readonly string[] {
-  const { cpu, cores, platform, node, loadBefore, loadAfter } = machine
+  const { cpu, cores, platform, node, loads } = machine
+  const busy =
+    loads === null ? '' : `; load average ${loads.before.toFixed(1)} before, ${loads.after.toFixed(1)} after`
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [
     `${mode} run of ${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${seconds} s, ${rounds} interleaved rounds`,
-    `${cpu}, ${cores} cores, ${platform}, Node ${node}; load average ${loadBefore.toFixed(1)} before, ${loadAfter.toFixed(1)} after`,
-    Object.entries(versions)
-      .map(([name, version]) => `${name} ${version}`)
-      .join(', '),
+    `${cpu}, ${cores} cores, ${platform}, ${node}${busy}`,
+    ...(names.length === 0 ? [] : [names.join(', ')]),
     ...remarks,
     'Medians of CPU time with the middle half of the rounds; then wall time; then how many times as good as nostr-tools.',
   ]

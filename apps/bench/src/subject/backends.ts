@@ -48,7 +48,7 @@ export async function loadBackends(
 export async function describeAuto(): Promise<string> {
   try {
     const entry = '@nip46/crypto/auto'
-    const { autoCrypto } = (await import(entry)) as { autoCrypto(): Promise<AutoChoice> }
+    const { autoCrypto } = (await import(/* @vite-ignore */ entry)) as { autoCrypto(): Promise<AutoChoice> }
     const { chosen, reasons } = await autoCrypto()
     const accounts = Object.entries(reasons).map(([name, reason]) => `${name}: ${reason}`)
     return `auto takes ${chosen} (${accounts.join('; ')})`
@@ -73,7 +73,7 @@ export async function loadBackend(name: string): Promise<Backend> {
 function importBackend(name: string): Promise<unknown> {
   // Not a literal: a backend may be missing altogether.
   const entry = `@nip46/crypto/${name}`
-  return import(entry)
+  return import(/* @vite-ignore */ entry)
 }
 
 type CreateCrypto = (options: BackendOptions) => Crypto | Promise<Crypto>

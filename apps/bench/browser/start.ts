@@ -1,0 +1,6 @@
+/** The page's entry. */
+
+import { mountPage } from './page.ts'
+
+const host = document.getElementById('bench')
+if (host !== null) mountPage(host)
