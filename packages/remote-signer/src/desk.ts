@@ -100,7 +100,7 @@ export function createDesk(host: DeskHost): Desk {
       const entry: OpenQuestion = { abort: new AbortController() }
       lane.questions.set(id, entry)
       const answer = (verdict: Verdict): void => {
-        if (closed || lane.questions.get(id) !== entry) return
+        if (closed) return
         enqueue(lane, { type: 'decide', input: { type: 'decide', id, verdict }, question: entry })
       }
       if (open.size >= QUESTIONS) {
@@ -111,8 +111,7 @@ export function createDesk(host: DeskHost): Desk {
       reporter.tell({ type: 'question', question })
       const challenge = (url: string): void => {
         const input = { type: 'challenge', id, url: authUrl(url) } as const
-        if (!closed && lane.questions.get(id) === entry)
-          enqueue(lane, { type: 'challenge', input, question: entry })
+        if (!closed) enqueue(lane, { type: 'challenge', input, question: entry })
       }
       void decide(question, entry.abort, challenge).then(answer)
     },

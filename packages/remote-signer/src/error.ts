@@ -15,6 +15,8 @@ import type { UriProblem } from '@nip46/core'
  * - `offer/unknown`: no such token
  * - `store/failed`: it could not be written; nothing was done (`cause` says more)
  * - `store/corrupt`: it holds something that this version cannot have written
+ * - `shard/down`: the worker that would do it died, or is being started again; nothing is known to be done
+ * - `shard/busy`, `shard/timeout`: it has too many calls to answer, or did not answer this one
  */
 export type RemoteSignerErrorCode =
   | UriProblem
@@ -28,6 +30,9 @@ export type RemoteSignerErrorCode =
   | 'offer/unknown'
   | 'store/failed'
   | 'store/corrupt'
+  | 'shard/down'
+  | 'shard/busy'
+  | 'shard/timeout'
 
 export class RemoteSignerError extends Error {
   override readonly name = 'RemoteSignerError'

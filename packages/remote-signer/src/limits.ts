@@ -100,6 +100,30 @@ export const CLOCK_STEP_MS = 5_000
 /** Longest timer that is asked for, in milliseconds: hosts run longer ones at once. */
 export const TIMER_MS = 86_400_000
 
+// -- shards ------------------------------------------------------------------------------------
+/** Workers of one sharded signer. */
+export const SHARDS = 256
+/** Events handed to a worker that it has not taken yet; the next one is dropped, as if the relay had lost it. */
+export const SHARD_EVENTS = 4_000
+/** Answers of a worker that the main thread publishes at a time; the next one is refused, and tried again by its engine. */
+export const SHARD_PUBLISHES = 10_000
+/** Calls of one worker that are under way; the next one is refused. */
+export const SHARD_CALLS = 1_000
+/** A call of a worker is given up after this long, in milliseconds: longer than any decision lasts by default. */
+export const SHARD_CALL_MS = 330_000
+/** A worker that did not start within this time is ended, in milliseconds. */
+export const SHARD_START_MS = 30_000
+/** Pauses before a worker that died is started again, in milliseconds; the last one repeats. */
+export const SHARD_PAUSES_MS: readonly number[] = [100, 400, 1_600, 5_000]
+/** A worker that lived this long, in milliseconds, is started again after the first pause. */
+export const SHARD_STABLE_MS = 60_000
+/** How long `close()` waits for workers to finish, in milliseconds; then they are ended. */
+export const SHARD_CLOSE_MS = 3_000
+/** How long a worker may take to sign an AUTH event, in milliseconds. */
+export const SHARD_AUTH_MS = 2_000
+/** A subscription asks its worker for an AUTH event at most once in this time, in milliseconds. */
+export const SHARD_AUTH_EVERY_MS = 1_000
+
 // -- the memory store --------------------------------------------------------------------------
 /** Executed event ids that the memory store keeps; the oldest goes. */
 export const MEMORY_CLAIMS = 250_000
