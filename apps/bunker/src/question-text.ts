@@ -8,6 +8,23 @@ import { cleanText, encodeNpub, encodePermissions, type Operation, type Question
 /** Characters of a content that are shown. */
 const SHOWN_CHARS = 400
 
+/** The kinds that apps ask for most and those that carry authority, in words. */
+const KIND_WORDS: Readonly<Record<number, string>> = {
+  0: 'your profile, as a whole',
+  1: 'a note',
+  3: 'the list of those you follow, as a whole',
+  4: 'a direct message of the old form',
+  5: 'a deletion of events of yours',
+  6: 'a repost',
+  7: 'a reaction',
+  62: 'a request to erase all you published',
+  10002: 'the list of your relays, as a whole',
+  22242: 'a login to a relay',
+  24242: 'a login to a media server',
+  27235: 'a login to a web server',
+  30023: 'an article',
+}
+
 /** Several lines, without a final newline. */
 export function describeQuestion(question: Question): string {
   const key = `  app key: ${encodeNpub(question.clientPubkey)}`
@@ -32,8 +49,9 @@ export function describeOperation(operation: Operation): string {
     case 'sign_event': {
       const { kind, content, tags, created_at } = operation.template
       const time = new Date(created_at * 1_000).toISOString()
+      const words = KIND_WORDS[kind]
       return [
-        `Sign an event of kind ${kind}, dated ${time}`,
+        `Sign an event of kind ${kind}${words === undefined ? '' : ` (${words})`}, dated ${time}`,
         `  content: ${shown(content)}`,
         `  tags:    ${tags.length === 0 ? 'none' : shown(JSON.stringify(tags))}`,
       ].join('\n')

@@ -143,3 +143,10 @@ test('a question says which app asks, and a name cannot write past its quotes', 
   expect(text).toMatch(/^"[^"]*" \(unverified name\) wants to connect\./)
   expect(text).toContain(`app key: ${npub}`)
 })
+
+test('a question says in words what a kind is, if it is a usual one', () => {
+  expect(describeQuestion(signing(27_235))).toMatch(
+    /^Sign an event of kind 27235 \(a login to a web server\), dated /,
+  )
+  expect(describeQuestion(signing(31_337))).toMatch(/^Sign an event of kind 31337, dated /)
+})
