@@ -6,5 +6,7 @@ export default defineProject({
   test: {
     name: 'crypto',
     include: ['test/**/*.test.ts'],
+    // Several of these do work in bulk; on a busy machine the default of 5 s is not enough for them.
+    testTimeout: 60_000,
   },
 })
