@@ -27,7 +27,8 @@ const KIND_WORDS: Readonly<Record<number, string>> = {
 
 /** Several lines, without a final newline. */
 export function describeQuestion(question: Question): string {
-  const key = `  app key: ${encodeNpub(question.clientPubkey)}`
+  // In hex, as the lines of `up` and the rules file have it.
+  const key = `  app key: ${question.clientPubkey}`
   if (question.type === 'operation') return `${describeOperation(question.operation)}\n${key}`
   const { metadata, requested, relays, legacyEncryption } = question
   const name =
