@@ -6,6 +6,9 @@ export default defineProject({
   test: {
     name: 'core',
     include: ['test/**/*.test.ts'],
+    // Machines that run checks are shared and slow at times: a time-out here means a hang.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     setupFiles: ['./test/poison.ts'],
   },
 })

@@ -6,5 +6,8 @@ export default defineProject({
   test: {
     name: 'transport-websocket',
     include: ['test/**/*.test.ts'],
+    // Machines that run checks are shared and slow at times: a time-out here means a hang.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
   },
 })

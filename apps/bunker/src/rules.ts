@@ -9,7 +9,7 @@ import { covers, encodePermissions, isCriticalKind, isHex64, parsePermissions } 
 /** One line of the rules file. All given fields must fit; the first rule that fits decides. */
 export interface Rule {
   readonly decision: 'allow' | 'deny' | 'ask'
-  /** Perms as NIP-46 writes them (`sign_event:1,nip44_encrypt`), or `connect`. Absent: everything but connect. */
+  /** Perms as NIP-46 writes them (`sign_event:1,nip44_encrypt`), or `connect`. Needed to allow; else absent is everything but connect. */
   readonly perms?: string
   /** Client pubkeys, 64 hex characters. Absent: every client. */
   readonly clients?: readonly string[]
@@ -53,6 +53,12 @@ function parseRule(value: unknown, place: string): ParsedRule {
   }
   if (clients !== undefined && !(Array.isArray(clients) && clients.every(isHex64))) {
     throw new Error(`${place}: "clients" must be a list of pubkeys, 64 lowercase hex characters each`)
+  }
+  // One word would allow everything, the keys of conversations too: what is allowed is named.
+  if (decision === 'allow' && perms === undefined) {
+    throw new Error(
+      `${place}: say what is allowed: "perms" such as "sign_event:1,nip44_encrypt", or "connect"`,
+    )
   }
   const connect = perms === 'connect'
   return {

@@ -49,6 +49,13 @@ test('a rule for some clients leaves the others alone', () => {
   expect(applyRules(rules, signing(1))).toBe('ask')
 })
 
+test('an allow rule names what it allows', () => {
+  expect(() => parseRules('{"rules":[{"decision":"allow"}]}')).toThrow('rule 1: say what is allowed')
+  expect(applyRules(parseRules('{"rules":[{"decision":"deny"}]}'), signing(1))).toMatchObject({
+    allow: false,
+  })
+})
+
 test('a typo is an error that names the place, never a wider rule', () => {
   expect(() => parseRules('{"rules":[{"decision":"allow","permz":"sign_event:1"}]}')).toThrow(
     'rule 1: unknown field "permz"',
