@@ -63,6 +63,16 @@ export interface MethodResults {
   nip44_get_key: string
 }
 
+const OPERATION_METHODS: readonly OperationMethod[] = [
+  'sign_event',
+  'nip44_encrypt',
+  'nip44_decrypt',
+  'nip04_encrypt',
+  'nip04_decrypt',
+  'nip44_get_key',
+]
+const OPERATIONS: ReadonlySet<string> = new Set(OPERATION_METHODS)
+
 const METHODS: ReadonlySet<string> = new Set<Method>([
   'connect',
   'get_public_key',
@@ -73,27 +83,13 @@ const METHODS: ReadonlySet<string> = new Set<Method>([
   'describe',
   'disconnect',
   'create_account',
-  'sign_event',
-  'nip44_encrypt',
-  'nip44_decrypt',
-  'nip04_encrypt',
-  'nip04_decrypt',
-  'nip44_get_key',
+  ...OPERATION_METHODS,
 ])
 
 /** Whether any era of NIP-46 names this method. */
 export function isMethod(method: string): method is Method {
   return METHODS.has(method)
 }
-
-const OPERATIONS: ReadonlySet<string> = new Set<OperationMethod>([
-  'sign_event',
-  'nip44_encrypt',
-  'nip44_decrypt',
-  'nip04_encrypt',
-  'nip04_decrypt',
-  'nip44_get_key',
-])
 
 export function isOperationMethod(method: string): method is OperationMethod {
   return OPERATIONS.has(method)
