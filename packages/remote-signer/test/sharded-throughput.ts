@@ -13,7 +13,7 @@ import { type Client, createPipe, drive, RELAY, random, sealRequest, sealRequest
 
 const [, , backend = 'tiny', workers = '2', rounds = '7', inFlight = '128'] = process.argv
 const CLIENTS = 40
-const COUNT = 2_000
+const COUNT = 1_000
 
 const { crypto } = await autoCrypto()
 const secret = random(32)
