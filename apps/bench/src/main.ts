@@ -16,7 +16,7 @@ import { renderTable } from './report/table.ts'
 import { runAll } from './run.ts'
 
 try {
-  await main(parseOptions(process.argv.slice(2)))
+  await main(parseOptions(process.argv.slice(2), process.env['INIT_CWD']))
 } catch (cause) {
   if (!(cause instanceof UsageError)) throw cause
   console.error(cause.message)

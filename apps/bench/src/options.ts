@@ -3,6 +3,7 @@
  * Never guesses: what it does not know ends the program with a hint.
  */
 
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { UsageError } from '@nip46/core'
 import { FULL, type Plan, QUICK, SMOKE } from './plan.ts'
@@ -33,8 +34,8 @@ export const HELP: string = `Usage: bench [options]
   --help            this text
 `
 
-/** Throws `UsageError`, with what would work. */
-export function parseOptions(args: readonly string[]): Options {
+/** Files are relative to `folder`: where the reader stands, which pnpm is not. Throws `UsageError`, with what would work. */
+export function parseOptions(args: readonly string[], folder: string = process.cwd()): Options {
   const { values } = readArgs(args)
   const base = values.smoke === true ? SMOKE : values.full === true ? FULL : QUICK
   const plan: Plan = {
@@ -42,15 +43,17 @@ export function parseOptions(args: readonly string[]): Options {
     ...(values.rounds !== undefined && { rounds: parseRounds(values.rounds) }),
     ...(values.only !== undefined && { groups: parseGroups(values.only) }),
   }
+  const place = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : resolve(folder, file)
   return {
     plan,
     help: values.help === true,
-    json: values.json,
-    html: values.html,
-    markdown: values.markdown,
-    compare: values.compare,
-    from: values.from,
-    nodes: values.node,
+    json: place(values.json),
+    html: place(values.html),
+    markdown: place(values.markdown),
+    compare: place(values.compare),
+    from: place(values.from),
+    nodes: values.node?.map((file) => resolve(folder, file)),
   }
 }
 

@@ -6,6 +6,7 @@
 import type { LoadPlan } from './load/loads.ts'
 import type { Group } from './report/data.ts'
 import { SIZES } from './scenario/messages.ts'
+import type { WorkerPlan } from './scenario/workers.ts'
 
 export interface Plan {
   readonly mode: 'quick' | 'full' | 'smoke'
@@ -22,6 +23,7 @@ export interface Plan {
   readonly memoryOnAll: boolean
   readonly otherNodeRounds: number
   readonly load: LoadPlan
+  readonly workers: WorkerPlan
   /** Whether every backend of ours serves as a bunker, or the fastest and `tiny` alone. */
   readonly bunkersOnAll: boolean
   /** What to leave out altogether. */
@@ -41,6 +43,7 @@ export const QUICK: Plan = {
   memoryOnAll: false,
   otherNodeRounds: 5,
   load: { rounds: 1, windows: [1, 16, 64, 256], windowMs: 1_200, shares: [0.5], openMs: 2_000, clients: 16 },
+  workers: { rounds: 5, count: 1_000, inFlight: 128, clients: 16 },
   bunkersOnAll: false,
   groups: 'all',
 }
@@ -64,6 +67,7 @@ export const FULL: Plan = {
     openMs: 4_000,
     clients: 16,
   },
+  workers: { rounds: 11, count: 3_000, inFlight: 128, clients: 40 },
   bunkersOnAll: true,
   groups: 'all',
 }
@@ -81,6 +85,7 @@ export const SMOKE: Plan = {
   memoryOnAll: false,
   otherNodeRounds: 1,
   load: { rounds: 1, windows: [1, 4], windowMs: 50, shares: [0.5], openMs: 100, clients: 2 },
+  workers: { rounds: 1, count: 20, inFlight: 4, clients: 2 },
   bunkersOnAll: false,
   groups: 'all',
 }

@@ -20,6 +20,7 @@ import { findOtherNodes, measureOtherNodes } from './scenario/other-nodes.ts'
 import { nativePrimitiveCases, primitiveCases } from './scenario/primitives.ts'
 import { nativeRequestCases, requestCases } from './scenario/requests.ts'
 import { measureStartUp } from './scenario/start-up.ts'
+import { measureWorkers } from './scenario/workers.ts'
 import { processStopwatch } from './stopwatch.ts'
 import { type Backend, describeAuto, loadBackends } from './subject/backends.ts'
 import { loadNativeLibrary } from './subject/native-library.ts'
@@ -34,15 +35,14 @@ export interface RunOptions {
   readonly onProgress?: (label: string, done: number) => void
 }
 
-const WORKERS = 'requests a second'
-
 /** Where in the whole each part is, for the progress line. */
 const PARTS = {
   cases: [0, 0.4],
-  startUp: [0.4, 0.46],
-  memory: [0.46, 0.52],
-  nodes: [0.52, 0.58],
-  load: [0.58, 1],
+  startUp: [0.4, 0.45],
+  memory: [0.45, 0.5],
+  nodes: [0.5, 0.55],
+  load: [0.55, 0.93],
+  workers: [0.93, 1],
 } as const
 
 export async function runAll({ plan, nodes, onProgress }: RunOptions): Promise<Report> {
@@ -86,13 +86,12 @@ export async function runAll({ plan, nodes, onProgress }: RunOptions): Promise<R
   const { loads, ...rest } = wants(plan, 'relay')
     ? await loadBunkers(plan, found, fastest, part(PARTS.load))
     : { loads: [], notRun: [], remarks: [] }
-  if (wants(plan, 'workers'))
-    notRun.push({
-      group: 'workers',
-      scenario: WORKERS,
-      subject: 'all',
-      reason: 'no sharded remote signer yet',
-    })
+  if (wants(plan, 'workers')) {
+    const names = [...new Set(['tiny', fastest.name])].filter((name) =>
+      found.some((one) => one.name === name),
+    )
+    add(await measureWorkers(names, fastest.name, plan.workers, part(PARTS.workers)))
+  }
   notRun.push(...rest.notRun, ...leftOut(plan))
   remarks.push(...rest.remarks)
 

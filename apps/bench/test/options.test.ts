@@ -20,8 +20,13 @@ test('files, rounds and groups are taken as given, after the -- that pnpm hands 
     '--only',
     'request,memory',
   ])
-  expect(options).toMatchObject({ json: 'a', html: 'b', plan: { rounds: 3, groups: ['request', 'memory'] } })
-  expect(parseOptions(['--node', 'x', '--node', 'y']).nodes).toEqual(['x', 'y'])
+  expect(options).toMatchObject({
+    json: '/here/a',
+    html: '/b',
+    markdown: undefined,
+    plan: { rounds: 3, groups: ['request', 'memory'] },
+  })
+  expect(parseOptions(['--node', 'x', '--node', '/y'], '/here').nodes).toEqual(['/here/x', '/y'])
 })
 
 test.each([

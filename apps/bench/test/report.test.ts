@@ -125,6 +125,23 @@ describe('the bars', () => {
     }
   })
 
+  test('take two workers against one on tiny, and say the others beside', () => {
+    const over = (backend: string, one: number, two: number) =>
+      [one, two].map((perSecond, i) =>
+        figure(`requests a second over workers, ${backend}`, i === 0 ? '1 worker' : '2 workers', perSecond, {
+          group: 'workers',
+          unit: '1/s',
+        }),
+      )
+    const figures = [...over('native', 1_000, 1_500), ...over('tiny', 1_000, 1_800)]
+    expect(bar('two workers', { figures })).toMatchObject({
+      holds: true,
+      measured: expect.stringMatching(/^1\.80x/),
+      note: 'on tiny; 1.50x on native',
+    })
+    expect(bar('two workers', { figures: over('tiny', 1_000, 1_600) })).toMatchObject({ holds: false })
+  })
+
   test('take the other Node from its own figures', () => {
     const figures = ['encrypt', 'decrypt'].flatMap((deed) => [
       figure(`nip44 ${deed} 1 KB, Node 20.20.2`, '@nip46/crypto', 10, { group: 'other-node' }),

@@ -1,5 +1,6 @@
 /** Every scenario once, with the least that runs it: real processes, real relays, real peers. Its times mean nothing. */
 
+import { availableParallelism } from 'node:os'
 import { execPath } from 'node:process'
 import { beforeAll, expect, test } from 'vitest'
 import { SMOKE } from '../src/plan.ts'
@@ -53,6 +54,16 @@ test('tiny, noble and nostr-tools start in a fresh process', () => {
     .filter(({ scenario }) => scenario === FIRST_SIGNATURE)
     .map(({ subject }) => subject)
   expect(subjects).toEqual(expect.arrayContaining(['bare Node', 'tiny', 'noble', 'nostr-tools']))
+})
+
+test('our remote signer answered over one worker and over two', () => {
+  const over = report.figures.filter(
+    ({ group, scenario }) => group === 'workers' && scenario.endsWith('tiny'),
+  )
+  const reasons = JSON.stringify(report.notRun)
+  expect(over.map(({ subject }) => subject).toSorted(), reasons).toEqual(
+    availableParallelism() < 2 ? [] : ['1 worker', '1 worker', '2 workers', '2 workers'],
+  )
 })
 
 test('the machine and the versions are told, and nothing of where it ran', () => {

@@ -98,7 +98,7 @@ function relayBar(report: Found): Bar {
   const beside =
     others === undefined
       ? ''
-      : `; ${formatTimes(timesMore(best.throughput, others.throughput).median)} ${APPLESAUCE_BUNKER}`
+      : `; ${formatTimes(timesMore(best.throughput, others.throughput).median)} over the ${APPLESAUCE_BUNKER}`
   const note = `${best.bunker}; ${cpu} in the bunker's CPU time${beside}`
   return ratioBar(figure, 15, timesMore(best.throughput, ndk.throughput), note)
 }
@@ -111,13 +111,19 @@ function bestOwn(loads: readonly Load[]): Load | undefined {
 
 function workerBar(report: Found): Bar {
   const figure = 'two workers / one worker, generator cheap'
-  const one = findFigure(report, 'requests a second', '1 worker')
-  const two = findFigure(report, 'requests a second', '2 workers')
-  if (one === undefined || two === undefined) {
+  const ratios = ['tiny', 'native', 'ox'].flatMap((backend) => {
+    const scenario = `requests a second over workers, ${backend}`
+    const one = findFigure(report, scenario, '1 worker')
+    const two = findFigure(report, scenario, '2 workers')
+    return one === undefined || two === undefined ? [] : [{ backend, ratio: timesMore(two.value, one.value) }]
+  })
+  const [first, ...rest] = ratios
+  if (first === undefined) {
     const why = report.notRun.find(({ group }) => group === 'workers')?.reason
     return ratioBar(figure, 1.7, undefined, `not run: ${why ?? 'no figure'}`)
   }
-  return ratioBar(figure, 1.7, timesMore(two.value, one.value))
+  const others = rest.map(({ backend, ratio }) => `; ${formatTimes(ratio.median)} on ${backend}`)
+  return ratioBar(figure, 1.7, first.ratio, `on ${first.backend}${others.join('')}`)
 }
 
 function memoryBar(report: Found): Bar {

@@ -35,7 +35,13 @@ export async function measureMemory(
     try {
       const argument: MemoryArgument = { backend, conversations }
       const { bytes, rssBytes } = await child.ask<MemoryResult>('measure', argument, FILL_MS)
-      const base = { group: 'memory', subject, unit: 'B', samples: 1, note: `at ${conversations}` } as const
+      const base = {
+        group: 'memory',
+        subject,
+        unit: 'B',
+        samples: 1,
+        note: `at ${conversations.toLocaleString('en-US')}`,
+      } as const
       figures.push({ ...base, scenario: HEAP, value: spreadOf([bytes]) })
       figures.push({ ...base, scenario: RSS, value: spreadOf([rssBytes]) })
     } catch (cause) {
