@@ -4,6 +4,7 @@
  */
 
 import {
+  encodeResponse,
   limits,
   type Millis,
   type Operation,
@@ -188,18 +189,33 @@ function admitTo(
     if (draft.sends.length > sent) noticeReuse(draft, arrival, admission)
   }
   if (session === undefined) return
-  const isNew = previous === undefined
-  const asks = session.phase === 'pairing'
-  if (
-    (isNew && !world.hasRoom()) ||
-    (asks && (world.pairings() >= PAIRINGS || !world.strangers.take(arrival.from, world.now)))
-  ) {
+  const full = fullness(session, previous, world)
+  if (full !== undefined) {
+    const sent = draft.sends.length
+    const text = encodeResponse({ type: 'error', id: requestIdOf(arrival), error: full })
+    pushSend(draft, requestIdOf(arrival), [arrival.relay], arrival.scheme, text)
+    keepWithinBudget(draft, sent, arrival.from, world)
+    return
+  }
+  if (session.phase === 'pairing' && !world.strangers.take(arrival.from, world.now)) {
     draft.drops.push('event/rate-limited')
     return
   }
   world.setAdmission(result.admission)
   draft.session = session
   collect(draft, result.outputs, world)
+}
+
+/** Why no more sessions, or questions about them, are taken. */
+function fullness(
+  session: SignerSession,
+  previous: SignerSession | undefined,
+  world: DraftWorld,
+): string | undefined {
+  if (previous === undefined && !world.hasRoom()) return 'rate-limited: too many sessions'
+  if (session.phase === 'pairing' && world.pairings() >= PAIRINGS)
+    return 'rate-limited: too many connections wait for a decision'
+  return undefined
 }
 
 function keepWithinBudget(draft: Draft, from: number, author: Pubkey, world: DraftWorld): void {
@@ -346,6 +362,11 @@ function noticeReuse(draft: Draft, arrival: Arrival, admission: Admission): void
   const offer = Object.hasOwn(admission.offers, token) ? admission.offers[token] : undefined
   if (offer?.usedBy !== undefined && offer.usedBy !== null && offer.usedBy !== arrival.from)
     draft.notes.push({ type: 'token-reused' })
+}
+
+function requestIdOf(arrival: Arrival): RequestId {
+  const parsed = parseRequest(arrival.text, { acceptNative: true })
+  return parsed.ok ? parsed.value.id : ''
 }
 
 function connectSecret(arrival: Arrival): string | undefined {

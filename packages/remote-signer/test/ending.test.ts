@@ -73,6 +73,46 @@ test('a request that arrives in the same turn as the revocation is not executed'
   await world.signer.close()
 })
 
+test('a revocation comes before requests that wait for the store', async () => {
+  const world = await createWorld()
+  const { client, to } = await connect(world, 'alice')
+  const commit = world.store.commit.bind(world.store)
+  let release: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  world.store.commit = async (changes, now) => {
+    await gate
+    return commit(changes, now)
+  }
+  const ping = (id: string) => ({ id, method: 'ping', params: [] })
+  await client.send(ping('under way'), to)
+  await client.send(ping('waiting'), to)
+  const revoked = world.signer.revoke(client.pubkey)
+  release()
+  expect(await revoked).toBe(1)
+  await world.clock.settle()
+  expect(client.answers.slice(1)).toMatchObject([
+    { id: 'under way', result: 'pong' },
+    { id: 'waiting', error: 'unauthorized: session revoked' },
+  ])
+  await world.signer.close()
+})
+
+test('a client that logs out in the same breath has nothing executed', async () => {
+  const world = await createWorld()
+  const { client, to } = await connect(world, 'alice')
+  world.net.inject(RELAY, client.sealed(JSON.stringify(SIGN), to))
+  world.net.inject(RELAY, client.sealed(JSON.stringify({ id: 'bye', method: 'logout', params: [] }), to))
+  await world.clock.settle()
+  expect(world.performed()).toBe(0)
+  expect(client.answers.slice(1)).toMatchObject([
+    { id: 'sign', error: 'unauthorized: session revoked' },
+    { id: 'bye', result: 'ack' },
+  ])
+  await world.signer.close()
+})
+
 test('a revocation takes back the questions that are open', async () => {
   let aborted: () => boolean = () => false
   const world = await createWorld({

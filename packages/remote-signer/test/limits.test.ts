@@ -90,17 +90,79 @@ test('the strangers remembered are bounded', () => {
 })
 
 test('connections that wait for a decision are bounded', async () => {
-  const world = await createWorld({ approver: approver(() => new Promise(() => undefined)) })
+  const world = await createWorld({
+    approver: approver(() => new Promise(() => undefined)),
+    decisionTimeoutMs: 600_000,
+  })
   const { remoteSigner } = await world.signer.offer({ withoutSecret: true })
   const join = { id: 'c', method: 'connect', params: [remoteSigner] }
-  for (let i = 0; i <= limits.PAIRINGS; i++) {
-    await world.client(keyOf(`waiting ${i}`)).send(join, remoteSigner)
-    // Thirty seconds for fifty strangers: within their budget, and within the time for decisions.
-    await world.clock.run(590)
+  for (let i = 0; i < limits.PAIRINGS; i++) {
+    const client = world.client(keyOf(`waiting ${i}`))
+    await client.send(join, remoteSigner)
+    client.close()
+    // Slowly, to stay within what strangers may do in a minute.
+    await world.clock.run(1_300)
   }
-  expect(world.signer.sessions().length).toBeLessThanOrEqual(limits.PAIRINGS)
-  expect(world.signer.sessions().length).toBeGreaterThan(limits.STRANGERS_PER_MINUTE - 10)
-  expect(world.signer.stats().dropped['event/rate-limited']).toBeGreaterThan(0)
+  expect(world.signer.sessions()).toHaveLength(limits.PAIRINGS)
+  const one = world.client(keyOf('one more'))
+  expect(await one.ask(join, remoteSigner)).toMatchObject({
+    error: 'rate-limited: too many connections wait for a decision',
+  })
+  expect(world.signer.sessions()).toHaveLength(limits.PAIRINGS)
+  await world.signer.close()
+})
+
+test('sessions are bounded, and who comes too late is told', async () => {
+  const world = await createWorld({ keys: keyOf('signer') })
+  const { client } = await connect(world, 'alice')
+  await world.signer.close()
+  const load = world.store.load
+  world.store.load = async (now) => {
+    const stored = await load(now)
+    const [session] = stored.sessions
+    if (session === undefined) throw new Error('no session')
+    const more = Array.from({ length: limits.SESSIONS - 2 }, (_, i) => {
+      const clientPubkey = i.toString(16).padStart(64, '0') as Pubkey
+      return { revision: 1, value: { ...session.value, clientPubkey } }
+    })
+    return { ...stored, sessions: [...stored.sessions, ...more] }
+  }
+  const again = await world.restart()
+  expect(again.signer.sessions()).toHaveLength(limits.SESSIONS - 1)
+  await connect(again, 'last')
+  const { uri, remoteSigner } = await again.signer.offer()
+  const late = again.client(keyOf('late'))
+  const join = { id: 'c', method: 'connect', params: [remoteSigner, secretOf(uri)] }
+  expect(await late.ask(join, remoteSigner)).toMatchObject({ error: 'rate-limited: too many sessions' })
+  const offer = `nostrconnect://${keyOf('later').pubkey}?relay=${encodeURIComponent(RELAY)}&secret=s`
+  await expect(again.signer.accept(offer, { approved: true })).rejects.toMatchObject({
+    code: 'sessions/full',
+  })
+  expect(again.signer.offers().at(-1)).toMatchObject({ usedBy: null })
+  expect(again.signer.sessions()).toHaveLength(limits.SESSIONS)
+  expect(client.pubkey).not.toBe(late.pubkey)
+  await again.signer.close()
+})
+
+test('a refusal is remembered for ten minutes, and then the same request is asked about again', async () => {
+  let questions = 0
+  const world = await createWorld({
+    approver: approver(async () => {
+      questions += 1
+      return { allow: false }
+    }),
+  })
+  const { uri, remoteSigner } = await world.signer.offer({ approval: 'ask', expiresInMs: 86_400_000 })
+  const client = world.client(keyOf('nobody'))
+  const join = { id: 'c', method: 'connect', params: [remoteSigner, secretOf(uri)] }
+  await client.send(join, remoteSigner)
+  await world.clock.run(limits.REFUSED_MEMORY_MS - 1)
+  await client.send(join, remoteSigner)
+  expect(questions).toBe(1)
+  await world.clock.run(1 + limits.SWEEP_MS)
+  expect((await world.store.load(world.clock.now())).sessions).toEqual([])
+  await client.send(join, remoteSigner)
+  expect(questions).toBe(2)
   await world.signer.close()
 })
 

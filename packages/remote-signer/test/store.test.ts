@@ -233,6 +233,30 @@ test('an answer that was stored and not published is published after a restart, 
   }
 })
 
+test('an old answer is not published even if the store still has it', async () => {
+  const world = await createWorld()
+  const { client, to } = await connect(world, 'alice')
+  await world.signer.close()
+  client.answers.splice(0)
+  const load = world.store.load
+  const at = world.clock.now()
+  world.store.load = async (now) => {
+    const entry = {
+      id: 'old',
+      signerPubkey: to,
+      to: client.pubkey,
+      relays: [RELAY],
+      scheme: 'nip44' as const,
+    }
+    return { ...(await load(now)), outbox: [{ ...entry, text: '{"id":"x","result":"pong"}', at }] }
+  }
+  world.clock.jump(limits.OUTBOX_MEMORY_MS + 1)
+  const again = await world.restart()
+  await world.clock.settle()
+  expect(client.answers).toEqual([])
+  await again.signer.close()
+})
+
 test('two processes on one store give one answer to each request', async () => {
   const key = keyOf('shared signer')
   const first = await createWorld({ keys: key, start: false })
