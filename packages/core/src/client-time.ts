@@ -44,7 +44,7 @@ export function wake(work: Work, now: Millis): void {
   for (const id of Object.keys(work.state.pending)) {
     // An expiry may end the session, and with it all others.
     const pending = pendingOf(work.state, id)
-    if (pending !== undefined && pending.expiresAt <= now) expire(work, id, pending, now)
+    if (pending !== undefined && pending.expiresAt <= now) expire(work, id, pending)
   }
 }
 
@@ -74,12 +74,10 @@ function passDeadline(work: Work, now: Millis): void {
   }
 }
 
-function expire(work: Work, id: RequestId, pending: PendingRequest, now: Millis): void {
+function expire(work: Work, id: RequestId, pending: PendingRequest): void {
   const failure = lateFailure(pending)
   settle(work, id, err(failure))
   if (pending.origin !== 'machine') return
-  if (pending.method === 'switch_relays' && work.state.phase === 'switching')
-    return enterIdentifying(work, now)
   if (pending.method === 'connect' || pending.method === 'get_public_key')
     fail(work, work.state.refusal ?? failure)
 }

@@ -85,7 +85,9 @@ describe('A client that follows a bunker:// URI', () => {
 
   it('C7 takes the secret of the token itself (decision 9)', () => {
     const bench = bunkerBench()
-    expect(kinds(bench.answer(sentOne(bench.live(ONE), 'connect').id, SECRET))).toContain('connected')
+    const { id } = sentOne(bench.live(ONE), 'connect')
+    bench.feed({ type: 'wake' })
+    expect(kinds(bench.answer(id, SECRET))).toContain('connected')
   })
 
   it.each([
@@ -584,6 +586,8 @@ describe('The end of a client session', () => {
   it('C35 answers no requests', () => {
     const request = { id: 'x', method: 'sign_event', params: ['{}'] }
     expect(kinds(ready().hear(request))).toEqual(['ignored request/unexpected'])
+    const old = ready({ profile: clientProfile('A0') })
+    expect(kinds(old.hear(request))).toEqual(['ignored request/unexpected'])
   })
 
   it('C38 closes without a word to anybody, and settles what is in flight', () => {

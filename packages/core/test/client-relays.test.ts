@@ -83,6 +83,15 @@ describe('A client that is told to use other relays', () => {
     expect(sentOne(bench.live(THREE), 'ping').text).toBe(first.text)
   })
 
+  it('W3 asks anew on the next relay when one refused the question', () => {
+    const bench = told([TWO, THREE])
+    const first = sentOne(bench.live(TWO), 'ping')
+    bench.published(first.id, ['blocked: no'])
+    const second = sentOne(bench.live(THREE), 'ping')
+    expect(second.id).not.toBe(first.id)
+    expect(kinds(bench.answer(second.id, 'pong'))).toEqual(['relays'])
+  })
+
   it('W4 leaves the old relays 5 s later', () => {
     const bench = switched([TWO])
     bench.wait(4_999)
@@ -183,6 +192,13 @@ describe('A client that is told to use other relays', () => {
       expect(kinds(bench.answer(ID, result))).toEqual(['settle ok', 'alert relays/refused'])
     },
   )
+
+  it('stays ready when nobody answers its question', () => {
+    const bench = readyBench()
+    bench.feed({ type: 'switch-relays' })
+    expect(sent(bench.wait(10_000))).toEqual([])
+    expect(bench.state).toMatchObject({ phase: 'ready', pending: {}, deadline: null })
+  })
 
   it('stays ready when the relays refuse its question', () => {
     const bench = readyBench()

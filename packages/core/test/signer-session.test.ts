@@ -379,6 +379,19 @@ describe('A request that comes again', () => {
     expect(signerKinds(other.request('r', 'sign_event', [text]))).toEqual(['perform sign_event'])
   })
 
+  it('decision 13 is told that its answer is no longer kept when the room was needed, and is not executed again', () => {
+    const bench = openBench(EVERYTHING)
+    for (let i = 0; i < 40; i++) {
+      bench.request(hexId(i), 'nip44_decrypt', [FRIEND, 'x'])
+      bench.complete(hexId(i), 'x'.repeat(40_000))
+    }
+    const again = (i: number) => answers(bench.request(hexId(i), 'nip44_decrypt', [FRIEND, 'x']))
+    expect(again(0)).toEqual([`${hexId(0)}! duplicate: answered before, and the answer is no longer kept`])
+    expect(again(39)).toEqual([`${hexId(39)}: ${'x'.repeat(40_000)}`])
+    const repeated = bench.feed({ type: 'repeat', requestId: hexId(0), relay: ONE })
+    expect(signerKinds(repeated)).toEqual(['ignored request/repeated'])
+  })
+
   it('D44 as the very same event: from one more relay nothing, from the same relay the stored answer', () => {
     const bench = signed()
     const repeat = (url = ONE) => bench.feed({ type: 'repeat', requestId: 'r', relay: url })
@@ -510,6 +523,15 @@ describe('The end of a remote signer’s session', () => {
     bench.request('o', 'logout')
     expect(bench.wait(4_999)).toEqual([])
     expect(signerKinds(bench.wait(1))).toEqual(['ended logout'])
+  })
+
+  it('S17 is over at the next input once its time has passed', () => {
+    const bench = openBench()
+    bench.request('o', 'logout')
+    bench.sleep(5_000)
+    expect(signerKinds(bench.request('p', 'ping'))).toEqual([
+      ...['ended logout', 'p! unauthorized: session revoked'],
+    ])
   })
 
   it('S17 says ack again while it ends, and takes nothing else', () => {
