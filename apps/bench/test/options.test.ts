@@ -9,17 +9,10 @@ test('without options the run is quick', () => {
 })
 
 test('files, rounds and groups are taken as given, after the -- that pnpm hands on', () => {
-  const options = parseOptions([
-    '--',
-    '--json',
-    'a',
-    '--html',
-    'b',
-    '--rounds',
-    '3',
-    '--only',
-    'request,memory',
-  ])
+  const options = parseOptions(
+    ['--', '--json', 'a', '--html', '/b', '--rounds', '3', '--only', 'request,memory'],
+    '/here',
+  )
   expect(options).toMatchObject({
     json: '/here/a',
     html: '/b',
