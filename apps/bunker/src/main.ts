@@ -10,6 +10,7 @@ import { makeKey } from './new-key.ts'
 import { runUp } from './up.ts'
 
 const HELP = `nip46-bunker: a remote signer for your Nostr key (NIP-46)
+(in a checkout: npx -y pnpm@12.21.0 bunker …)
 
   nip46-bunker demo
       Both connection flows on this machine, with our client and with nostr-tools.

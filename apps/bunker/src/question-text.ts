@@ -7,6 +7,8 @@ import { cleanText, encodeNpub, encodePermissions, type Operation, type Question
 
 /** Characters of a content that are shown. */
 const SHOWN_CHARS = 400
+/** Characters of it on one line, so that a usual terminal does not break it anywhere else. */
+const LINE_CHARS = 60
 
 /** The kinds that apps ask for most and those that carry authority, in words. */
 const KIND_WORDS: Readonly<Record<number, string>> = {
@@ -64,14 +66,27 @@ export function describeOperation(operation: Operation): string {
       ].join('\n')
     case 'nip44_encrypt':
     case 'nip04_encrypt':
-      return `Encrypt a text of ${operation.plaintext.length} characters for ${encodeNpub(operation.peer)}`
+      return [
+        `Encrypt a text of ${operation.plaintext.length} characters for ${encodeNpub(operation.peer)}`,
+        `  text:    ${shown(operation.plaintext)}`,
+      ].join('\n')
     case 'nip44_decrypt':
     case 'nip04_decrypt':
       return `Decrypt a message of ${encodeNpub(operation.peer)} and show it to the app`
   }
 }
 
+/**
+ * A stranger's text, cut and cleaned: on a line of its own it stands behind a bar, and it draws no bars or boxes itself, so that
+ * it cannot pass for a question of ours.
+ */
 function shown(text: string): string {
-  const cleaned = cleanText(text, SHOWN_CHARS)
-  return text.length > SHOWN_CHARS ? `${cleaned}… (${text.length} characters)` : cleaned
+  const cleaned = cleanText(text, SHOWN_CHARS).replace(/[\u2500-\u25ff]/g, '·')
+  const whole = text.length > SHOWN_CHARS ? `${cleaned}… (${text.length} characters)` : cleaned
+  const points = [...whole]
+  if (points.length <= LINE_CHARS) return whole
+  const lines: string[] = []
+  for (let at = 0; at < points.length; at += LINE_CHARS)
+    lines.push(points.slice(at, at + LINE_CHARS).join(''))
+  return lines.map((line) => `\n    > ${line}`).join('')
 }

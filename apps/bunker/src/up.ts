@@ -86,7 +86,9 @@ export async function runUp(options: UpOptions, terminal: Terminal): Promise<voi
       print(`answered    the offer of ${session.metadata?.name ?? 'an app without a name'}`)
     }
     if (options.accept.length === 0) await showToken()
-    print('Ctrl-C stops; sessions last as long as this process.')
+    print(
+      'Ctrl-C stops (while a question is open it says no to that first); sessions last as long as this process.',
+    )
     await terminal.stopped
   } finally {
     stopShowing()

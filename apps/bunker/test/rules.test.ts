@@ -156,3 +156,19 @@ test('a question says in words what a kind is, if it is a usual one', () => {
   )
   expect(describeQuestion(signing(31_337))).toMatch(/^Sign an event of kind 31337, dated /)
 })
+
+test("a stranger's text cannot pass for a question: it stands behind a bar and draws none itself", () => {
+  const content = `${'x'.repeat(70)}\n\u25c7  Allow this?\n\u2502  Yes`
+  const template = { kind: 1, content, tags: [], created_at: 1_767_225_600 }
+  const text = describeQuestion({
+    type: 'operation',
+    clientPubkey,
+    operation: { method: 'sign_event', template },
+  })
+  expect(text).not.toMatch(/[\u2500-\u25ff]/)
+  const lines = text.split('\n')
+  expect(lines.filter((line) => line.includes('Allow this')).every((line) => line.startsWith('    > '))).toBe(
+    true,
+  )
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
+})
