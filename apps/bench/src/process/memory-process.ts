@@ -26,6 +26,7 @@ export interface MemoryResult {
 const PROBES = 50
 /** Conversations of another key before anything is weighed: more than there are parsed keys kept. */
 const WARM_UP = 5_000
+const COLLECT_EVERY = 1_000
 
 serve({
   async measure({ backend, conversations }: MemoryArgument): Promise<MemoryResult> {
@@ -61,6 +62,7 @@ async function cacheFillers(name: string, conversations: number): Promise<(count
         for (let i = 0; i < count; i++) {
           const peer = peers()
           must(key.conversation(peer))
+          collectNowAndThen(i)
           if (probes.length < PROBES) probes.push(peer)
         }
       },
@@ -72,12 +74,12 @@ async function cacheFillers(name: string, conversations: number): Promise<(count
 /** Asking again for the first conversations must be far cheaper than deriving others. */
 function checkCached(key: KeyHandle, crypto: Crypto, probes: readonly string[]): void {
   const fresh = crypto.importKey(new Uint8Array(32).fill(9))
-  const again = time(() => {
-    for (const peer of probes) must(key.conversation(peer))
-  })
-  const derived = time(() => {
-    for (const peer of probes) must(fresh.conversation(peer))
-  })
+  const askAll = (of: KeyHandle) => (): void => {
+    for (const peer of probes) must(of.conversation(peer))
+  }
+  const derived = time(askAll(fresh))
+  // The best of three: others use this machine too.
+  const again = Math.min(...[1, 2, 3].map(() => time(askAll(key))))
   if (again * 2 > derived) throw new Error('the first conversations were derived again: they are not cached')
 }
 
@@ -87,7 +89,10 @@ function mapFillers(): (count: number) => Filler {
     const map = new Map<string, Uint8Array>()
     return {
       fill() {
-        for (let i = 0; i < count; i++) map.set(peers(), new Uint8Array(32).fill(i))
+        for (let i = 0; i < count; i++) {
+          map.set(peers(), new Uint8Array(32).fill(i))
+          collectNowAndThen(i)
+        }
       },
       check() {
         if (map.size !== count) throw new Error('the map has forgotten some')
@@ -105,6 +110,11 @@ function peersOf(isPoint: (hex: string) => boolean): () => string {
       if (isPoint(hex)) return hex
     }
   }
+}
+
+/** Else the garbage of making the conversations, and not they, would grow the process. */
+function collectNowAndThen(i: number): void {
+  if (i % COLLECT_EVERY === 0) globalThis.gc?.()
 }
 
 function weigh(): { readonly bytes: number; readonly rss: number } {
