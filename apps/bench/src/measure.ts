@@ -15,6 +15,8 @@ export interface Case {
   readonly run: () => unknown
   /** Operations that one run stands for, if the figure is to be told for more or less than one run. Default 1. */
   readonly share?: number
+  /** At most so many rounds, for a case that takes seconds. Default all. */
+  readonly rounds?: number
   readonly note?: string
 }
 
@@ -34,7 +36,7 @@ export interface MeasureOptions {
 /** Every case in turn, `rounds` times; each round starts with another subject, so that none always follows the same one. */
 export async function measure(cases: readonly Case[], options: MeasureOptions): Promise<readonly Figure[]> {
   const { rounds, stopwatch, onProgress, breathe } = options
-  const slices = cases.length * (rounds + 1)
+  const slices = cases.reduce((sum, item) => sum + 1 + Math.min(rounds, item.rounds ?? rounds), 0)
   let done = 0
   const tell = ({ scenario, subject }: Case): void => onProgress?.(`${scenario}, ${subject}`, done++ / slices)
 
@@ -49,7 +51,7 @@ export async function measure(cases: readonly Case[], options: MeasureOptions): 
     for (const group of scenarios) {
       for (let i = 0; i < group.length; i++) {
         const track = group[(i + round) % group.length]
-        if (track === undefined) continue
+        if (track === undefined || round >= (track.item.rounds ?? rounds)) continue
         tell(track.item)
         const taken = take(track.item.run, track.times, stopwatch)
         if (taken.cpu !== undefined) track.cpu.push(taken.cpu / track.times)

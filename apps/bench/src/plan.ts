@@ -19,8 +19,6 @@ export interface Plan {
   readonly startUpRounds: number
   /** Conversations in the cache when its memory is taken. */
   readonly conversations: number
-  /** Whether the cache is filled on every backend, or on the fastest alone. */
-  readonly memoryOnAll: boolean
   readonly otherNodeRounds: number
   readonly load: LoadPlan
   readonly workers: WorkerPlan
@@ -40,7 +38,6 @@ export const QUICK: Plan = {
   wraps: 20,
   startUpRounds: 3,
   conversations: 20_000,
-  memoryOnAll: false,
   otherNodeRounds: 5,
   load: { rounds: 1, windows: [1, 16, 64, 256], windowMs: 1_200, shares: [0.5], openMs: 2_000, clients: 16 },
   workers: { rounds: 5, count: 1_000, inFlight: 128, clients: 16 },
@@ -57,10 +54,9 @@ export const FULL: Plan = {
   wraps: 1_000,
   startUpRounds: 9,
   conversations: 100_000,
-  memoryOnAll: true,
   otherNodeRounds: 15,
   load: {
-    rounds: 5,
+    rounds: 3,
     windows: [1, 16, 64, 256],
     windowMs: 3_000,
     shares: [0.25, 0.5, 0.75],
@@ -82,7 +78,6 @@ export const SMOKE: Plan = {
   wraps: 2,
   startUpRounds: 1,
   conversations: 300,
-  memoryOnAll: false,
   otherNodeRounds: 1,
   load: { rounds: 1, windows: [1, 4], windowMs: 50, shares: [0.5], openMs: 100, clients: 2 },
   workers: { rounds: 1, count: 20, inFlight: 4, clients: 2 },

@@ -68,6 +68,25 @@ test('a figure for a thousand is told from a run of ten', async () => {
   expect(figure).toMatchObject({ value: { median: 10_000 }, wall: { median: 10_000 }, note: 'on 10' })
 })
 
+test('a case that takes long has fewer rounds', async () => {
+  const clock = handClock()
+  const cases: Case[] = [
+    { ...base, subject: 'a', run: () => clock.spend(100), rounds: 2 },
+    { ...base, subject: 'b', run: () => clock.spend(100) },
+  ]
+  const told: number[] = []
+  const figures = await measure(cases, {
+    rounds: 5,
+    sliceMs: 0.1,
+    warmUpMs: 0.1,
+    stopwatch: clock,
+    onProgress: (_label, done) => told.push(done),
+  })
+  expect(figures.map(({ samples }) => samples)).toEqual([2, 5])
+  expect(told).toHaveLength(2 + 2 + 5)
+  expect(told.at(-1)).toBeCloseTo(8 / 9)
+})
+
 test('where the host tells no processor time the figure is wall time', async () => {
   const clock = handClock()
   const stopwatch: Stopwatch = { wall: clock.wall, cpu: () => undefined }

@@ -3,7 +3,7 @@
  * Never refers to anything outside itself, and runs no script.
  */
 
-import { NDK_BUNKER, OUR_BUNKER } from '../load/names.ts'
+import { OUR_BUNKER } from '../load/names.ts'
 import { type BarRow, barChart } from './bar-chart.ts'
 import type { Comparison } from './compare.ts'
 import { BASELINE, type Bar, type Figure, GROUPS, type Load, type Report } from './data.ts'
@@ -206,7 +206,7 @@ function loadSection(loads: readonly Load[]): string {
     'relay busy',
     'generator busy',
   ]
-  const remark = `<p>Ours solid, others dashed; ${escapeText(NDK_BUNKER)} and the others answer the same requests, signed beforehand.</p>`
+  const remark = '<p>Ours solid, others dashed. All answer the same requests, signed beforehand.</p>'
   return `${remark}<div class="grid">${lines.join('')}${bars.join('')}</div>${details(tableMarkup(head, rows))}`
 }
 

@@ -9,6 +9,8 @@ import type { Subject } from '../subject/subject.ts'
 import { check, type Fixture } from './fixture.ts'
 
 export const WRAPS = 'decrypt 1,000 gift wraps'
+/** Seconds each, on the slow subjects. */
+const ROUNDS = 5
 
 /** Told for 1,000 wraps, however many the fixture has. */
 export function wrapCases(subject: Subject, { wraps }: Fixture): readonly Case[] {
@@ -27,6 +29,7 @@ export function wrapCases(subject: Subject, { wraps }: Fixture): readonly Case[]
       scenario: WRAPS,
       run: () => subject.unwrap(wraps),
       share: wraps.length / 1_000,
+      rounds: ROUNDS,
       ...counted,
     },
   ]
