@@ -5,6 +5,8 @@ import { closingLine } from './scripts/closing-line.ts'
 
 export default defineConfig({
   test: {
+    // Much of a run is waiting for sockets and timers: one worker a core, where the default leaves one core out.
+    maxWorkers: '100%',
     projects: [
       'packages/*/vitest.config.ts',
       'apps/*/vitest.config.ts',
