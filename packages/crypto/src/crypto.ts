@@ -136,7 +136,8 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
     if (seed !== undefined) return seed
     const drawn = options.random(SEED_BYTES)
     expectBytes(`what random(${SEED_BYTES}) returns`, drawn, SEED_BYTES)
-    seed = drawn.slice()
+    // A Buffer's slice() would share its memory.
+    seed = Uint8Array.from(drawn)
     return seed
   }
 

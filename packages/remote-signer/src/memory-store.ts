@@ -64,7 +64,7 @@ export function memoryStore(): MemoryStore {
       if (after === null) offers.delete(token)
       else offers.set(token, { revision: revision + 1, value: after })
     }
-    for (const key of change.keys ?? []) keys.set(key.pubkey, { ...key, secret: key.secret.slice() })
+    for (const key of change.keys ?? []) keys.set(key.pubkey, { ...key, secret: Uint8Array.from(key.secret) })
     for (const pubkey of change.forgetKeys ?? []) {
       keys.get(pubkey)?.secret.fill(0)
       keys.delete(pubkey)
@@ -109,7 +109,7 @@ export function memoryStore(): MemoryStore {
     load(now) {
       prune(now)
       const state: StoredState = {
-        keys: [...keys.values()].map((key) => ({ ...key, secret: key.secret.slice() })),
+        keys: [...keys.values()].map((key) => ({ ...key, secret: Uint8Array.from(key.secret) })),
         sessions: [...sessions.values()],
         offers: [...offers].map(([token, { revision, value }]) => ({
           revision,
