@@ -8,7 +8,7 @@ import { type Crypto, type RandomBytes, UsageError } from '@nip46/core'
 import type { CurveBackend } from './backend.ts'
 import { type CryptoOptions, createCrypto } from './crypto.ts'
 import { hostRandom } from './host-random.ts'
-import { selfTest } from './self-test.ts'
+import { selfTest } from './self-check.ts'
 
 /** Fastest first. */
 export const BACKENDS = ['native', 'ox', 'tiny', 'noble'] as const

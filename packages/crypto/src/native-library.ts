@@ -9,7 +9,7 @@ import type { CurveBackend } from './backend.ts'
 import { createNativeBackend } from './native-backend.ts'
 import type { Foreign, ForeignLibrary, Secp256k1 } from './native-memory.ts'
 import type { NativeUnavailable } from './native-unavailable.ts'
-import { selfTest } from './self-test.ts'
+import { selfTest } from './self-check.ts'
 
 /** Names under which libsecp256k1 has been released with all we need, newest first: 0.7, 0.3 to 0.6, 0.2. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {

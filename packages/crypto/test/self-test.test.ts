@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { CurveBackend } from '../src/backend.ts'
 import { nobleBackend } from '../src/noble.ts'
-import { selfTest } from '../src/self-test.ts'
+import { selfTest } from '../src/self-check.ts'
 import { backends } from './backends.ts'
 
 const good = nobleBackend()
