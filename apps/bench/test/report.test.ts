@@ -175,21 +175,57 @@ describe('a comparison', () => {
   })
 
   test('finds what became better and what became worse', () => {
-    expect(verdict(request(100, 1_000), request(80, 1_000), 'tiny')).toBe('better')
+    expect(verdict(request(100, 1_000), request(70, 1_000), 'tiny')).toBe('better')
     expect(verdict(request(100, 1_000), request(130, 1_000), 'tiny')).toBe('worse')
-    expect(verdict(request(100, 1_000), request(103, 1_000), 'tiny')).toBe('same')
+    expect(verdict(request(100, 1_000), request(105, 1_000), 'tiny')).toBe('same')
   })
 
   test('does not take a slower machine for slower code', () => {
     expect(verdict(request(100, 1_000), request(200, 2_000), 'tiny')).toBe('same')
     expect(verdict(request(100, 1_000), request(100, 2_000), 'tiny')).toBe('better')
+    expect(compareReports(request(100, 1_000), request(200, 2_000)).drift).toBe(0.5)
   })
 
-  test('counts more answers a second as better', () => {
-    const loads = (perSecond: number) =>
-      sampleReport({ figures: [], loads: [load('remote-signer (tiny)', 64, perSecond)] })
-    expect(verdict(loads(1_000), loads(1_500), 'answers a second')).toBe('better')
-    expect(verdict(loads(1_000), loads(700), 'answers a second')).toBe('worse')
+  test('takes the drift out where nothing stands beside', () => {
+    const alone = (core: number, peer: number) =>
+      sampleReport({
+        figures: [
+          figure('client steps', 'core', core, { group: 'machine' }),
+          figure('sign_event request', 'nostr-tools', peer),
+        ],
+        loads: [],
+      })
+    expect(verdict(alone(10, 1_000), alone(20, 2_000), 'core')).toBe('same')
+    expect(verdict(alone(10, 1_000), alone(20, 1_000), 'core')).toBe('worse')
+  })
+
+  test('counts bytes as bytes on any machine', () => {
+    const memory = (bytes: number, peer: number) =>
+      sampleReport({
+        figures: [
+          figure('memory of a conversation', 'native', bytes, { group: 'memory', unit: 'B' }),
+          figure('sign_event request', 'nostr-tools', peer),
+        ],
+        loads: [],
+      })
+    expect(verdict(memory(100, 1_000), memory(100, 2_000), 'memory')).toBe('same')
+    expect(verdict(memory(100, 1_000), memory(150, 1_000), 'memory')).toBe('worse')
+  })
+
+  test('counts more answers a second as better, measured against NDK', () => {
+    const loads = (perSecond: number, ndk: number) =>
+      sampleReport({
+        figures: [],
+        loads: [load('remote-signer (tiny)', 64, perSecond), load('NDK backend', 64, ndk)],
+      })
+    expect(verdict(loads(1_000, 50), loads(1_700, 50), 'answers a second')).toBe('better')
+    expect(verdict(loads(1_000, 50), loads(600, 50), 'answers a second')).toBe('worse')
+    expect(verdict(loads(1_000, 50), loads(500, 25), 'answers a second')).toBe('same')
+  })
+
+  test('does not list the yardsticks', () => {
+    const labels = compareReports(report, report).moves.map(({ label }) => label)
+    expect(labels.filter((label) => /nostr-tools$|NDK/.test(label))).toEqual([])
   })
 
   test('names what is new and what is gone', () => {

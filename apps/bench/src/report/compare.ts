@@ -1,9 +1,11 @@
 /**
- * What moved between two reports, after taking out how much the machine itself moved.
- * Never calls noise a move: what stays within both spreads, or within a twentieth, is the same.
+ * What moved between two reports. Where nostr-tools (or NDK, for whole bunkers) was measured beside a figure, what is
+ * compared is how many times as good it was: the machine may have had a better day. Elsewhere its drift is taken out.
+ * Never calls noise a move: what stays within both spreads, or within a tenth, is the same.
  */
 
-import { quantile, type Spread, scaleSpread } from '../statistics.ts'
+import { NDK_BUNKER } from '../load/names.ts'
+import { quantile, type Spread, scaleSpread, timesLess, timesMore } from '../statistics.ts'
 import { BASELINE, type Report, type Unit } from './data.ts'
 import { formatTimes, formatValue, loadLabel } from './format.ts'
 
@@ -13,7 +15,7 @@ export interface Move {
   /** Undefined: it was not there. */
   readonly before: number | undefined
   readonly after: number | undefined
-  /** Above 1: better now, the machine's drift taken out. Undefined if one of them is missing. */
+  /** Above 1: better now, the machine taken out. Undefined if one of them is missing. */
   readonly times: number | undefined
   readonly verdict: 'better' | 'worse' | 'same' | 'new' | 'gone'
 }
@@ -21,19 +23,26 @@ export interface Move {
 export interface Comparison {
   /** How many times as fast nostr-tools ran as in the report before: the machine, not us. */
   readonly drift: number
+  /** Of everything but the yardsticks themselves. */
   readonly moves: readonly Move[]
 }
 
-const NOISE = 1.05
-/** A tail is one figure of a run, without a spread of its own. */
-const TAIL_NOISE = 1.2
+const NOISE = 1.1
+/** Whole bunkers may have been measured in one round, without a spread. */
+const LOAD_NOISE = 1.3
+/** A tail is one figure of a run. */
+const TAIL_NOISE = 1.5
 
 export function compareReports(before: Report, after: Report): Comparison {
   const old = measuresOf(before)
   const now = measuresOf(after)
   const drift = driftOf(old, now)
   const labels = [...new Set([...old.keys(), ...now.keys()])]
-  return { drift, moves: labels.map((label) => moveOf(label, old.get(label), now.get(label), drift)) }
+  const moves = labels.flatMap((label) => {
+    const [was, is] = [old.get(label), now.get(label)]
+    return (is ?? was)?.yardstick === true ? [] : [moveOf(label, was, is, drift)]
+  })
+  return { drift, moves }
 }
 
 export function renderComparison({ drift, moves }: Comparison): string {
@@ -61,41 +70,52 @@ export function parseReport(text: string): Report {
 interface Measure {
   readonly unit: Unit
   readonly value: Spread
-  readonly subject: string
-  readonly timed: boolean
+  readonly yardstick: boolean
+  /** How many times as good as its yardstick; undefined if there is none beside it. */
+  readonly times: Spread | undefined
+  readonly noise: number
 }
 
 function measuresOf({ figures, loads }: Report): ReadonlyMap<string, Measure> {
   const measures = new Map<string, Measure>()
   for (const { scenario, subject, unit, value } of figures) {
-    const timed = unit === 'us' || unit === 'ms'
-    measures.set(`${scenario}, ${subject}`, { unit, value, subject, timed })
+    const base = figures.find((other) => other.scenario === scenario && other.subject === BASELINE)
+    measures.set(`${scenario}, ${subject}`, {
+      unit,
+      value,
+      yardstick: subject === BASELINE,
+      times: base === undefined ? undefined : timesAsGood(unit, value, base.value),
+      noise: NOISE,
+    })
   }
   for (const load of loads) {
-    const label = `${loadLabel(load)}, ${load.bunker}`
-    const { bunker: subject, throughput, cpu, latency } = load
-    const { p99 } = latency
-    const tail = { median: p99, low: p99 / TAIL_NOISE, high: p99 * TAIL_NOISE }
-    measures.set(`${label}: answers a second`, { unit: '1/s', value: throughput, subject, timed: true })
-    measures.set(`${label}: CPU`, { unit: 'us', value: cpu, subject, timed: true })
-    measures.set(`${label}: p99`, { unit: 'ms', value: tail, subject, timed: true })
+    const name = loadLabel(load)
+    const label = `${name}, ${load.bunker}`
+    const base = loads.find((other) => other.bunker === NDK_BUNKER && loadLabel(other) === name)
+    const yardstick = load.bunker === NDK_BUNKER
+    const add = (what: string, unit: Unit, noise: number, read: (from: typeof load) => Spread): void => {
+      const times = base === undefined ? undefined : timesAsGood(unit, read(load), read(base))
+      measures.set(`${label}: ${what}`, { unit, value: read(load), yardstick, times, noise })
+    }
+    // What an open load answers is what was offered.
+    if (load.kind === 'window') add('answers a second', '1/s', LOAD_NOISE, ({ throughput }) => throughput)
+    add('CPU', 'us', LOAD_NOISE, ({ cpu }) => cpu)
+    add('p99', 'ms', TAIL_NOISE, ({ latency: { p99 } }) => ({ median: p99, low: p99, high: p99 }))
   }
   return measures
 }
 
+function timesAsGood(unit: Unit, value: Spread, base: Spread): Spread {
+  return (unit === '1/s' ? timesMore : timesLess)(value, base)
+}
+
 function driftOf(old: ReadonlyMap<string, Measure>, now: ReadonlyMap<string, Measure>): number {
-  const ratios = [...now].flatMap(([label, { subject, value, unit }]) => {
+  const ratios = [...now].flatMap(([label, { yardstick, value, unit }]) => {
     const before = old.get(label)
-    return subject === BASELINE && unit === 'us' && before !== undefined
-      ? [before.value.median / value.median]
-      : []
+    return yardstick && unit === 'us' && before !== undefined ? [before.value.median / value.median] : []
   })
-  return ratios.length === 0
-    ? 1
-    : quantile(
-        ratios.toSorted((a, b) => a - b),
-        0.5,
-      )
+  const sorted = ratios.toSorted((a, b) => a - b)
+  return sorted.length === 0 ? 1 : quantile(sorted, 0.5)
 }
 
 function moveOf(label: string, old: Measure | undefined, now: Measure | undefined, drift: number): Move {
@@ -104,11 +124,21 @@ function moveOf(label: string, old: Measure | undefined, now: Measure | undefine
   const after = now?.value.median
   if (old === undefined || now === undefined)
     return { label, unit, before, after, times: undefined, verdict: old === undefined ? 'new' : 'gone' }
-  const more = unit === '1/s'
-  const machine = now.timed ? drift : 1
-  const scaled = scaleSpread(now.value, more ? 1 / machine : machine)
-  const times = more ? scaled.median / old.value.median : old.value.median / scaled.median
-  const overlaps = scaled.low <= old.value.high && old.value.low <= scaled.high
-  const still = overlaps || (times < NOISE && times > 1 / NOISE)
+  const [was, is] = goodness(old, now, drift)
+  const times = is.median / was.median
+  const overlaps = is.low <= was.high && was.low <= is.high
+  const still = overlaps || (times < now.noise && times > 1 / now.noise)
   return { label, unit, before, after, times, verdict: still ? 'same' : times > 1 ? 'better' : 'worse' }
+}
+
+/** Both in one scale where more is better, the machine taken out. */
+function goodness(old: Measure, now: Measure, drift: number): readonly [Spread, Spread] {
+  if (old.times !== undefined && now.times !== undefined) return [old.times, now.times]
+  const machine = now.unit === 'B' || now.unit === 'MB' ? 1 : drift
+  if (now.unit === '1/s') return [old.value, scaleSpread(now.value, 1 / machine)]
+  return [inverse(old.value), inverse(scaleSpread(now.value, machine))]
+}
+
+function inverse({ median, low, high }: Spread): Spread {
+  return { median: 1 / median, low: 1 / high, high: 1 / low }
 }
