@@ -40,7 +40,7 @@ export const QUICK: Plan = {
   conversations: 20_000,
   otherNodeRounds: 5,
   load: { rounds: 1, windows: [1, 16, 64, 256], windowMs: 1_200, shares: [0.5], openMs: 2_000, clients: 16 },
-  workers: { rounds: 5, count: 1_000, inFlight: 128, clients: 16 },
+  workers: { rounds: 5, count: 1_000, inFlight: 128, clients: 16, bareMs: 300 },
   bunkersOnAll: false,
   groups: 'all',
 }
@@ -63,7 +63,7 @@ export const FULL: Plan = {
     openMs: 4_000,
     clients: 16,
   },
-  workers: { rounds: 11, count: 3_000, inFlight: 128, clients: 40 },
+  workers: { rounds: 11, count: 2_000, inFlight: 128, clients: 40, bareMs: 1_000 },
   bunkersOnAll: true,
   groups: 'all',
 }
@@ -80,7 +80,7 @@ export const SMOKE: Plan = {
   conversations: 300,
   otherNodeRounds: 1,
   load: { rounds: 1, windows: [1, 4], windowMs: 50, shares: [0.5], openMs: 100, clients: 2 },
-  workers: { rounds: 1, count: 20, inFlight: 4, clients: 2 },
+  workers: { rounds: 1, count: 20, inFlight: 4, clients: 2, bareMs: 5 },
   bunkersOnAll: false,
   groups: 'all',
 }

@@ -7,7 +7,7 @@
 import { NDK_BUNKER } from '../load/names.ts'
 import { quantile, type Spread, scaleSpread, timesLess, timesMore } from '../statistics.ts'
 import { BASELINE, type Report, type Unit } from './data.ts'
-import { formatTimes, formatValue, loadLabel } from './format.ts'
+import { formatTimes, formatValue, loadLabel, moreIsBetter } from './format.ts'
 
 export interface Move {
   readonly label: string
@@ -106,7 +106,7 @@ function measuresOf({ figures, loads }: Report): ReadonlyMap<string, Measure> {
 }
 
 function timesAsGood(unit: Unit, value: Spread, base: Spread): Spread {
-  return (unit === '1/s' ? timesMore : timesLess)(value, base)
+  return (moreIsBetter({ unit }) ? timesMore : timesLess)(value, base)
 }
 
 function driftOf(old: ReadonlyMap<string, Measure>, now: ReadonlyMap<string, Measure>): number {
@@ -134,8 +134,8 @@ function moveOf(label: string, old: Measure | undefined, now: Measure | undefine
 /** Both in one scale where more is better, the machine taken out. */
 function goodness(old: Measure, now: Measure, drift: number): readonly [Spread, Spread] {
   if (old.times !== undefined && now.times !== undefined) return [old.times, now.times]
-  const machine = now.unit === 'B' || now.unit === 'MB' ? 1 : drift
-  if (now.unit === '1/s') return [old.value, scaleSpread(now.value, 1 / machine)]
+  const machine = ['B', 'MB', 'x'].includes(now.unit) ? 1 : drift
+  if (moreIsBetter(now)) return [old.value, scaleSpread(now.value, 1 / machine)]
   return [inverse(old.value), inverse(scaleSpread(now.value, machine))]
 }
 

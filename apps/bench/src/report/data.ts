@@ -22,8 +22,8 @@ export const GROUPS = [
 
 export type Group = (typeof GROUPS)[number]['name']
 
-/** `us` and `ms` of processor time unless the scenario says otherwise; `1/s` is the only unit where more is better. */
-export type Unit = 'us' | 'ms' | 'B' | 'MB' | '1/s'
+/** `us` and `ms` of processor time unless the scenario says otherwise. `x` is a ratio; of it and of `1/s` more is better. */
+export type Unit = 'us' | 'ms' | 'B' | 'MB' | '1/s' | 'x'
 
 export interface Figure {
   readonly group: Group

@@ -21,12 +21,14 @@ const STEPS: Readonly<
   B: [{ from: 0, by: 1, unit: 'B' }],
   MB: [{ from: 0, by: 1, unit: 'MB' }],
   '1/s': [{ from: 0, by: 1, unit: '/s' }],
+  x: [{ from: 0, by: 1, unit: 'x' }],
 }
 
 /** `12.3 µs`. */
 export function formatValue(value: number, unit: Unit): string {
   const step = stepOf(value, unit)
-  return `${digits(value * step.by)} ${step.unit}`
+  const number = digits(value * step.by)
+  return unit === 'x' ? `${number}x` : `${number} ${step.unit}`
 }
 
 /** `11.9 to 13.0`, in the unit of its median. */
@@ -56,9 +58,9 @@ function digits(value: number): string {
   return value.toFixed(size >= 10 ? 1 : 2)
 }
 
-/** More is better for answers a second alone. */
+/** More is better for answers a second, and for ratios. */
 export function moreIsBetter({ unit }: Pick<Figure, 'unit'>): boolean {
-  return unit === '1/s'
+  return unit === '1/s' || unit === 'x'
 }
 
 /** `64 in flight`, `open load at 50 %`. */

@@ -98,7 +98,7 @@ function rowOf(report: Report, figure: Figure): BarRow {
   }
 }
 
-const OTHERS = ['nostr-tools', 'nostr-tools + nostr-wasm', 'Map of keys', 'bare Node']
+const OTHERS = ['nostr-tools', 'nostr-tools + nostr-wasm', 'Map of keys', 'bare Node', 'bare threads']
 
 function kindOf(subject: string): BarRow['kind'] {
   if (subject === 'native bound') return 'bound'
