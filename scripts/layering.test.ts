@@ -28,6 +28,8 @@ const scope = '@nip46/'
 /** All that core may ever need at run time. */
 const CORE_DEPENDENCIES = ['@noble/hashes']
 const NODE_PACKAGES = ['ws']
+/** What a package needs beyond the oldest Node that the others run on: `node:sqlite`. */
+const NEWER_NODE: Readonly<Record<string, string>> = { 'store-sqlite': '>=22.13' }
 /** The conditions under which a browser's bundler reads our sources. */
 const BROWSER = ['@nip46/source', 'browser', 'import', 'default']
 
@@ -76,7 +78,8 @@ describe.each(packages)('$manifest.name', ({ folder, manifest }) => {
   })
 
   test('can be published', () => {
-    expect(manifest).toMatchObject({ license: 'MIT', type: 'module', engines: { node: '>=20.19' } })
+    const node = NEWER_NODE[name] ?? '>=20.19'
+    expect(manifest).toMatchObject({ license: 'MIT', type: 'module', engines: { node } })
     expect(manifest.description).toMatch(/^\S.{10,}\S$/)
     expect(manifest.files).toEqual(['dist', 'src'])
     expect(manifest.exports?.['./package.json']).toBe('./package.json')

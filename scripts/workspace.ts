@@ -33,7 +33,12 @@ export interface Project {
 }
 
 /** Entry points that only make sense in Node; the others also load in browsers, Deno and Bun. */
-export const NODE_ENTRIES: readonly string[] = ['@nip46/relay', '@nip46/testing/faulty-relay']
+export const NODE_ENTRIES: readonly string[] = [
+  '@nip46/relay',
+  '@nip46/store-postgres',
+  '@nip46/store-sqlite',
+  '@nip46/testing/faulty-relay',
+]
 
 export const root: string = resolve(import.meta.dirname, '..')
 

@@ -187,6 +187,8 @@ export interface Verdict {
   readonly allow: boolean
   /** For a connection: what it may do without being asked again. For an operation: add this to the session. */
   readonly grant?: readonly Permission[]
+  /** For an operation: what the judge is to remember of this decision, in its own terms. */
+  readonly remember?: JsonValue
   /** A short reason for the peer when denied; the default is enough. */
   readonly reason?: string
 }
@@ -201,6 +203,51 @@ export interface Deliberation {
   /** Aborted once the verdict no longer counts: timed out, revoked, logged out, closed. Take the prompt away. */
   readonly signal: AbortSignalLike
 }
+
+/** Plain JSON. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+
+/**
+ * A policy as a pure function: it decides at once, within the same commit as what it counts. It is consulted after what is never
+ * allowed (kinds that no session gets signed, a peer that is a client key) and instead of the grants.
+ */
+export interface Judge {
+  /** Never throws on what a client sent. */
+  judge(request: JudgedRequest): Judgement
+  /**
+   * What the session's policy is after a person said yes to this request, `remember` being what the verdict said to remember.
+   */
+  approve(request: JudgedRequest, remember: JsonValue | null): JsonValue | null
+  /** What the audit record keeps of an operation, to judge it again later: sizes, counts, origins. Never a content. */
+  facts(operation: Operation): JsonValue
+}
+
+export interface JudgedRequest {
+  readonly clientPubkey: Pubkey
+  readonly userPubkey: Pubkey
+  readonly operation: Operation
+  /** What a person or an offer granted in NIP-46's own terms. */
+  readonly granted: readonly Permission[]
+  /** The judge's own: rules and counters of this session, as it returned them last; null at first. */
+  readonly policy: JsonValue | null
+  readonly relay: RelayUrl
+  readonly now: Millis
+}
+
+/** `rule` names what decided, for the audit record. */
+export type Judgement =
+  /** `policy` is the session's policy with this use counted; it is stored in the same commit. */
+  | { readonly effect: 'allow'; readonly rule: string; readonly policy: JsonValue | null }
+  /** `denial` is the error text if the answer is no; null for the usual one. */
+  | { readonly effect: 'ask'; readonly rule: string; readonly denial: string | null }
+  /** `error` is in the wire's form (`denied: …`, `rate-limited: …`). */
+  | { readonly effect: 'deny'; readonly rule: string; readonly error: string }
 
 /** A person, a rules file, or one behind the other. A rejection counts as deny. */
 export interface Approver {

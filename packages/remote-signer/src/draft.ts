@@ -18,6 +18,7 @@ import {
   templateId,
   type Verdict,
 } from '@nip46/core'
+import type { AuditDeed, AuditRecord, AuditSubject, Claim } from '@nip46/core/remote-signer'
 import {
   type Admission,
   type AdmissionStep,
@@ -36,7 +37,6 @@ import type { StrangerBudget } from './budget.ts'
 import type { Lane, LaneInput } from './lane.ts'
 import { PAIRINGS } from './limits.ts'
 import type { DropCode, EndReason } from './signer-event.ts'
-import type { AuditDeed, AuditRecord, AuditSubject, Claim } from './store.ts'
 
 /** What a draft reads and shares with the other drafts of its turn. */
 export interface DraftWorld {

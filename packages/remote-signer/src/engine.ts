@@ -18,6 +18,7 @@ import {
   UsageError,
   type UserSigner,
 } from '@nip46/core'
+import type { SignerStore } from '@nip46/core/remote-signer'
 import { type Admission, type Arrival, type SignerContext, wants } from '@nip46/core/remote-signer'
 import { type BoundedMap, createBoundedMap } from './bounded-map.ts'
 import { createStrangerBudget, type StrangerBudget } from './budget.ts'
@@ -33,7 +34,6 @@ import type { RemoteSignerOptions } from './options.ts'
 import { type Answer, createOutbox, type Outbox } from './outbox.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { sessionInfo } from './session-info.ts'
-import type { SignerStore } from './store.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 import { createTurns, type Released, type Turns } from './turns.ts'
 

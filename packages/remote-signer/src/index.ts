@@ -3,6 +3,31 @@
  * Never holds a policy, a database or a socket: those are given to it.
  */
 
+export type {
+  AuditDeed,
+  AuditFacts,
+  AuditRecord,
+  AuditSubject,
+  Claim,
+  CommitOutcome,
+  Found,
+  Member,
+  MemberListener,
+  OfferChange,
+  OutboxEntry,
+  SessionChange,
+  SessionName,
+  SharedChange,
+  SignerStore,
+  StoreChange,
+  StoredKey,
+  StoredOffer,
+  StoredState,
+  StoreSeal,
+  StoreSharing,
+  Versioned,
+  Wanted,
+} from '@nip46/core/remote-signer'
 export { dangerouslyAllowAll, denyAll } from './approver.ts'
 export { RemoteSignerError, type RemoteSignerErrorCode } from './error.ts'
 export * as limits from './limits.ts'
@@ -18,20 +43,3 @@ export type {
   SessionInfo,
   SignerStats,
 } from './signer-event.ts'
-export type {
-  AuditDeed,
-  AuditFacts,
-  AuditRecord,
-  AuditSubject,
-  Claim,
-  CommitOutcome,
-  OfferChange,
-  OutboxEntry,
-  SessionChange,
-  SignerStore,
-  StoreChange,
-  StoredKey,
-  StoredOffer,
-  StoredState,
-  Versioned,
-} from './store.ts'

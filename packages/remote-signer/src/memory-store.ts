@@ -4,19 +4,21 @@
  */
 
 import { limits, type Millis, type Pubkey } from '@nip46/core'
-import type { Offer, SignerSession } from '@nip46/core/remote-signer'
-import { CLIENT_KEYS, MEMORY_AUDIT, MEMORY_CLAIMS, OUTBOX, OUTBOX_MEMORY_MS } from './limits.ts'
 import type {
   AuditRecord,
   Claim,
   CommitOutcome,
+  Found,
+  Offer,
   OutboxEntry,
+  SignerSession,
   SignerStore,
   StoreChange,
   StoredKey,
   StoredState,
   Versioned,
-} from './store.ts'
+} from '@nip46/core/remote-signer'
+import { CLIENT_KEYS, MEMORY_AUDIT, MEMORY_CLAIMS, OUTBOX, OUTBOX_MEMORY_MS } from './limits.ts'
 
 export interface MemoryStore extends SignerStore {
   /** Oldest first, the newest `limits.MEMORY_AUDIT`. */
@@ -124,6 +126,22 @@ export function memoryStore(): MemoryStore {
       const outcomes = changes.map(commitOne)
       prune(now)
       return Promise.resolve(outcomes)
+    },
+    read(wanted) {
+      const found: Found = {
+        sessions: (wanted.sessions ?? []).flatMap((name) => sessions.get(sessionKey(name)) ?? []),
+        offers: (wanted.offers ?? []).flatMap((token) => {
+          const stored = offers.get(token)
+          return stored === undefined
+            ? []
+            : { revision: stored.revision, value: { token, offer: stored.value } }
+        }),
+        keys: (wanted.keys ?? []).flatMap((pubkey) => {
+          const key = keys.get(pubkey)
+          return key === undefined ? [] : { ...key, secret: Uint8Array.from(key.secret) }
+        }),
+      }
+      return Promise.resolve(found)
     },
     audit: () => audit.slice(-MEMORY_AUDIT),
     sizes: () => ({

@@ -5,8 +5,8 @@
  */
 
 import type { Pubkey } from '@nip46/core'
+import type { OfferChange, StoredOffer, Versioned } from '@nip46/core/remote-signer'
 import { type Admission, EMPTY_ADMISSION, forgetOffer, type Offer } from '@nip46/core/remote-signer'
-import type { OfferChange, StoredOffer, Versioned } from './store.ts'
 
 export interface OfferBook {
   readonly admission: Admission

@@ -16,6 +16,7 @@ import {
   UsageError,
   type Verdict,
 } from '@nip46/core'
+import type { StoreChange, StoredKey } from '@nip46/core/remote-signer'
 import {
   type Admission,
   acceptOffer,
@@ -33,7 +34,6 @@ import * as limits from './limits.ts'
 import type { AcceptOptions, MadeOffer, OfferInfo, OfferOptions } from './options.ts'
 import { sessionInfo } from './session-info.ts'
 import type { SessionInfo } from './signer-event.ts'
-import type { StoreChange, StoredKey } from './store.ts'
 
 /** As core's sessions wait. */
 const DECISION_MS = 60_000

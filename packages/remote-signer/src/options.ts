@@ -20,8 +20,8 @@ import type {
   UserRelays,
   UserSigner,
 } from '@nip46/core'
+import type { SignerStore } from '@nip46/core/remote-signer'
 import type { RemoteSignerEvent } from './signer-event.ts'
-import type { SignerStore } from './store.ts'
 
 export interface RemoteSignerOptions {
   readonly crypto: Crypto

@@ -15,8 +15,13 @@ import type {
   RequestId,
   Scheme,
 } from '@nip46/core'
-import type { AdmissionStep, SignerIgnored, SignerOutput, SignerPhase } from '@nip46/core/remote-signer'
-import type { AuditSubject } from './store.ts'
+import type {
+  AdmissionStep,
+  AuditSubject,
+  SignerIgnored,
+  SignerOutput,
+  SignerPhase,
+} from '@nip46/core/remote-signer'
 
 /** Why something that arrived came to nothing. Each has a counter of this name. */
 export type DropCode =

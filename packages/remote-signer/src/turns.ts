@@ -5,6 +5,13 @@
  */
 
 import { type Clock, encodeResponse, type Millis, type Pubkey, type RequestId } from '@nip46/core'
+import type {
+  CommitOutcome,
+  OfferChange,
+  OutboxEntry,
+  SignerStore,
+  StoreChange,
+} from '@nip46/core/remote-signer'
 import { type Admission, type SignerContext, type SignerSession, wants } from '@nip46/core/remote-signer'
 import { createBucket, type StrangerBudget } from './budget.ts'
 import { type Draft, type DraftSend, draftLane, emptyDraft, isDurable } from './draft.ts'
@@ -13,7 +20,6 @@ import { createLane, isServed, type Lane, type LaneInput, laneKey } from './lane
 import { COMMIT_PAUSES_MS, COMMIT_RACES, LANE_QUEUE, SESSIONS, TIMER_MS } from './limits.ts'
 import type { OfferBook } from './offer-book.ts'
 import type { Reporter } from './reporter.ts'
-import type { CommitOutcome, OfferChange, OutboxEntry, SignerStore, StoreChange } from './store.ts'
 
 export interface Turns {
   /** The lane of a client, made if there is none. */
@@ -268,7 +274,7 @@ export function createTurns(host: TurnsHost): Turns {
     const { lane } = draft
     undo(flight)
     lane.races += 1
-    if (lane.races > COMMIT_RACES) {
+    if (lane.races > COMMIT_RACES || outcome.type === 'fenced') {
       // Counted as reserved once more, since `fail` takes it back again.
       reserve(draft, 1)
       fail({ ...flight, offerChanges: [] })

@@ -4,6 +4,7 @@
  */
 
 import type { Millis, Pubkey } from '@nip46/core'
+import type { OutboxEntry, StoredState } from '@nip46/core/remote-signer'
 import { forgetOffer, outstanding } from '@nip46/core/remote-signer'
 import type { Engine } from './engine.ts'
 import { RemoteSignerError, storeFailed } from './error.ts'
@@ -11,7 +12,6 @@ import type { Lane } from './lane.ts'
 import * as limits from './limits.ts'
 import { changeOffers } from './offering.ts'
 import type { Answer } from './outbox.ts'
-import type { OutboxEntry, StoredState } from './store.ts'
 
 /** Everything stored takes its place. Returns the answers that were committed and perhaps not published. */
 export async function loadStore(engine: Engine, isClosed: () => boolean): Promise<readonly Answer[]> {

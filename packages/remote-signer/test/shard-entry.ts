@@ -64,6 +64,7 @@ async function fileStore(file: string): Promise<SignerStore> {
   }
   return {
     load: store.load,
+    read: store.read,
     async commit(changes, now) {
       const outcomes = await store.commit(changes, now)
       writeFileSync(file, serialize(await store.load(now)))

@@ -3,8 +3,12 @@
  * Only types: importing this file costs nothing and runs nothing.
  */
 
-import type { ClientMetadata, Millis, Permission, Pubkey, RelayUrl, RequestId, Scheme } from '@nip46/core'
-import type { Offer, SignerSession } from '@nip46/core/remote-signer'
+import type { Offer } from './admission.ts'
+import type { ClientMetadata } from './metadata.ts'
+import type { Permission } from './permission.ts'
+import type { JsonValue } from './port.ts'
+import type { SignerSession } from './signer-state.ts'
+import type { Millis, Pubkey, RelayUrl, RequestId, Result, Scheme } from './value.ts'
 
 /**
  * Where a remote signer keeps its state. Implementations are durable before they resolve: an answer leaves, and a key
@@ -22,6 +26,78 @@ export interface SignerStore {
    * for `limits.EXECUTED_MEMORY_SECONDS` of core after `now`, outbox entries for `limits.OUTBOX_MEMORY_MS`.
    */
   commit(changes: readonly StoreChange[], now: Millis): Promise<readonly CommitOutcome[]>
+  /** These records as stored now; missing ones are left out. After a conflict, or a change made elsewhere. */
+  read(wanted: Wanted): Promise<Found>
+  /** There if several processes may use the store at once. */
+  readonly sharing?: StoreSharing
+}
+
+/** Records by name. */
+export interface Wanted {
+  readonly sessions?: readonly SessionName[]
+  /** Tokens. */
+  readonly offers?: readonly string[]
+  /** Remote-signer pubkeys. */
+  readonly keys?: readonly Pubkey[]
+}
+
+export interface SessionName {
+  readonly signerPubkey: Pubkey
+  readonly clientPubkey: Pubkey
+}
+
+export interface Found {
+  readonly sessions: readonly Versioned<SignerSession>[]
+  readonly offers: readonly Versioned<StoredOffer>[]
+  readonly keys: readonly StoredKey[]
+}
+
+/**
+ * Several processes (members) on one store. A member holds a lease that the store renews by itself. Members that are alive know
+ * each other and are told of each other's changes. What a member commits after its lease ran out is refused as `fenced`:
+ * others may have taken over its sessions.
+ */
+export interface StoreSharing {
+  /** How long after its last sign of life a member is taken for dead, in milliseconds. */
+  readonly leaseMs: Millis
+  /** Joins, once. Resolves when the others can see this member. After `fenced` join again, and load again. */
+  join(listener: MemberListener): Promise<Member>
+}
+
+export interface Member {
+  /** Unique for each join. */
+  readonly id: string
+  /** Gives up the lease at once, so that others need not wait for it to run out. */
+  leave(): Promise<void>
+}
+
+export interface MemberListener {
+  /**
+   * Another member committed changes to these records. At least once for each change, in the order of the commits. After a
+   * gap in which changes may have been missed, `all` is true: look at everything again.
+   */
+  changed(change: SharedChange): void
+  /** Ids of the members that are alive, this one included, sorted. Told at once after joining, then when it changes. */
+  members(ids: readonly string[]): void
+  /** This member's lease ran out. */
+  fenced(): void
+}
+
+export interface SharedChange {
+  readonly all: boolean
+  readonly sessions: readonly SessionName[]
+  readonly offers: readonly string[]
+  readonly keys: readonly Pubkey[]
+  readonly clients: readonly Pubkey[]
+}
+
+/**
+ * Encrypts what a store writes down. `context` names the place (table, record), so that a sealed value moved elsewhere does not
+ * open. Never used for anything a store must be able to look up.
+ */
+export interface StoreSeal {
+  seal(plain: Uint8Array, context: string): Uint8Array
+  open(sealed: Uint8Array, context: string): Result<Uint8Array, 'bad-seal'>
 }
 
 export interface StoredState {
@@ -127,6 +203,8 @@ export type CommitOutcome =
       readonly session?: Versioned<SignerSession> | null
       readonly offers?: readonly { readonly token: string; readonly stored: Versioned<Offer> | null }[]
     }
+  /** This member's lease ran out: nothing was written, and nothing will be until it has joined again. */
+  | { readonly type: 'fenced' }
 
 /** What was done, for the owner of the key. Never holds a content, a plaintext, a secret or a token. */
 export type AuditRecord = AuditFacts & AuditDeed
@@ -163,6 +241,15 @@ export type AuditDeed =
       readonly subject: AuditSubject
       readonly error: string | null
       readonly delivered: boolean
+      /** The rule that allowed it, as the judge names it; null if the grants or a person did. */
+      readonly rule?: string | null
+    }
+  /** Refused without asking anybody. */
+  | {
+      readonly type: 'refused'
+      readonly subject: AuditSubject
+      readonly error: string
+      readonly rule: string | null
     }
 
 /** What was asked of the user's key, without what it was asked about. */
@@ -172,4 +259,6 @@ export interface AuditSubject {
   /** Id of the event that was to be signed: the hash of all of it. */
   readonly eventId?: string
   readonly peer?: Pubkey
+  /** What the judge needs to judge it again: sizes, counts, origins. Never a content. */
+  readonly facts?: JsonValue
 }
