@@ -33,10 +33,18 @@ export {
   type SignerWants,
 } from './signer-state.ts'
 export type {
+  AuditChainVerdict,
   AuditDeed,
+  AuditEntry,
   AuditFacts,
+  AuditFault,
+  AuditFilter,
+  AuditLog,
+  AuditPage,
+  AuditQuery,
   AuditRecord,
   AuditSubject,
+  AuditVerdict,
   Claim,
   CommitOutcome,
   Found,

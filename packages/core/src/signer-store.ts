@@ -262,3 +262,86 @@ export interface AuditSubject {
   /** What the judge needs to judge it again: sizes, counts, origins. Never a content. */
   readonly facts?: JsonValue
 }
+
+/**
+ * Reading what a store recorded. Records are only ever appended, in the transaction of what they record, to a chain: each
+ * is hashed together with the hash before it. Several processes on one store write a chain each.
+ */
+export interface AuditLog {
+  /** At most `limit` entries that match. Entries that retention dropped are not there any more. */
+  readAudit(query?: AuditQuery): Promise<AuditPage>
+  /** Computes every chain anew. Rejects only if the store cannot be read. */
+  verifyAudit(): Promise<AuditVerdict>
+}
+
+export interface AuditQuery {
+  /** `oldest` first unless said otherwise. */
+  readonly order?: 'oldest' | 'newest'
+  /** Go on behind this entry: the `position` of the last one seen, or `next` of the last page. */
+  readonly after?: number
+  /** Entries of one page, at most and by default 1,000. */
+  readonly limit?: number
+  readonly filter?: AuditFilter
+}
+
+/** What is missing matches everything. */
+export interface AuditFilter {
+  readonly types?: readonly AuditRecord['type'][]
+  readonly signerPubkey?: Pubkey
+  readonly userPubkey?: Pubkey
+  readonly clientPubkey?: Pubkey
+  /** First and last moment, both included. */
+  readonly since?: Millis
+  readonly until?: Millis
+}
+
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[]
+  /** Where to go on (`after`), or null if there is nothing more that way now. A page may be empty and yet not the last. */
+  readonly next: number | null
+}
+
+export interface AuditEntry {
+  /** Grows with each entry of the store, of whatever chain; may leave gaps. */
+  readonly position: number
+  readonly chain: string
+  /** Counts the chain's entries, from 1, without gaps. */
+  readonly seq: number
+  /** The hash of the entry before it, as 64 hex characters; all zeros for the first one. */
+  readonly prev: string
+  /**
+   * SHA-256 as 64 hex characters over the UTF-8 of `{"chain":…,"prev":…,"record":…,"seq":…}`: JSON without spaces, the members
+   * of every object sorted by their names (as `Array.prototype.sort` does).
+   */
+  readonly hash: string
+  readonly record: AuditRecord
+}
+
+export interface AuditVerdict {
+  readonly ok: boolean
+  /** Entries that were computed anew. */
+  readonly entries: number
+  readonly chains: readonly AuditChainVerdict[]
+}
+
+export interface AuditChainVerdict {
+  readonly chain: string
+  /** Where the chain begins now: the checkpoint that retention left, or 0 and all zeros. */
+  readonly checkpoint: { readonly seq: number; readonly hash: string }
+  /** The last entry, as found. */
+  readonly head: { readonly seq: number; readonly hash: string }
+  /** The first thing that is not as it was written; null if there is none. */
+  readonly fault: AuditFault | null
+}
+
+export interface AuditFault {
+  /** Of the entry that is missing or wrong. */
+  readonly seq: number
+  /**
+   * - `missing`: an entry between two others, or at the end of what is known to have been written
+   * - `hash`: the entry is not what was hashed
+   * - `link`: it does not name the hash of the entry before it
+   * - `anchor`: the chain is whole, but not the one whose hash the store sealed
+   */
+  readonly code: 'missing' | 'hash' | 'link' | 'anchor'
+}
