@@ -25,3 +25,7 @@ export const RANDOM_TRIES = 8
 export const RANDOM_POOL_BYTES = 4_096
 /** The longest request that a pool serves; a longer one goes to its source. */
 export const RANDOM_DIRECT_BYTES = 1_024
+/** Bytes of one record that a seal takes. */
+export const SEAL_PLAIN_BYTES = 67_108_864
+/** Characters of the context bound into a sealed record. */
+export const SEAL_CONTEXT_CHARS = 1_024
