@@ -1,0 +1,172 @@
+/**
+ * The API as functions: over the daemon's unix socket, or over HTTP with a token.
+ * Never retries, and never prints what it sends or gets.
+ */
+
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { createInterface } from 'node:readline'
+import type { JsonValue } from '@nip46/core'
+import { Fault } from './fault.ts'
+import {
+  API_ROOT,
+  EVENTS_PATH,
+  type InputOf,
+  OPERATIONS,
+  type OperationName,
+  type OutputOf,
+} from './operations.ts'
+import type { StreamMessage, Topic } from './shapes.ts'
+
+/** A call that is not answered in this time is given up, in milliseconds. Unlocking a key takes seconds; a backup longer. */
+export const CALL_MS = 120_000
+/** Characters of an answer. */
+export const ANSWER_CHARS = 67_108_864
+
+export type ApiAddress =
+  /** The daemon's socket: who may open the file is its owner. */
+  { readonly socketPath: string } | { readonly url: string; readonly token: string }
+
+export interface ApiClient {
+  /**
+   * Rejects with a {@link Fault} if the daemon refused, and with one of status 0 and code `daemon/not-running` or
+   * `daemon/unreachable` if there was no answer.
+   */
+  call<Name extends OperationName>(
+    name: Name,
+    ...input: object extends InputOf<Name> ? [input?: InputOf<Name>] : [input: InputOf<Name>]
+  ): Promise<OutputOf<Name>>
+  /** What happens, until the signal is aborted or the daemon ends; then it is over without an error. */
+  watch(topics: readonly Topic[], signal: AbortSignal): AsyncIterable<StreamMessage>
+}
+
+export function createApiClient(address: ApiAddress): ApiClient {
+  return {
+    call: async (name, ...[input]) => {
+      const { method, path } = OPERATIONS[name]
+      const rest: Record<string, unknown> = { ...input }
+      let target = `${API_ROOT}${path.replace(/\{(\w+)\}/g, (_, field: string) => {
+        const value = String(rest[field])
+        delete rest[field]
+        return encodeURIComponent(value)
+      })}`
+      const given = Object.entries(rest).filter(([, value]) => value !== undefined)
+      const hasBody = method === 'POST' || method === 'PUT'
+      if (!hasBody && given.length > 0)
+        target += `?${new URLSearchParams(given.map(([field, value]) => [field, String(value)]))}`
+      const response = await send(address, method, target, hasBody ? JSON.stringify(rest) : undefined)
+      const answer = await readAnswer(response)
+      if (response.statusCode !== 200) throw faultOf(response.statusCode ?? 0, answer)
+      return answer as OutputOf<typeof name>
+    },
+    watch: (topics, signal) => watch(address, topics, signal),
+  }
+}
+
+async function* watch(
+  address: ApiAddress,
+  topics: readonly Topic[],
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage> {
+  if (signal.aborted) return
+  const response = await send(address, 'GET', `${EVENTS_PATH}?topics=${topics.join(',')}`, undefined, true)
+  if (response.statusCode !== 200) throw faultOf(response.statusCode ?? 0, await readAnswer(response))
+  const stop = (): void => void response.destroy()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.startsWith('data: ')) yield JSON.parse(line.slice(6)) as StreamMessage
+    }
+  } catch (cause) {
+    // The daemon is gone, or the caller had enough: both end the stream.
+    if (!signal.aborted && !(cause instanceof Error && 'code' in cause)) throw cause
+  } finally {
+    signal.removeEventListener('abort', stop)
+    response.destroy()
+  }
+}
+
+function send(
+  address: ApiAddress,
+  method: string,
+  target: string,
+  body: string | undefined,
+  stream = false,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      accept: stream ? 'text/event-stream' : 'application/json',
+      ...(body !== undefined && {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      }),
+      ...('token' in address && { authorization: `Bearer ${address.token}` }),
+    }
+    const sent = open(address, { method, headers, agent: false, timeout: stream ? 0 : CALL_MS }, target)
+    sent.on('response', resolve)
+    sent.on('timeout', () => sent.destroy(new Error('no answer in time')))
+    sent.on('error', (cause: NodeJS.ErrnoException) => reject(unreachable(cause)))
+    sent.end(body)
+  })
+}
+
+interface SendOptions {
+  readonly method: string
+  readonly headers: Record<string, string | number>
+  readonly agent: false
+  readonly timeout: number
+}
+
+function open(address: ApiAddress, options: SendOptions, path: string): ClientRequest {
+  if ('socketPath' in address)
+    return httpRequest({
+      ...options,
+      socketPath: address.socketPath,
+      path,
+      headers: { ...options.headers, host: 'localhost' },
+    })
+  const url = new URL(path, address.url)
+  return url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+}
+
+function unreachable(cause: NodeJS.ErrnoException): Fault {
+  const absent = cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED'
+  if (absent) return new Fault(0, 'daemon/not-running', 'the daemon does not run: start it with "up"')
+  if (cause.code === 'EACCES')
+    return new Fault(
+      0,
+      'daemon/unreachable',
+      "the daemon's socket belongs to another user: run this as that user",
+    )
+  return new Fault(0, 'daemon/unreachable', `no answer from the daemon: ${cause.message}`)
+}
+
+async function readAnswer(response: IncomingMessage): Promise<JsonValue> {
+  let answer = ''
+  response.setEncoding('utf8')
+  for await (const chunk of response) {
+    answer += chunk as string
+    if (answer.length > ANSWER_CHARS) {
+      response.destroy()
+      throw new Fault(0, 'daemon/unreachable', 'the answer is larger than anything a daemon says')
+    }
+  }
+  try {
+    return JSON.parse(answer) as JsonValue
+  } catch (cause) {
+    if (cause instanceof SyntaxError)
+      throw new Fault(response.statusCode ?? 0, 'daemon/unreachable', 'what answered is no bunker daemon')
+    throw cause
+  }
+}
+
+function faultOf(status: number, answer: JsonValue): Fault {
+  const { error } = answer as { readonly error?: { readonly [name: string]: JsonValue } }
+  const { code, message, ...facts } = error ?? {}
+  return new Fault(
+    status,
+    String(code ?? 'daemon/unreachable'),
+    String(message ?? 'refused without a reason'),
+    facts,
+  )
+}
