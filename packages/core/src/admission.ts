@@ -9,7 +9,7 @@ import { CONNECT_TRIES_PER_MINUTE, FRESHNESS_SECONDS, OFFERS, PERMS, SESSION_REL
 import { encodeRequest, encodeResponse, parseRequest, type RequestProblem } from './message.ts'
 import type { NostrConnectOffer } from './nostrconnect-uri.ts'
 import { mergePermissions, type Permission } from './permission.ts'
-import type { Verdict } from './port.ts'
+import type { JsonValue, Verdict } from './port.ts'
 import { type Era, signerProfile } from './profile.ts'
 import { hashSecret } from './secret.ts'
 import { closePending } from './signer-operations.ts'
@@ -24,6 +24,8 @@ export interface Offer {
   readonly relays: readonly RelayUrl[]
   /** What the session may do without asking. */
   readonly granted: readonly Permission[]
+  /** The policy it begins with, for the judge. Default null. */
+  readonly policy?: JsonValue
   /** `secret`: the secret is enough. `ask`: somebody decides on each connection; always so for a token without a secret. */
   readonly approval: 'secret' | 'ask'
   readonly createdAt: Millis
@@ -101,7 +103,8 @@ export interface AdmissionStep {
  * else is refused, with an answer if there is an id to answer to.
  *
  * `previous` is the session of a client that connects again with another token. If it still stands, for the same user,
- * it goes on: the new token adds its grants, unless somebody would have to decide on them, and nothing is lost. What a
+ * it goes on: the new token adds its grants, unless somebody would have to decide on them, and nothing is lost; a policy it
+ * has stays, with all that was counted. What a
  * session of the same user was answered stays remembered in any case.
  */
 export function admit(
@@ -139,7 +142,7 @@ export function admit(
   if (offer === undefined) return failConnect(admission, request.id, arrival.to, now)
 
   const wishes = isConnect ? readWishes(request) : { requested: [], metadata: null }
-  const { userPubkey, relays, granted } = offer
+  const { userPubkey, relays, granted, policy = null } = offer
   const sameUser = previous?.userPubkey === userPubkey ? previous : undefined
   if (sameUser !== undefined && isStanding(sameUser) && isConnect) {
     if (offer.approval === 'ask') return { admission, ...acknowledge(sameUser, arrival, request, now) }
@@ -150,7 +153,8 @@ export function admit(
   const closed =
     previous === undefined ? undefined : closePending(previous, 'unauthorized: session revoked', now)
   const { decisionTimeoutMs } = context
-  const fresh = newSession({ arrival, userPubkey, relays, granted, ...wishes, token, decisionTimeoutMs, now })
+  const facts = { arrival, userPubkey, relays, granted, policy, ...wishes, token, decisionTimeoutMs, now }
+  const fresh = newSession(facts)
   const session = sameUser === undefined ? fresh : { ...fresh, ledger: sameUser.ledger }
   const held = holdForPairing(session, arrival, isConnect ? request.id : null)
   const before = closed?.outputs ?? []
@@ -171,7 +175,7 @@ function isStanding({ phase }: SignerSession): boolean {
 /** A standing session and one more token of the same user. */
 function joinOffer(
   session: SignerSession,
-  { granted, relays }: Offer,
+  { granted, relays, policy = null }: Offer,
   token: string,
   { requested, metadata }: ReturnType<typeof readWishes>,
   now: Millis,
@@ -180,6 +184,7 @@ function joinOffer(
     ...session,
     token,
     granted: mergePermissions(session.granted, granted),
+    policy: session.policy ?? policy,
     requested: mergePermissions(requested, session.requested).slice(0, PERMS),
     metadata: metadata ?? session.metadata,
     relays: [...new Set([...relays, ...session.relays])].slice(0, SESSION_RELAYS),
@@ -213,9 +218,10 @@ export function decidePairing(
     return { admission, ...refusePairing(session, SECRET_REFUSED, now) }
   }
   const granted = mergePermissions(session.granted, verdict.grant ?? [])
+  const { policy = session.policy } = verdict
   return {
     admission: spend(admission, session.token, session.clientPubkey),
-    ...openPairing({ ...session, granted }, now, context),
+    ...openPairing({ ...session, granted, policy }, now, context),
   }
 }
 
@@ -226,6 +232,8 @@ export interface AcceptRequest {
   /** Our own relays, used beside the offer's. */
   readonly relays: readonly RelayUrl[]
   readonly granted: readonly Permission[]
+  /** The policy it begins with, for the judge. Default null. */
+  readonly policy?: JsonValue
   /** Default NIP-44. */
   readonly scheme?: Scheme
   /** Default from the scheme. `A0` also sends the connect request that the 2023 dialect waits for. */
@@ -239,7 +247,7 @@ export interface AcceptRequest {
  * heard. The answer is exactly the offer's secret; offers of the eras without one get `ack`.
  */
 export function acceptOffer(request: AcceptRequest, now: Millis): SignerSession {
-  const { offer, signerPubkey, userPubkey, granted, id } = request
+  const { offer, signerPubkey, userPubkey, granted, policy = null, id } = request
   const scheme = request.scheme ?? 'nip44'
   const era = request.era ?? (scheme === 'nip04' ? 'SEED' : 'E')
   const answer = encodeResponse({ type: 'result', id, result: offer.secret ?? 'ack' })
@@ -255,6 +263,7 @@ export function acceptOffer(request: AcceptRequest, now: Millis): SignerSession 
     profile: signerProfile(era),
     token: offer.secret === null ? null : hashSecret(offer.secret),
     granted,
+    policy,
     requested: offer.permissions,
     metadata: offer.metadata,
     relays: [...new Set([...offer.relays, ...request.relays])].slice(0, SESSION_RELAYS),

@@ -164,6 +164,11 @@ export interface Transport {
 /** The user's key, wherever it lives: a local key, an HSM, a quorum, another bunker. Never rejects for a peer's fault. */
 export interface UserSigner {
   readonly userPubkey: Pubkey
+  /**
+   * True if performing twice has no effect outside, as with a key in this process: results are then computed before they are
+   * committed, thrown away if the commit fails, and computed again. Default false: what is performed was committed before.
+   */
+  readonly repeatable?: boolean
   /** Resolves with the `result` string, or with an error text in the wire's form (`prefix: plain words`). */
   perform(operation: Operation): Promise<Result<string, string>>
 }
@@ -187,8 +192,10 @@ export interface Verdict {
   readonly allow: boolean
   /** For a connection: what it may do without being asked again. For an operation: add this to the session. */
   readonly grant?: readonly Permission[]
-  /** For an operation: what the judge is to remember of this decision, in its own terms. */
+  /** For an operation: what the judge is to remember of this decision, a yes or a no, in its own terms. */
   readonly remember?: JsonValue
+  /** For a connection: the policy it begins with, in the judge's own terms. Default: the offer's. */
+  readonly policy?: JsonValue
   /** A short reason for the peer when denied; the default is enough. */
   readonly reason?: string
 }
@@ -215,13 +222,15 @@ export type JsonValue =
 
 /**
  * A policy as a pure function: it decides at once, within the same commit as what it counts. It is consulted after what is never
- * allowed (kinds that no session gets signed, a peer that is a client key) and instead of the grants.
+ * allowed (kinds that no session gets signed, a peer that is a client key, a `created_at` more than a year ahead) and instead of
+ * the grants. `nip44_get_key` asks even if it allows. One request may be judged several times before a commit holds.
  */
 export interface Judge {
   /** Never throws on what a client sent. */
   judge(request: JudgedRequest): Judgement
   /**
-   * What the session's policy is after a person said yes to this request, `remember` being what the verdict said to remember.
+   * What the session's policy is after a person decided on this request: after each yes, `remember` being what the verdict said
+   * to remember, or null; after a no only if it said what to remember.
    */
   approve(request: JudgedRequest, remember: JsonValue | null): JsonValue | null
   /** What the audit record keeps of an operation, to judge it again later: sizes, counts, origins. Never a content. */

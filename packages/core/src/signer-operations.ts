@@ -7,7 +7,7 @@ import { recordAnswer } from './ledger.ts'
 import { encodeResponse, type Response } from './message.ts'
 import type { Operation } from './method.ts'
 import { covers, isCriticalKind, mergePermissions, neverSignedReason } from './permission.ts'
-import type { Verdict } from './port.ts'
+import type { JsonValue, JudgedRequest, Judgement, Verdict } from './port.ts'
 import { encodeWithinLimit, send } from './signer-replies.ts'
 import {
   ignored,
@@ -19,46 +19,90 @@ import {
   type SignerStep,
   withPending,
 } from './signer-state.ts'
-import type { Millis, RequestId, Result } from './value.ts'
+import type { Millis, RelayUrl, RequestId, Result } from './value.ts'
 
 export const DECISION_MS = 60_000
 export const CHALLENGED_DECISION_MS = 300_000
 const FUTURE_ASK_SECONDS = 3_600
 const FUTURE_DENY_SECONDS = 366 * 86_400
-type Judgement =
-  | { readonly type: 'allow' }
-  | { readonly type: 'ask'; readonly denial: string | null }
-  | { readonly type: 'deny'; readonly error: string }
 
-/** What needs no person: nothing outside the grants is allowed, and some things never are. */
+/** A judgement, of the judge or (with `rule` null) of the grants and of what is never allowed. */
+export type Ruling =
+  | { readonly effect: 'allow'; readonly rule: string | null; readonly policy: JsonValue | null }
+  | { readonly effect: 'ask'; readonly denial: string | null }
+  | Extract<Judgement, { effect: 'deny' }>
+  | { readonly effect: 'deny'; readonly rule: null; readonly error: string }
+
+/** What needs no person: nothing outside the policy or the grants is allowed, and some things never are. */
 export function judge(
+  session: SignerSession,
+  operation: Operation,
+  relay: RelayUrl,
+  now: Millis,
+  context: SignerContext,
+): Ruling {
+  const error = neverAllowed(session, operation, now, context)
+  if (error !== undefined) return { effect: 'deny', rule: null, error }
+  if (context.judge === undefined) return judgeByGrants(session, operation, now)
+  const ruling = context.judge.judge(judgedRequest(session, operation, relay, now))
+  // It gives a permanent power away: no rule can allow that in advance.
+  if (ruling.effect === 'allow' && operation.method === 'nip44_get_key')
+    return { effect: 'ask', denial: null }
+  return ruling
+}
+
+function neverAllowed(
   session: SignerSession,
   operation: Operation,
   now: Millis,
   context: SignerContext,
-): Judgement {
+): string | undefined {
   if (operation.method !== 'sign_event') {
     // The user key may equal a signer key: with a client's key it would open that client's session.
-    if (context.isClientPubkey(operation.peer)) {
-      return { type: 'deny', error: 'denied: pubkey belongs to a NIP-46 session' }
-    }
-    const ask = operation.method === 'nip44_get_key' || covers(session.granted, operation.method) === 'none'
-    return ask ? { type: 'ask', denial: null } : { type: 'allow' }
+    return context.isClientPubkey(operation.peer) ? 'denied: pubkey belongs to a NIP-46 session' : undefined
   }
   const { kind, created_at } = operation.template
-  const cover = covers(session.granted, 'sign_event', kind)
   const never = neverSignedReason(kind)
-  const ungranted =
-    cover === 'bare' && isCriticalKind(kind) ? `denied: kind ${kind} needs its own grant` : null
-  if (never !== undefined) return { type: 'deny', error: ungranted ?? `denied: ${never}` }
-  const ahead = created_at - Math.floor(now / 1_000)
-  if (ahead > FUTURE_DENY_SECONDS)
-    return { type: 'deny', error: 'denied: created_at is too far in the future' }
-  // Kinds that carry authority never fall under a grant that names no kind; a person may still say yes to this one.
-  if (ungranted !== null) return { type: 'ask', denial: ungranted }
+  if (never !== undefined) {
+    const ungranted = context.judge === undefined ? ungrantedReason(session, kind) : null
+    return ungranted ?? `denied: ${never}`
+  }
+  return isAhead(created_at, FUTURE_DENY_SECONDS, now)
+    ? 'denied: created_at is too far in the future'
+    : undefined
+}
+
+function judgeByGrants(session: SignerSession, operation: Operation, now: Millis): Ruling {
+  const { granted, policy } = session
+  const allow: Ruling = { effect: 'allow', rule: null, policy }
+  if (operation.method !== 'sign_event') {
+    const ask = operation.method === 'nip44_get_key' || covers(granted, operation.method) === 'none'
+    return ask ? { effect: 'ask', denial: null } : allow
+  }
+  const { kind, created_at } = operation.template
+  const denial = ungrantedReason(session, kind)
   // Scheduled posts are legitimate; silent future-dating is not.
-  if (cover === 'none' || ahead > FUTURE_ASK_SECONDS) return { type: 'ask', denial: null }
-  return { type: 'allow' }
+  const ask = covers(granted, 'sign_event', kind) === 'none' || isAhead(created_at, FUTURE_ASK_SECONDS, now)
+  return ask || denial !== null ? { effect: 'ask', denial } : allow
+}
+
+/** Kinds that carry authority never fall under a grant that names no kind; a person may still say yes to one. */
+function ungrantedReason({ granted }: SignerSession, kind: number): string | null {
+  const ungranted = isCriticalKind(kind) && covers(granted, 'sign_event', kind) === 'bare'
+  return ungranted ? `denied: kind ${kind} needs its own grant` : null
+}
+
+function isAhead(createdAt: number, seconds: number, now: Millis): boolean {
+  return createdAt - Math.floor(now / 1_000) > seconds
+}
+
+function judgedRequest(
+  { clientPubkey, userPubkey, granted, policy }: SignerSession,
+  operation: Operation,
+  relay: RelayUrl,
+  now: Millis,
+): JudgedRequest {
+  return { clientPubkey, userPubkey, operation, granted, policy, relay, now }
 }
 
 export function question(session: SignerSession, id: RequestId, pending: PendingOperation): SignerOutput {
@@ -67,13 +111,20 @@ export function question(session: SignerSession, id: RequestId, pending: Pending
   return { type: 'ask', id, question: { type: 'operation', clientPubkey: session.clientPubkey, operation } }
 }
 
-export function decide(session: SignerSession, id: RequestId, verdict: Verdict, now: Millis): SignerStep {
+export function decide(
+  session: SignerSession,
+  id: RequestId,
+  verdict: Verdict,
+  now: Millis,
+  context: SignerContext,
+): SignerStep {
   const pending = pendingOf(session, id)
   if (pending === undefined || pending.waitingFor !== 'decision') return ignored(session, 'decision/unknown')
+  const policy = policyAfter(session, pending, verdict, now, context)
   if (!verdict.allow) {
     const words = verdict.reason === undefined ? pending.denial : `denied: ${verdict.reason}`
     return finish(
-      session,
+      { ...session, policy },
       id,
       pending,
       { type: 'error', id, error: words ?? 'denied: the user said no' },
@@ -86,10 +137,26 @@ export function decide(session: SignerSession, id: RequestId, verdict: Verdict, 
     session: {
       ...session,
       granted: mergePermissions(session.granted, remember),
+      policy,
       pending: withPending(session.pending, id, allowed),
     },
     outputs: [question(session, id, allowed)],
   }
+}
+
+/** What the judge makes of a person's decision. */
+function policyAfter(
+  session: SignerSession,
+  { operation, relays }: PendingOperation,
+  { allow, remember }: Verdict,
+  now: Millis,
+  { judge }: SignerContext,
+): JsonValue | null {
+  if (judge === undefined || (!allow && remember === undefined)) return session.policy
+  const [relay] = relays
+  if (relay === undefined) return session.policy
+  const kept = operation.method === 'nip44_get_key' ? null : (remember ?? null)
+  return judge.approve(judgedRequest(session, operation, relay, now), kept)
 }
 
 export function challenge(session: SignerSession, id: RequestId, url: string, now: Millis): SignerStep {

@@ -8,6 +8,7 @@ import { SESSION_RELAYS } from './limits.ts'
 import { encodeResponse, parseRequest, type Request } from './message.ts'
 import type { ClientMetadata } from './metadata.ts'
 import type { Permission } from './permission.ts'
+import type { JsonValue } from './port.ts'
 import { signerProfile } from './profile.ts'
 import { digestRequest } from './secret.ts'
 import { CHALLENGED_DECISION_MS, DECISION_MS } from './signer-operations.ts'
@@ -33,13 +34,14 @@ export function newSession(facts: {
   readonly userPubkey: Pubkey
   readonly relays: readonly RelayUrl[]
   readonly granted: readonly Permission[]
+  readonly policy: JsonValue | null
   readonly requested: readonly Permission[]
   readonly metadata: ClientMetadata | null
   readonly token: string
   readonly decisionTimeoutMs: number | undefined
   readonly now: Millis
 }): SignerSession {
-  const { arrival, userPubkey, granted, requested, metadata, token, now } = facts
+  const { arrival, userPubkey, granted, policy, requested, metadata, token, now } = facts
   const { decisionTimeoutMs = DECISION_MS } = facts
   return {
     v: 1,
@@ -52,6 +54,7 @@ export function newSession(facts: {
     profile: arrival.scheme === 'nip04' ? signerProfile('SEED', { acceptNative: true }) : signerProfile('E'),
     token,
     granted,
+    policy,
     requested,
     metadata,
     relays: facts.relays.slice(0, SESSION_RELAYS),

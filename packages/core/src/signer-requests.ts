@@ -86,23 +86,29 @@ function handle(
   const parsed = parseOperation(method, params, session.userPubkey)
   if (!parsed.ok) return sayError(parsed.error)
   const operation = parsed.value
-  const judged = judge(session, operation, now, context)
-  if (judged.type === 'deny') return sayError(judged.error)
+  const ruling = judge(session, operation, arrival.relay, now, context)
+  if (ruling.effect === 'deny') {
+    const { error, rule } = ruling
+    const said = sayError(error)
+    return { ...said, outputs: [...said.outputs, { type: 'refused', id, operation, error, rule }] }
+  }
   if (Object.keys(session.pending).length >= SESSION_PENDING)
     return sayError('rate-limited: too many pending requests')
   const pending: PendingOperation = {
     operation,
     digest,
-    waitingFor: judged.type === 'allow' ? 'key' : 'decision',
+    waitingFor: ruling.effect === 'allow' ? 'key' : 'decision',
     since: now,
     expiresAt: now + (context.decisionTimeoutMs ?? DECISION_MS),
     relays: [arrival.relay],
     native,
     challenged: false,
-    denial: judged.type === 'ask' ? judged.denial : null,
+    denial: ruling.effect === 'ask' ? ruling.denial : null,
+    rule: ruling.effect === 'allow' ? ruling.rule : null,
   }
+  const policy = ruling.effect === 'allow' ? ruling.policy : session.policy
   return {
-    session: { ...session, pending: withPending(session.pending, id, pending) },
+    session: { ...session, policy, pending: withPending(session.pending, id, pending) },
     outputs: [question(session, id, pending)],
   }
 }

@@ -71,13 +71,17 @@ function advance(
     case 'repeat':
       return repeat(session, input.requestId, input.relay, now)
     case 'decide':
-      return decide(session, input.id, input.verdict, now)
+      return decide(session, input.id, input.verdict, now, context)
     case 'challenge':
       return input.id === PAIRING_ID
         ? challengePairing(session, input.url, now)
         : challenge(session, input.id, input.url, now)
     case 'complete':
       return complete(session, input.id, input.outcome, now)
+    case 'set-policy':
+      return session.phase === 'revoked'
+        ? ignored(session, 'session/ended')
+        : { session: { ...session, policy: input.policy }, outputs: [] }
     case 'published':
       return published(session, input.id)
     case 'revoke':

@@ -8,7 +8,7 @@ import { SESSION_RELAYS } from './limits.ts'
 import type { ClientMetadata } from './metadata.ts'
 import type { Operation, UserRelays } from './method.ts'
 import type { Permission } from './permission.ts'
-import type { Question, Verdict } from './port.ts'
+import type { JsonValue, Judge, Question, Verdict } from './port.ts'
 import type { SignerProfile } from './profile.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId, Result, Scheme, Seconds } from './value.ts'
 
@@ -47,6 +47,8 @@ export interface SignerSession {
   readonly token: string | null
   /** What needs no question. */
   readonly granted: readonly Permission[]
+  /** The judge's rules and counters for this session; null if it has none. */
+  readonly policy: JsonValue | null
   /** What the client asked for: shown, never granted by itself. */
   readonly requested: readonly Permission[]
   readonly metadata: ClientMetadata | null
@@ -93,6 +95,8 @@ export interface PendingOperation {
   readonly challenged: boolean
   /** What to say if the decision is no. */
   readonly denial: string | null
+  /** The judge's rule that allowed it; null if the grants or a person did, or nobody has yet. */
+  readonly rule: string | null
 }
 
 export interface HeldRequest {
@@ -111,6 +115,8 @@ export interface SignerContext {
   readonly nip44GetKey?: boolean
   /** Whether a key is, or ever was, the client key of a session here: no encryption or decryption with those. */
   readonly isClientPubkey: (pubkey: Pubkey) => boolean
+  /** Decides instead of the grants. What it throws comes out of `step`. */
+  readonly judge?: Judge
   /** Ask about a client that sends requests without having sent connect (2024-02 text). Default false. */
   readonly implicitConnect?: boolean
   /** How long a decision may take, in milliseconds. Default 60,000; 300,000 once an auth_url went out. */
@@ -125,6 +131,8 @@ export type SignerInput =
   /** The person must visit a page first: tell the client, once. */
   | { readonly type: 'challenge'; readonly id: RequestId; readonly url: string }
   | { readonly type: 'complete'; readonly id: RequestId; readonly outcome: Result<string, string> }
+  /** The owner changed the judge's rules for this session. What waits already is not judged again. */
+  | { readonly type: 'set-policy'; readonly policy: JsonValue | null }
   /** A relay took the answer to this request. */
   | { readonly type: 'published'; readonly id: RequestId }
   | { readonly type: 'revoke' }
@@ -157,6 +165,14 @@ export type SignerOutput =
     }
   | { readonly type: 'ask'; readonly id: RequestId; readonly question: Question }
   | { readonly type: 'perform'; readonly id: RequestId; readonly operation: Operation }
+  /** Answered with no, without asking anybody. `rule` is the judge's; null for what is never allowed. */
+  | {
+      readonly type: 'refused'
+      readonly id: RequestId
+      readonly operation: Operation
+      readonly error: string
+      readonly rule: string | null
+    }
   /** This connect presents another token than the session's: take it to `admit`, with this session as `previous`. */
   | { readonly type: 'readmit'; readonly arrival: Arrival }
   | {

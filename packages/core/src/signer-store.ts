@@ -234,7 +234,11 @@ export type AuditDeed =
       readonly subject: AuditSubject | null
       readonly allow: boolean
       readonly granted: readonly Permission[]
+      /** What the judge was told to remember, in its own terms. */
+      readonly remember?: JsonValue
     }
+  /** The owner changed the judge's rules for the session. */
+  | { readonly type: 'policy-changed' }
   /** The user's key was used, or refused. `delivered` is false if the answer was no longer wanted. */
   | {
       readonly type: 'performed'
@@ -244,13 +248,15 @@ export type AuditDeed =
       /** The rule that allowed it, as the judge names it; null if the grants or a person did. */
       readonly rule?: string | null
     }
-  /** Refused without asking anybody. */
+  /** Refused without asking anybody. `rule` is the judge's; null for what is never allowed. */
   | {
       readonly type: 'refused'
       readonly subject: AuditSubject
       readonly error: string
       readonly rule: string | null
     }
+  /** As many more were refused since then as `count`, too fast for a record of each. */
+  | { readonly type: 'refusals-omitted'; readonly count: number; readonly since: Millis }
 
 /** What was asked of the user's key, without what it was asked about. */
 export interface AuditSubject {

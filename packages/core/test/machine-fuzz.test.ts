@@ -52,6 +52,7 @@ import {
   templateText,
   USER,
 } from './cast.ts'
+import { countingJudge, isNote, NOTES_AT_FIRST, ONE_MORE } from './counting-judge.ts'
 import { countingRandom, fakeCrypto } from './fake-crypto.ts'
 import { type Chance, chanceOf } from './link.ts'
 import { mutations } from './mutation.ts'
@@ -334,6 +335,7 @@ function signerInput(
   const verdict: Verdict = {
     allow: chance.of(0.7),
     ...(chance.of(0.3) && { grant: [{ method: 'nip44_decrypt' }] }),
+    ...(chance.of(0.1) && { remember: ONE_MORE }),
   }
   switch (chance.pick(['message', 'message', 'message', 'decide', 'complete', 'other'])) {
     case 'message': {
@@ -359,6 +361,7 @@ function signerInput(
         { type: 'challenge', id, url: 'https://bunker.example' },
         { type: 'published', id },
         { type: 'wake' },
+        ...(chance.of(0.05) ? ([{ type: 'set-policy', policy: null }] as const) : []),
         ...(chance.of(0.02) ? ([{ type: 'revoke' }] as const) : []),
       ])
   }
@@ -375,6 +378,7 @@ describe('The remote signer’s machines under 50,000 inputs in random order, ha
       const context: SignerContext = {
         preferredRelays: chance.pick([[], [TWO, THREE]]),
         isClientPubkey: (pubkey) => pubkey === STRANGER,
+        ...(seed % 2 === 1 && { judge: countingJudge() }),
         ...(chance.of(0.5) && { nip44GetKey: true, implicitConnect: true, userRelays: {} }),
       }
       let now: Millis = START
@@ -394,13 +398,20 @@ describe('The remote signer’s machines under 50,000 inputs in random order, ha
       let session: SignerSession | undefined = chance.of(0.3) ? announced(chance) : undefined
       const allowed = new Set<RequestId>()
       const asked = new Set<RequestId>()
+      let notes = 0
+      let notesAllowed = NOTES_AT_FIRST
       const hear = (outputs: readonly SignerOutput[]) => {
         for (const output of outputs) {
           count(`signer ${output.type}`)
           if (output.type === 'ask') asked.add(output.id)
           if (output.type === 'perform') {
             const { operation } = output
-            const granted = session?.granted.some(({ method }) => method === operation.method) === true
+            const granted =
+              context.judge === undefined
+                ? session?.granted.some(({ method }) => method === operation.method) === true
+                : isNote(output)
+            if (context.judge !== undefined && isNote(output) && !asked.has(output.id)) notes++
+            if (notes > notesAllowed) throw new Error(`seed ${seed}: more notes than were allowed`)
             if (asked.has(output.id) && !allowed.has(output.id) && !granted)
               throw new Error(`seed ${seed}: performed unasked`)
             if (operation.method === 'sign_event' && operation.template.kind === 24_133)
@@ -415,6 +426,7 @@ describe('The remote signer’s machines under 50,000 inputs in random order, ha
       const enter = (message: Arrival) => {
         const entered = admit(admission, message, now, context, session)
         admission = entered.admission
+        if (entered.session?.policy === null) notesAllowed += NOTES_AT_FIRST
         session = entered.session ?? session
         hear(entered.outputs.filter(({ type }) => type !== 'readmit'))
       }
@@ -431,6 +443,8 @@ describe('The remote signer’s machines under 50,000 inputs in random order, ha
         } else {
           const input = signerInput(chance, session, now, number, damage)
           if (input.type === 'decide' && input.verdict.allow) allowed.add(input.id)
+          if (input.type === 'decide' && input.verdict.remember === ONE_MORE) notesAllowed++
+          if (input.type === 'set-policy') notesAllowed += NOTES_AT_FIRST
           const next = signerStep(session, input, now, context)
           session = next.session
           hear(next.outputs)
@@ -443,7 +457,13 @@ describe('The remote signer’s machines under 50,000 inputs in random order, ha
       count(`sessions that ended ${session?.phase ?? 'unborn'}`)
     }
     count('signer inputs', inputs)
-    for (const name of ['signer perform', 'signer ask', 'signer readmit', 'sessions that ended revoked']) {
+    for (const name of [
+      'signer perform',
+      'signer ask',
+      'signer refused',
+      'signer readmit',
+      'sessions that ended revoked',
+    ]) {
       expect(figures[name], name).toBeGreaterThan(20)
     }
   })

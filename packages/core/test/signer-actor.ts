@@ -10,7 +10,7 @@ import { OFFERS, SESSION_PENDING, SESSION_RELAYS } from '../src/limits.ts'
 import { parseRequest } from '../src/message.ts'
 import type { Operation } from '../src/method.ts'
 import { covers } from '../src/permission.ts'
-import type { Question, Verdict } from '../src/port.ts'
+import type { Judge, Question, Verdict } from '../src/port.ts'
 import {
   type Arrival,
   outstanding,
@@ -23,6 +23,7 @@ import {
   wants,
 } from '../src/remote-signer.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId, Scheme } from '../src/value.ts'
+import { NOTES_AT_FIRST } from './counting-judge.ts'
 import type { Carried, World } from './link.ts'
 
 export interface SignerActor {
@@ -45,6 +46,7 @@ export interface SignerWatch {
   readonly signerPubkey: Pubkey
   readonly relays: readonly RelayUrl[]
   readonly preferredRelays: readonly RelayUrl[]
+  readonly judge?: Judge
   /** What the person says, after how long; undefined: nothing, ever. */
   readonly decide: (question: Question) => { readonly verdict: Verdict; readonly afterMs: number } | undefined
   readonly challenge: (question: Question) => boolean
@@ -73,6 +75,7 @@ export function createSignerActor(world: World, initial: Admission, watch: Signe
   const handedOut = new Map<string, number>()
   const approved = new Set<string>()
   const executions = new Map<string, number>()
+  const uses = new Map<Pubkey, number>()
   const opened = new Map<string, Set<Pubkey>>()
 
   const fail = (words: string): never => {
@@ -81,6 +84,7 @@ export function createSignerActor(world: World, initial: Admission, watch: Signe
   const context: SignerContext = {
     preferredRelays: watch.preferredRelays,
     isClientPubkey: (pubkey) => sessions.has(pubkey),
+    ...(watch.judge !== undefined && { judge: watch.judge }),
   }
 
   const keep = (client: Pubkey, session: SignerSession) => {
@@ -136,6 +140,7 @@ export function createSignerActor(world: World, initial: Admission, watch: Signe
       }
       case 'readmit':
         return enter(output.arrival)
+      case 'refused':
       case 'ended':
       case 'ignored':
         return
@@ -199,7 +204,9 @@ export function createSignerActor(world: World, initial: Admission, watch: Signe
     const session = sessions.get(client)
     const kind = operation.method === 'sign_event' ? operation.template.kind : undefined
     const granted = session !== undefined && covers(session.granted, operation.method, kind) !== 'none'
-    if (!granted && !approved.has(`${client} ${id}`)) fail(`it performs ${id} without a grant or a yes`)
+    const ruled = watch.judge !== undefined && kind === 1
+    if (!(watch.judge === undefined ? granted : ruled) && !approved.has(`${client} ${id}`))
+      fail(`it performs ${id} without a grant, a rule or a yes`)
     const born = life
     // The work and its record happen in one moment, as in one transaction.
     world.after(watch.keyMs(), () => {
@@ -207,8 +214,16 @@ export function createSignerActor(world: World, initial: Admission, watch: Signe
       if (sessions.get(client)?.pending[id]?.waitingFor !== 'key') return
       const key = `${client} ${id}`
       executions.set(key, (executions.get(key) ?? 0) + 1)
+      if (ruled && !approved.has(key)) noteUse(client)
       feed(client, { type: 'complete', id, outcome: { ok: true, value: watch.perform(operation) } })
     })
+  }
+
+  /** The session's counter is what was really done: never more than the rule says. */
+  const noteUse = (client: Pubkey) => {
+    const times = (uses.get(client) ?? 0) + 1
+    uses.set(client, times)
+    if (times > NOTES_AT_FIRST) fail(`it signed ${times} notes by a rule for ${NOTES_AT_FIRST}`)
   }
 
   const enter = (arrival: Arrival) => {
@@ -216,6 +231,7 @@ export function createSignerActor(world: World, initial: Admission, watch: Signe
     const previous = sessions.get(arrival.from)
     const entered = admit(admission, arrival, world.now, context, previous)
     admission = entered.admission
+    if (entered.session?.policy === null) uses.delete(arrival.from)
     if (entered.session !== undefined) keep(arrival.from, entered.session)
     handleAll(arrival.from, undefined, entered.outputs)
     if (entered.reply === undefined) return

@@ -215,7 +215,8 @@ export function signerKinds(outputs: readonly SignerOutput[]): readonly string[]
     if (output.type === 'send') return answerText(output.text)
     if (output.type === 'ignored' || output.type === 'ended') return `${output.type} ${output.reason}`
     if (output.type === 'ask') return `ask ${output.question.type}`
-    if (output.type === 'perform') return `perform ${output.operation.method}`
+    if (output.type === 'perform' || output.type === 'refused')
+      return `${output.type} ${output.operation.method}`
     return output.type
   })
 }

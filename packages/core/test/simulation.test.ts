@@ -9,6 +9,7 @@ import type { SignerSession } from '../src/remote-signer.ts'
 import type { Millis, Pubkey, RelayUrl } from '../src/value.ts'
 import { FRIEND, hexId, idsFrom, pubkeyOf, relay, SECRET, SIGNER, START, STRANGER, USER } from './cast.ts'
 import { type Asked, type ClientActor, createClientActor } from './client-actor.ts'
+import { countingJudge } from './counting-judge.ts'
 import { type Chance, chanceOf, createWorld, type Faults, type World } from './link.ts'
 import { createSignerActor } from './signer-actor.ts'
 
@@ -144,6 +145,7 @@ function playSession(seed: number, given: Plan | undefined, notes: string[]): Re
     flow === 'bunker' ? addOffer(EMPTY_ADMISSION, token, offer) : EMPTY_ADMISSION,
     {
       ...{ name: 'signer', crash, signerPubkey: SIGNER, relays, preferredRelays, note },
+      ...(seed % 3 === 0 && { judge: countingJudge() }),
       decide: (question) => decide(world.chance, calm || healed, question),
       challenge: () => !calm && !healed && world.chance.of(0.1),
       keyMs: () => world.chance.below(400),

@@ -328,6 +328,7 @@ const SIGNER_INPUTS: readonly (readonly [string, SignerInput, Millis?])[] = [
   ['complete: an error', { type: 'complete', id: 'k', outcome: { ok: false, error: 'unavailable: locked' } }],
   ['a relay took the answer to logout', { type: 'published', id: 'o' }],
   ['a relay took another answer', { type: 'published', id: 'c' }],
+  ['set-policy', { type: 'set-policy', policy: { notes: 'yes' } }],
   ['revoke', { type: 'revoke' }],
   ['wake: nothing is due', { type: 'wake' }, 0],
   ['wake: 2 s later', { type: 'wake' }, 2_000],
@@ -384,6 +385,8 @@ function signerOutput(output: SignerOutput): string {
       return `ask ${output.question.type}`
     case 'perform':
       return `perform ${output.operation.method}`
+    case 'refused':
+      return `refused ${output.operation.method}`
     case 'ended':
     case 'ignored':
       return `${output.type} ${output.reason}`
