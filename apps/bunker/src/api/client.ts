@@ -50,10 +50,11 @@ export function createApiClient(address: ApiAddress): ApiClient {
         delete rest[field]
         return encodeURIComponent(value)
       })}`
-      const given = Object.entries(rest).filter(([, value]) => value !== undefined)
+      const given = Object.entries(rest).flatMap(([field, value]): [string, string][] =>
+        value === undefined ? [] : [[field, String(value)]],
+      )
       const hasBody = method === 'POST' || method === 'PUT'
-      if (!hasBody && given.length > 0)
-        target += `?${new URLSearchParams(given.map(([field, value]) => [field, String(value)]))}`
+      if (!hasBody && given.length > 0) target += `?${new URLSearchParams(given)}`
       const response = await send(address, method, target, hasBody ? JSON.stringify(rest) : undefined)
       const answer = await readAnswer(response)
       if (response.statusCode !== 200) throw faultOf(response.statusCode ?? 0, answer)

@@ -150,14 +150,21 @@ export interface Operations {
     output: Replay
   }
 
-  /** Oldest first after a cursor, or the newest ones without. */
+  /** Oldest first, unless `newest` is set. `next` is the `after` of the next page, or null. */
   'audit.list': {
-    input: { after?: string; limit?: number; client?: string }
-    output: { entries: readonly AuditEntry[]; more: boolean }
+    input: {
+      after?: number
+      limit?: number
+      client?: string
+      newest?: boolean
+      sinceMs?: number
+      untilMs?: number
+    }
+    output: { entries: readonly AuditEntry[]; next: number | null }
   }
   'audit.verify': {
     input: Nothing
-    output: { ok: boolean; records: number; words: string }
+    output: { ok: boolean; records: number; problems: readonly string[] }
   }
 
   'relay.list': { input: Nothing; output: { relays: readonly RelayView[] } }
@@ -409,12 +416,13 @@ const decided: Schema<Decided> = object<Decided>({
 })
 
 const auditEntry: Schema<AuditEntry> = object<AuditEntry>({
-  cursor: line,
+  position: amount,
   at: time,
   type: line,
   client: nullable(pubkey),
   user: nullable(pubkey),
   record: anyJson('the record'),
+  chain: line,
   hash,
 })
 
@@ -840,13 +848,16 @@ export const OPERATIONS: { readonly [Name in OperationName]: OperationSpec<Name>
     scope: 'read',
     words: 'What was done with the keys, page by page.',
     input: object<InputOf<'audit.list'>>({
-      after: optional(text(128, 'the cursor of an entry')),
+      after: optional(integer(0, Number.MAX_SAFE_INTEGER, 'the position of an entry')),
       limit: optional(integer(1, AUDIT_PAGE, 'how many entries')),
       client: optional(pubkey),
+      newest: optional(flag('newest first')),
+      sinceMs: optional(time),
+      untilMs: optional(time),
     }),
     output: object<OutputOf<'audit.list'>>({
       entries: list(auditEntry, AUDIT_PAGE),
-      more: flag('whether there are newer ones'),
+      next: nullable(amount),
     }),
   },
   'audit.verify': {
@@ -855,7 +866,11 @@ export const OPERATIONS: { readonly [Name in OperationName]: OperationSpec<Name>
     scope: 'read',
     words: 'Whether the hash chain of the audit log is whole.',
     input: nothing,
-    output: object<OutputOf<'audit.verify'>>({ ok: flag('it is whole'), records: amount, words }),
+    output: object<OutputOf<'audit.verify'>>({
+      ok: flag('it is whole'),
+      records: amount,
+      problems: list(words),
+    }),
   },
   'relay.list': {
     method: 'GET',

@@ -237,15 +237,17 @@ export interface Decided {
 // -- the log -----------------------------------------------------------------------------------
 
 export interface AuditEntry {
-  /** Place in the chain; `after` of the next page. */
-  readonly cursor: string
+  /** Grows with each entry: `after` of the next page. */
+  readonly position: number
   readonly at: number
   readonly type: string
   readonly client: string | null
   readonly user: string | null
   /** The record as stored: never a content, a plaintext, a secret or a token. */
   readonly record: JsonValue
-  /** Of the chain, 64 hex characters. */
+  /** The chain it belongs to: one for each process that writes. */
+  readonly chain: string
+  /** Over the record and the entry before it in its chain, 64 hex characters. */
   readonly hash: string
 }
 
