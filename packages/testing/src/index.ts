@@ -33,4 +33,11 @@ export {
   startScriptedRelay,
 } from './scripted-relay.ts'
 export { type SeededRandom, seededRandom } from './seeded-random.ts'
+export {
+  auditCases,
+  type StoreCase,
+  type StoreCaseContext,
+  type StoreUnderTest,
+  storeCases,
+} from './store-cases.ts'
 export { type TransportCase, type TransportCaseContext, transportCases } from './transport-cases.ts'

@@ -1,0 +1,55 @@
+/**
+ * @nip46/testing/client-scenarios: the 32 situations that clients of NIP-46 were measured in, playable with any client.
+ * Needs Node: relays here have real sockets, and clients may have processes of their own.
+ */
+
+import { bunkerRows } from './bunker-rows.ts'
+import type { ClientScenario } from './client-scenario.ts'
+import { hostRows } from './host-rows.ts'
+import { offerRows } from './offer-rows.ts'
+import { relayRows } from './relay-rows.ts'
+
+export { CLIENT_ENTRY, type ClientProcessOptions, serveClient, startClientProcess } from './client-process.ts'
+export {
+  CALL_MS,
+  type ClientScenario,
+  LOGIN_MS,
+  type PlayOptions,
+  playScenario,
+  type ScenarioSetUp,
+  type Stage,
+  type Verdict,
+} from './client-scenario.ts'
+export {
+  CLIENT_DEEDS,
+  type ClientDeed,
+  type ClientUnderTest,
+  describeRejection,
+  type HostedClient,
+  REJECTION_CHARS,
+  type Settled,
+} from './client-under-test.ts'
+export {
+  deadRelayUrl,
+  SCENARIO_SUBSCRIPTIONS,
+  type ScenarioRelay,
+  type ScenarioRelayOptions,
+  startScenarioRelay,
+} from './scenario-relay.ts'
+export {
+  createScenarioSigner,
+  SCENARIO_REQUESTS,
+  type ScenarioRequest,
+  type ScenarioSigner,
+  type ScenarioSignerOptions,
+  type SignerAnswer,
+  type SignerReply,
+} from './scenario-signer.ts'
+
+/** In the order of their rows. */
+export const clientScenarios: readonly ClientScenario[] = [
+  ...bunkerRows,
+  ...relayRows,
+  ...offerRows,
+  ...hostRows,
+].toSorted((a, b) => a.row - b.row)
