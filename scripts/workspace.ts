@@ -37,6 +37,7 @@ export const NODE_ENTRIES: readonly string[] = [
   '@nip46/relay',
   '@nip46/store-postgres',
   '@nip46/store-sqlite',
+  '@nip46/testing/client-scenarios',
   '@nip46/testing/faulty-relay',
 ]
 

@@ -80,7 +80,9 @@ export const bunkerRows: readonly ClientScenario[] = [
       signer.reply('sign_event', signer.usual)
       await stage.sign()
       if (signer.heard.at(-1)?.scheme !== 'nip44') fail('goes on in NIP-04')
-      return settled.type === 'value' ? 'takes the answer' : `rejects after ${span(settled.ms)}: ${settled.error}`
+      return settled.type === 'value'
+        ? 'takes the answer'
+        : `rejects after ${span(settled.ms)}: ${settled.error}`
     },
   },
   {
@@ -155,7 +157,8 @@ export const bunkerRows: readonly ClientScenario[] = [
       await stage.login()
       await stage.sign()
       const pages = await stage.value('asking for the pages', stage.client.pages())
-      if (!pages.some((page) => page.startsWith('https://bunker.example/approve'))) fail('the app is told of no page')
+      if (!pages.some((page) => page.startsWith('https://bunker.example/approve')))
+        fail('the app is told of no page')
       return `signed; told of the page ${pages.length === 1 ? 'once' : `${pages.length} times`}`
     },
   },
@@ -194,7 +197,9 @@ export const bunkerRows: readonly ClientScenario[] = [
         return [{ text: okay(request.id, 'genuine'), afterMs: 800 }]
       })
       const result = await stage.value('encrypting', client.nip44Encrypt(peer, 'x'))
-      return result === 'genuine' ? 'the forged answer is ignored' : fail(`believes ${JSON.stringify(result)}`)
+      return result === 'genuine'
+        ? 'the forged answer is ignored'
+        : fail(`believes ${JSON.stringify(result)}`)
     },
   },
   {
@@ -257,7 +262,10 @@ async function refuseEvent(stage: Stage, forge: (asked: EventTemplate) => object
   if (settled.type === 'hang') fail(`no end within ${span(settled.ms)}`)
   if (settled.type === 'error') return settled.error
   // Someone who puts the signature on an event of its own hands out what no relay takes.
-  const { content, pubkey } = (settled.value ?? {}) as { readonly content?: unknown; readonly pubkey?: unknown }
+  const { content, pubkey } = (settled.value ?? {}) as {
+    readonly content?: unknown
+    readonly pubkey?: unknown
+  }
   const swapped = content !== asked.content || pubkey !== signer.user.pubkey
   return fail(swapped ? 'accepted' : 'accepted: an event whose signature is not good')
 }

@@ -11,10 +11,11 @@ import {
   type ClientUnderTest,
   describeRejection,
   type HostedClient,
+  RejectedElsewhere,
 } from './client-under-test.ts'
 
 /** The first message of the process: it can be asked now. */
-export const CLIENT_ENTRY = 'client ready'
+const CLIENT_ENTRY = 'client ready'
 /** Characters of the process' last words that are kept. */
 const LAST_WORDS_CHARS = 4_000
 const START_MS = 30_000
@@ -104,7 +105,7 @@ export async function startClientProcess(options: ClientProcessOptions): Promise
     const end = (why: string): void => {
       if (ended !== undefined) return
       ended = `${why}${lastWords(errors)}`
-      for (const { reject } of waiting.values()) reject(`the process died: ${ended}`)
+      for (const { reject } of waiting.values()) reject(new RejectedElsewhere(`the process died: ${ended}`))
       waiting.clear()
       resolve()
     }
@@ -113,12 +114,13 @@ export async function startClientProcess(options: ClientProcessOptions): Promise
   })
 
   const call = <T>(deed: ClientDeed, ...values: readonly unknown[]): Promise<T> => {
-    if (ended !== undefined) return Promise.reject(`the process died: ${ended}`)
+    if (ended !== undefined) return Promise.reject(new RejectedElsewhere(`the process died: ${ended}`))
     const id = next++
     return new Promise<T>((resolve, reject) => {
       waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
       child.send({ id, deed, args: values } satisfies Call, (cause) => {
-        if (cause !== null && waiting.delete(id)) reject(`the process died: ${ended ?? cause.message}`)
+        if (cause !== null && waiting.delete(id))
+          reject(new RejectedElsewhere(`the process died: ${ended ?? cause.message}`))
       })
     })
   }
@@ -129,7 +131,7 @@ export async function startClientProcess(options: ClientProcessOptions): Promise
     const asked = waiting.get(id)
     waiting.delete(id)
     if (rejected === undefined) asked?.resolve(value)
-    else asked?.reject(new Rejected(rejected))
+    else asked?.reject(new RejectedElsewhere(rejected))
   })
 
   const deeds = Object.fromEntries(
@@ -143,18 +145,15 @@ export async function startClientProcess(options: ClientProcessOptions): Promise
       child.send({ id: next++, deed: 'drain', args: [] } satisfies Call)
       await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, limitMs).unref())])
       const told = output.slice(output.lastIndexOf(DRAINED))
-      return ended !== undefined && told.startsWith(DRAINED) ? Number.parseFloat(told.slice(DRAINED.length)) : undefined
+      return ended !== undefined && told.startsWith(DRAINED)
+        ? Number.parseFloat(told.slice(DRAINED.length))
+        : undefined
     },
     async stop() {
       child.kill('SIGKILL')
       await gone
     },
   }
-}
-
-/** What a library in another process rejected with, in the words that process found for it. */
-class Rejected extends Error {
-  override readonly name = 'rejected'
 }
 
 async function ready(

@@ -6,8 +6,8 @@
 import {
   type Clock,
   type Crypto,
-  encodeBunkerUri,
   type EventTemplate,
+  encodeBunkerUri,
   type Pubkey,
   type RandomBytes,
   type RelayUrl,
@@ -160,8 +160,7 @@ async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Promise<Set
   stranger.join(relay)
   for (const [method, reply] of Object.entries(setUp.replies ?? {})) signer.reply(method, reply)
   const secret = hex(random(16))
-  const urls: readonly RelayUrl[] =
-    setUp.dead === true ? [await deadRelayUrl(), relay.url] : [relay.url]
+  const urls: readonly RelayUrl[] = setUp.dead === true ? [await deadRelayUrl(), relay.url] : [relay.url]
   const uri = encodeBunkerUri({
     remoteSigner: signer.key.pubkey,
     relays: urls,
@@ -171,8 +170,7 @@ async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Promise<Set
   const began = clock.now()
   let notes = 0
 
-  const wait = (ms: number): Promise<void> =>
-    new Promise((resolve) => void clock.setTimer(resolve, ms))
+  const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimer(resolve, ms))
 
   const within = async <T>(call: Promise<T>, ms: number): Promise<Settled<T>> => {
     const start = clock.now()

@@ -68,6 +68,11 @@ export type Settled<T> =
   | { readonly type: 'error'; readonly error: string; readonly ms: number }
   | { readonly type: 'hang'; readonly ms: number }
 
+/** What a library in another process rejected with, in the words that process found for it. */
+export class RejectedElsewhere extends Error {
+  override readonly name = 'RejectedElsewhere'
+}
+
 /** Characters of a rejection that are kept. */
 export const REJECTION_CHARS = 300
 
@@ -78,6 +83,7 @@ export function describeRejection(cause: unknown): string {
 }
 
 function readRejection(cause: unknown): string {
+  if (cause instanceof RejectedElsewhere) return cause.message
   if (cause instanceof AggregateError) {
     return `${cause.name}: ${cause.errors.map((one) => readRejection(one)).join('; ')}`
   }

@@ -9,7 +9,7 @@ import { hostRows } from './host-rows.ts'
 import { offerRows } from './offer-rows.ts'
 import { relayRows } from './relay-rows.ts'
 
-export { CLIENT_ENTRY, type ClientProcessOptions, serveClient, startClientProcess } from './client-process.ts'
+export { type ClientProcessOptions, serveClient, startClientProcess } from './client-process.ts'
 export {
   CALL_MS,
   type ClientScenario,
@@ -27,6 +27,7 @@ export {
   describeRejection,
   type HostedClient,
   REJECTION_CHARS,
+  RejectedElsewhere,
   type Settled,
 } from './client-under-test.ts'
 export {
@@ -45,6 +46,7 @@ export {
   type SignerAnswer,
   type SignerReply,
 } from './scenario-signer.ts'
+export { createSessionClient, type SessionClientOptions, type SessionLike } from './session-client.ts'
 
 /** In the order of their rows. */
 export const clientScenarios: readonly ClientScenario[] = [

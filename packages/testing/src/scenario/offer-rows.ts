@@ -57,7 +57,14 @@ export const offerRows: readonly ClientScenario[] = [
       const taken = stage.client.taken()
       await stage.wait(LISTEN_MS)
       const { stranger, signer } = stage
-      for (const text of ['hello', '[]', '{}', failed('x', 'no'), okay('', ''), okay('x', 'not the secret')]) {
+      for (const text of [
+        'hello',
+        '[]',
+        '{}',
+        failed('x', 'no'),
+        okay('', ''),
+        okay('x', 'not the secret'),
+      ]) {
         stranger.say(client, { text })
         stranger.say(client, { text, scheme: 'nip04' })
       }
@@ -74,7 +81,11 @@ export const offerRows: readonly ClientScenario[] = [
 ]
 
 /** Who waits for an answer at which secret. */
-async function show({ client, relay, value }: Stage): Promise<{ readonly client: Pubkey; readonly secret: string }> {
+async function show({
+  client,
+  relay,
+  value,
+}: Stage): Promise<{ readonly client: Pubkey; readonly secret: string }> {
   const uri = await value('making the URI', client.offer([relay.url]), CALL_MS)
   const offer = parseNostrConnectUri(uri)
   if (!offer.ok) return fail(`the URI cannot be read: ${offer.error}`)

@@ -102,7 +102,9 @@ export const relayRows: readonly ClientScenario[] = [
       if (closed.type === 'hang') fail('close() does not end')
       await stage.wait(1_000)
       const left = next.subscriptions + relay.subscriptions
-      return left === 0 ? 'moved, and nothing is left' : fail(`moved, but ${left} subscriptions outlive close()`)
+      return left === 0
+        ? 'moved, and nothing is left'
+        : fail(`moved, but ${left} subscriptions outlive close()`)
     },
   },
   {
@@ -115,7 +117,9 @@ export const relayRows: readonly ClientScenario[] = [
       const settled = await stage.within(stage.client.switchRelays(), 5_000)
       if (settled.type === 'hang') fail(`no end within ${span(settled.ms)}`)
       await stage.sign()
-      return settled.type === 'value' ? `resolves with ${JSON.stringify(settled.value ?? null)}` : settled.error
+      return settled.type === 'value'
+        ? `resolves with ${JSON.stringify(settled.value ?? null)}`
+        : settled.error
     },
   },
   {

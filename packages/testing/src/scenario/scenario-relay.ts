@@ -87,7 +87,8 @@ export async function startScenarioRelay(options: ScenarioRelayOptions = {}): Pr
     else if (verb === 'AUTH') authenticate(visitor, first)
     else if (verb !== 'REQ') say(visitor, 'NOTICE', 'this relay knows REQ, EVENT, CLOSE and AUTH')
     else if (shut) say(visitor, 'CLOSED', first, 'auth-required: who are you?')
-    else if (visitor.subscriptions.size >= SCENARIO_SUBSCRIPTIONS) say(visitor, 'CLOSED', first, 'error: full')
+    else if (visitor.subscriptions.size >= SCENARIO_SUBSCRIPTIONS)
+      say(visitor, 'CLOSED', first, 'error: full')
     else {
       visitor.subscriptions.set(String(first), rest.filter(isObject))
       say(visitor, 'EOSE', first)

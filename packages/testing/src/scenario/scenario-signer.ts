@@ -208,7 +208,12 @@ export function failed(id: string, error: string): string {
 }
 
 export function readTemplate(text: string | undefined): EventTemplate {
-  const { kind = 1, content = '', tags = [], created_at = 0 } = JSON.parse(text ?? '{}') as Partial<EventTemplate>
+  const {
+    kind = 1,
+    content = '',
+    tags = [],
+    created_at = 0,
+  } = JSON.parse(text ?? '{}') as Partial<EventTemplate>
   return { kind, content, tags, created_at }
 }
 

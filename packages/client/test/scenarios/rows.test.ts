@@ -1,0 +1,80 @@
+/**
+ * The 32 situations that client libraries were measured in (field/clients.md, table 1a), with this client over real
+ * sockets. That each of them can fail is shown in `broken-clients.test.ts`.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { tinyCrypto } from '@nip46/crypto/tiny'
+import { systemClock } from '@nip46/testing'
+import {
+  type ClientScenario,
+  clientScenarios,
+  type PlayOptions,
+  playScenario,
+  startClientProcess,
+} from '@nip46/testing/client-scenarios'
+import { describe, expect, test } from 'vitest'
+import { bundleProcess, findOldNode } from './old-node.ts'
+import { createOwnClient, fastClock, hostHere } from './own-client.ts'
+
+/** How fast the client's own clock runs where a row waits for one of its deadlines. */
+const PACE = 25
+const PATIENT_ROWS = [5, 17]
+
+const parts = {
+  crypto: tinyCrypto(),
+  random: (length: number) => new Uint8Array(randomBytes(length)),
+  clock: systemClock,
+}
+const oldNode = await findOldNode()
+
+function optionsFor({ row, needs }: ClientScenario): PlayOptions {
+  if (needs === 'old-node') {
+    return {
+      ...parts,
+      startClient: async () => startClientProcess({ node: oldNode ?? '', args: [await bundleProcess()] }),
+    }
+  }
+  if (needs === 'process') {
+    const program = new URL('./own-process.ts', import.meta.url).pathname
+    return {
+      ...parts,
+      startClient: () => startClientProcess({ args: ['--conditions=@nip46/source', program] }),
+    }
+  }
+  const pace = PATIENT_ROWS.includes(row) ? PACE : 1
+  const more = pace === 1 ? {} : { clock: fastClock(pace) }
+  return { ...parts, pace, startClient: async () => hostHere(createOwnClient(more)) }
+}
+
+test('there are 32 rows, each once', () => {
+  expect(clientScenarios.map(({ row }) => row)).toEqual(Array.from({ length: 32 }, (_, i) => i + 1))
+})
+
+const waiting = clientScenarios.filter(({ needs }) => needs === undefined || needs === 'process')
+const quiet = clientScenarios.filter(({ needs }) => needs === 'quiet')
+const old = clientScenarios.filter(({ needs }) => needs === 'old-node')
+
+async function expectToPass(scenario: ClientScenario): Promise<void> {
+  const verdict = await playScenario(scenario, optionsFor(scenario))
+  expect(verdict, `${scenario.name}: wanted ${scenario.wanted}`).toMatchObject({ passed: true })
+}
+
+// Most of a row is waiting: they wait side by side.
+describe.concurrent('our client', () => {
+  for (const scenario of waiting) {
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 60_000)
+  }
+})
+
+describe('our client, alone on the machine as far as we can', () => {
+  for (const scenario of quiet) {
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 60_000)
+  }
+})
+
+describe.skipIf(oldNode === undefined)('our client (left out where there is no Node 20: row 25)', () => {
+  for (const scenario of old) {
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 60_000)
+  }
+})
