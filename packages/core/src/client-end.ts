@@ -4,17 +4,17 @@
  */
 
 import { settle, startOwn } from './client-requests.ts'
-import { LOGGED_OUT, type Work } from './client-state.ts'
+import { isOver, LOGGED_OUT, UNPAIRED, type Work } from './client-state.ts'
 import type { Failure } from './failure.ts'
 import { err, type Millis } from './value.ts'
 
 const LOGOUT_MS = 3_000
 
 export function logOut(work: Work, now: Millis): void {
-  const { phase, profile, remoteSigner } = work.state
+  const { phase, profile, remoteSigner, live } = work.state
   if (phase === 'logging-out') return
   settleCallers(work, LOGGED_OUT)
-  if (remoteSigner === null || profile.logout === 'none' || work.state.live.length === 0) {
+  if (remoteSigner === null || profile.logout === 'none' || live.length === 0 || isOver(work.state)) {
     return close(work, 'logged-out', LOGGED_OUT)
   }
   work.state = { ...work.state, phase: 'logging-out', deadline: now + LOGOUT_MS }
@@ -26,11 +26,22 @@ export function fail(work: Work, failure: Failure): void {
   close(work, 'closed', failure)
 }
 
+/** The remote signer said that it does not know us. The session stays, for the host to read and to log out of. */
+export function unpair(work: Work): void {
+  stop(work, 'unpaired', UNPAIRED)
+  work.outputs.push({ type: 'unpaired' })
+}
+
 export function close(work: Work, reason: 'logged-out' | 'closed', failure: Failure): void {
+  stop(work, 'closed', failure)
+  work.outputs.push({ type: 'ended', reason })
+}
+
+function stop(work: Work, phase: 'unpaired' | 'closed', failure: Failure): void {
   settleCallers(work, failure)
   work.state = {
     ...work.state,
-    phase: 'closed',
+    phase,
     pending: {},
     secret: null,
     deadline: null,
@@ -39,7 +50,6 @@ export function close(work: Work, reason: 'logged-out' | 'closed', failure: Fail
     relaySwitch: null,
     live: [],
   }
-  work.outputs.push({ type: 'ended', reason })
 }
 
 function settleCallers(work: Work, failure: Failure): void {

@@ -15,7 +15,7 @@ import type { Millis, Pubkey, Result } from './value.ts'
 
 /** Login waits no longer than this for switch_relays; a later answer still counts. */
 const SWITCH_GATE_MS = 1_500
-const IDENTIFY_MS = 30_000
+export const IDENTIFY_MS = 30_000
 const GUARD_MS = 30_000
 export const IDENTITY_CHANGED: Failure = {
   code: 'session/identity-changed',

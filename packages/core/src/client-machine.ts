@@ -23,19 +23,25 @@ import {
   type ClientState,
   type ClientStep,
   type ClientWants,
+  isOver,
   listenRelays,
   pendingOf,
   type Work,
 } from './client-state.ts'
 import { noRelayAt, wake } from './client-time.ts'
+import type { Failure } from './failure.ts'
 import { err, type Millis, type RequestId, UsageError } from './value.ts'
+
+const CLOSED: Failure = { code: 'closed', message: 'the session was closed' }
 
 /** One input, one new state and what to do about it. Never throws on what a peer or relay did. */
 export function step(state: ClientState, input: ClientInput, now: Millis): ClientStep {
   const work: Work = { state, outputs: [] }
-  if (state.phase === 'closed') {
+  if (isOver(state)) {
     if (input.type === 'request') startRequest(work, input, now)
     else if (input.type === 'message') work.outputs.push({ type: 'ignored', code: 'session/closed' })
+    else if (state.phase === 'unpaired' && input.type === 'logout') logOut(work, now)
+    else if (state.phase === 'unpaired' && input.type === 'close') close(work, 'closed', CLOSED)
     return work
   }
   switch (input.type) {
@@ -69,14 +75,14 @@ export function step(state: ClientState, input: ClientInput, now: Millis): Clien
       logOut(work, now)
       break
     case 'close':
-      close(work, 'closed', { code: 'closed', message: 'the session was closed' })
+      close(work, 'closed', CLOSED)
       break
     case 'wake':
       wake(work, now)
       break
   }
   sendQueued(work, now)
-  if (work.state.live.length === 0 && work.state.downSince === null && work.state.phase !== 'closed') {
+  if (work.state.live.length === 0 && work.state.downSince === null && !isOver(work.state)) {
     work.state = { ...work.state, downSince: now }
   }
   return work
@@ -84,7 +90,7 @@ export function step(state: ClientState, input: ClientInput, now: Millis): Clien
 
 /** What should hold while this is the state. Recompute after each step; after a restart too. */
 export function wants(state: ClientState): ClientWants {
-  if (state.phase === 'closed') return {}
+  if (isOver(state)) return {}
   const times: Millis[] = []
   const add = (time: Millis | null) => {
     if (time !== null) times.push(time)

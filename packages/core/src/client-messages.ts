@@ -4,7 +4,7 @@
  */
 
 import { noticeClock } from './client-clock.ts'
-import { close, fail } from './client-end.ts'
+import { close, fail, unpair } from './client-end.ts'
 import {
   connected,
   enterIdentifying,
@@ -21,6 +21,7 @@ import {
   LOGGED_OUT,
   type PendingRequest,
   pendingOf,
+  UNPAIRED,
   type Work,
   withPending,
 } from './client-state.ts'
@@ -57,11 +58,22 @@ export function receive(work: Work, input: Extract<ClientInput, { type: 'message
   if (pending === undefined || pending.sentAt === null) {
     return ignore(state.settled.includes(response.id) ? 'response/late' : 'response/unknown-id')
   }
+  if (state.phase === 'ready' && response.type === 'error' && meansUnpaired(response.error)) {
+    const { code } = UNPAIRED
+    const failure: Failure = { code, message: response.error, reason: 'session-invalid' }
+    settle(work, response.id, err(failure))
+    return unpair(work)
+  }
   if (response.type === 'auth-url') return receiveAuthUrl(work, response, pending, now, ignore)
   if (pending.origin === 'machine') return receiveOwn(work, response, pending, now)
   const outcome = checkIdentity(work, pending, outcomeOf(response))
   settle(work, response.id, outcome)
   if (pending.method === 'switch_relays') takeRelays(work, outcome, now)
+}
+
+/** By our own prefix `unauthorized:`, which is about the connection (a policy says `denied:`), or by words in the field. */
+function meansUnpaired(error: string): boolean {
+  return error.startsWith('unauthorized: ') || classifyRemoteError(error) === 'session-invalid'
 }
 
 /** The user of a session never changes; another answer is not believed. */

@@ -9,6 +9,7 @@ import {
   listenRelays,
   type PendingRequest,
   pendingOf,
+  UNPAIRED,
   type Work,
   withPending,
 } from './client-state.ts'
@@ -44,6 +45,10 @@ export function startRequest(
     throw new UsageError('this request id was used before')
   if (state.phase === 'closed') {
     settle(work, id, err({ code: 'closed', message: 'this session is closed' }))
+    return
+  }
+  if (state.phase === 'unpaired') {
+    settle(work, id, err(UNPAIRED))
     return
   }
   if (state.phase === 'logging-out') {

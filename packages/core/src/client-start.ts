@@ -3,6 +3,7 @@
  * Never sends anything: that is for the first relay that comes live.
  */
 
+import { IDENTIFY_MS } from './client-handshake.ts'
 import { request } from './client-requests.ts'
 import { type ClientPhase, type ClientState, withPending } from './client-state.ts'
 import { SESSION_RELAYS } from './limits.ts'
@@ -12,6 +13,8 @@ import { type Millis, type Pubkey, type RelayUrl, type RequestId, type Seconds, 
 
 const CONNECT_MS = 65_000
 const OFFER_MS = 300_000
+const NO_IDS = 'ids must hold at least four fresh random ids'
+
 export interface ClientFacts {
   readonly clientPubkey: Pubkey
   readonly profile: ClientProfile
@@ -31,7 +34,7 @@ export function fromBunker(
   const state = initial(facts, now, 'bunker', 'connecting')
   const { remoteSigner, userPubkey } = facts
   const [id, ...ids] = state.ids
-  if (id === undefined) throw new UsageError('ids must hold at least four fresh random ids')
+  if (id === undefined) throw new UsageError(NO_IDS)
   const named: ClientState = {
     ...state,
     remoteSigner,
@@ -40,6 +43,18 @@ export function fromBunker(
     deadline: now + CONNECT_MS,
   }
   return withPending(named, id, request('connect', connectParams(named), 'machine', now, CONNECT_MS))
+}
+
+/** Goes on with a connection that was made elsewhere and whose user is not known: asks who it is, and sends no connect. */
+export function fromPairing(
+  facts: Omit<ClientFacts, 'secret'> & { readonly remoteSigner: Pubkey },
+  now: Millis,
+): ClientState {
+  const state = initial({ ...facts, secret: null }, now, 'resumed', 'identifying')
+  const [id, ...ids] = state.ids
+  if (id === undefined) throw new UsageError(NO_IDS)
+  const named: ClientState = { ...state, remoteSigner: facts.remoteSigner, ids, deadline: now + IDENTIFY_MS }
+  return withPending(named, id, request('get_public_key', [], 'machine', now, IDENTIFY_MS))
 }
 
 /** Waits for a remote signer to answer a nostrconnect:// offer. `secret` must be the offer's, at least 128 random bits. */

@@ -19,6 +19,8 @@ export type ClientPhase =
   /** Connected; asking who the user is. */
   | 'identifying'
   | 'ready'
+  /** The remote signer no longer knows this client. Nothing but a new pairing helps. */
+  | 'unpaired'
   | 'logging-out'
   | 'closed'
 
@@ -167,6 +169,8 @@ export type ClientOutput =
   | { readonly type: 'auth-url'; readonly id: RequestId; readonly url: string; readonly origin: string }
   | { readonly type: 'connected'; readonly remoteSigner: Pubkey }
   | { readonly type: 'ready'; readonly userPubkey: Pubkey }
+  /** The remote signer no longer knows this client: pair again. Requests fail from here on. */
+  | { readonly type: 'unpaired' }
   /** The session could not be made. */
   | { readonly type: 'failed'; readonly failure: Failure }
   /** `logged-out`: wipe the key and forget the session. */
@@ -201,6 +205,15 @@ export interface Work {
 }
 
 export const LOGGED_OUT: Failure = { code: 'logged-out', message: 'the session was ended' }
+export const UNPAIRED: Failure = {
+  code: 'session/unpaired',
+  message: 'the remote signer no longer knows this app: pair again',
+}
+
+/** Nothing is sent or listened to any more. */
+export function isOver({ phase }: ClientState): boolean {
+  return phase === 'closed' || phase === 'unpaired'
+}
 
 export function inHandshake(state: ClientState): boolean {
   return ['awaiting-signer', 'connecting', 'switching', 'identifying'].includes(state.phase)

@@ -9,6 +9,7 @@ export {
   type ClientSession,
   fromBunker,
   fromOffer,
+  fromPairing,
   fromSession,
   restart,
   sessionOf,

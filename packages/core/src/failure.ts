@@ -28,6 +28,7 @@ export type RemoteReason =
  *   `timeout/auth`: the user did not finish at the auth_url; `timeout/connect`: nobody took the offer
  * - `transport/no-relay`: not one relay could be reached
  * - `request/busy`: too many requests in flight; `request/too-large`: does not fit into one event
+ * - `session/unpaired`: the remote signer no longer knows this client: pair again
  * - `cancelled`, `closed`, `logged-out`: ended on this side
  */
 export type FailureCode =
@@ -43,6 +44,7 @@ export type FailureCode =
   | 'transport/no-relay'
   | 'request/busy'
   | 'request/too-large'
+  | 'session/unpaired'
   | 'cancelled'
   | 'closed'
   | 'logged-out'
@@ -72,7 +74,7 @@ const CLASSES: readonly (readonly [RegExp, RemoteReason])[] = [
   [/^rate-limited: /, 'rate-limited'],
   [/^too-large: /, 'too-large'],
   [/^unauthorized: (?:not connected|session)/, 'session-invalid'],
-  [/unknown client|not connected|revoked|no permission created/i, 'session-invalid'],
+  [/unknown client|client not authorized|not connected|revoked|no permission created/i, 'session-invalid'],
   [/secret|already connected/i, 'bad-secret'],
   [/unsupported|unrecogni[sz]ed|unknown method|not implemented|invalid method/i, 'unsupported'],
   [/rate.?limit|too many/i, 'rate-limited'],

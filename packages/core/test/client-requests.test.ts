@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ClientOutput } from '../src/client.ts'
-import { step } from '../src/client.ts'
+import { step, wants } from '../src/client.ts'
 import {
   AUTH_URL_CHARS,
   AUTH_URLS_PER_REQUEST,
@@ -242,11 +242,41 @@ describe('A request of a client', () => {
   it('Q14 fails with the remote signer’s words and what they mean; there is no grace for a second signer', () => {
     const bench = readyBench()
     ask(bench)
-    const [end] = bench.fail(ID, 'Connection revoked')
+    const [end] = bench.fail(ID, 'Permission denied')
     expect(end).toMatchObject({
-      outcome: { error: { code: 'remote/error', message: 'Connection revoked', reason: 'session-invalid' } },
+      outcome: { error: { code: 'remote/error', message: 'Permission denied', reason: 'rejected' } },
     })
     expect(bench.state.phase).toBe('ready')
+  })
+
+  it.each(['Connection revoked', 'unauthorized: not connected', 'unauthorized: anything', 'Unknown client'])(
+    'Q14 ends with “%s” for all of them: only a new pairing helps',
+    (words) => {
+      const bench = readyBench()
+      ask(bench)
+      bench.feed({ type: 'request', id: hexId(77), method: 'ping', params: [] })
+      const outputs = bench.fail(ID, words)
+      expect(outputs).toMatchObject([
+        { type: 'settle', id: ID, outcome: { error: { code: 'session/unpaired', message: words } } },
+        { type: 'settle', id: hexId(77), outcome: { error: { code: 'session/unpaired' } } },
+        { type: 'unpaired' },
+      ])
+      expect(bench.state).toMatchObject({ phase: 'unpaired', pending: {} })
+      expect(wants(bench.state)).toEqual({})
+      expect(bench.feed({ type: 'request', id: hexId(78), method: 'ping', params: [] })).toMatchObject([
+        { type: 'settle', id: hexId(78), outcome: { error: { code: 'session/unpaired' } } },
+      ])
+      expect(bench.feed({ type: 'logout' })).toMatchObject([{ type: 'ended', reason: 'logged-out' }])
+    },
+  )
+
+  it('Q14 is not ended by an error about one request', () => {
+    for (const words of ['unauthorized', 'denied: not this kind', 'Not authorized']) {
+      const bench = readyBench()
+      ask(bench)
+      bench.fail(ID, words)
+      expect(bench.state.phase, words).toBe('ready')
+    }
   })
 
   it('Q19 ends at its deadline, and Q21 a later answer is only counted', () => {

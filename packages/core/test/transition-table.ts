@@ -98,9 +98,12 @@ function clientStates(): readonly ClientState[] {
   const switching = feedClient(connecting, answer('ack'))
   const identifying = feedClient(switching, answer('null'))
   const ready = feedClient(identifying, answer(USER))
+  const unpaired = feedClient(ready, (state) =>
+    message(state, { id: CALL, error: 'unauthorized: not connected' }),
+  )
   const loggingOut = feedClient(ready, () => ({ type: 'logout' }))
   const closed = feedClient(ready, () => ({ type: 'close' }))
-  return [awaiting, connecting, switching, identifying, ready, loggingOut, closed]
+  return [awaiting, connecting, switching, identifying, ready, unpaired, loggingOut, closed]
 }
 
 const wake: ClientInput = { type: 'wake' }
@@ -110,6 +113,10 @@ const CLIENT_INPUTS: readonly (readonly [string, (state: ClientState) => ClientI
   ['a call', () => ({ type: 'request', id: hexId(2), method: 'describe', params: [] })],
   ['a call is cancelled', () => ({ type: 'cancel', id: CALL })],
   ['the answer to a call', (state) => message(state, { id: CALL, result: 'pong' })],
+  [
+    'a call is told that nobody knows us',
+    (state) => message(state, { id: CALL, error: 'unauthorized: not connected' }),
+  ],
   ['the offer’s secret', (state) => message(state, { id: 'x', result: SECRET })],
   [
     'connect with the offer’s secret',

@@ -7,6 +7,7 @@ const CLIENT_PHASES = [
   'switching',
   'identifying',
   'ready',
+  'unpaired',
   'logging-out',
   'closed',
 ]
@@ -49,7 +50,7 @@ describe.each([
     for (const phase of phases) {
       const left = table.transitions.some((row) => row.phase === phase && row.next !== phase)
       expect(left, phase).toBe(phase !== last)
-      expect(isOver(table, phase), phase).toBe(phase === last)
+      expect(isOver(table, phase), phase).toBe(phase === last || phase === 'unpaired')
     }
   })
 })
