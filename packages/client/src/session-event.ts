@@ -22,6 +22,11 @@ export type SessionEvent =
   | { readonly type: 'alert'; readonly code: ClientAlert }
   /** Something came in that was not believed, and changed nothing. */
   | { readonly type: 'ignored'; readonly code: ClientIgnored | OpenProblem }
+  /**
+   * The remote signer no longer knows this client: requests reject with `session/unpaired` from here on. Pair again, then
+   * `logout()` this one, which wipes its key.
+   */
+  | { readonly type: 'unpaired' }
   /** Nothing more comes. `logged-out`: forget the saved session; the key is wiped. */
   | { readonly type: 'ended'; readonly reason: 'logged-out' | 'closed' }
 

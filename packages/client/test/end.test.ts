@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { connect, resume } from '../src/index.ts'
-import { authUrl, okay } from './scripted-signer.ts'
+import { authUrl, failed, okay } from './scripted-signer.ts'
 import { createWorld, ONE, START, TWO, watchCrypto } from './world.ts'
 
 describe('logout', () => {
@@ -71,6 +71,28 @@ describe('logout', () => {
     expect(() => session.save()).toThrowError(expect.objectContaining({ code: 'logged-out' }))
     await world.settled(session.logout())
     expect(session.userPubkey).toBe(world.signer.user.pubkey)
+  })
+})
+
+describe('a remote signer that no longer knows the client', () => {
+  test('leaves a session to read and to log out of, whose requests say that it is to be paired again', async () => {
+    const world = createWorld()
+    const watched = watchCrypto()
+    const session = await world.login({ crypto: watched.crypto })
+    world.signer.script('ping', ({ id }) => failed(id, 'unauthorized: not connected'))
+    world.signer.script('describe', () => undefined)
+    const waiting = session.describe()
+    expect((await world.failure(session.ping())).code).toBe('session/unpaired')
+    expect((await world.failure(waiting)).code).toBe('session/unpaired')
+    expect(world.events).toContainEqual({ type: 'unpaired' })
+    expect(session.state).toBe('unpaired')
+    expect(session.userPubkey).toBe(world.signer.user.pubkey)
+    expect((await world.failure(session.signEvent({ kind: 1, content: '' }))).code).toBe('session/unpaired')
+    expect(world.network.subscriptions).toBe(1)
+    await world.settled(session.logout())
+    expect(watched.keys).toEqual([{ destroyed: true, secret: new Uint8Array(32) }])
+    expect(world.events.at(-1)).toEqual({ type: 'ended', reason: 'logged-out' })
+    expect(world.clock.pending).toBe(0)
   })
 })
 
