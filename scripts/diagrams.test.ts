@@ -12,6 +12,6 @@ test('the diagrams are those of the machines; `pnpm diagrams` draws them anew', 
 test('every phase of both machines has an arrow that leads to it', () => {
   const text = renderDiagrams()
   const names = [...text.matchAll(/ as (\w+)$/gm)].map(([, name]) => name)
-  expect(names).toHaveLength(13)
+  expect(names).toHaveLength(14)
   for (const name of names) expect(text).toContain(`--> ${name}`)
 })

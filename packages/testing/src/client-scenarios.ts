@@ -3,13 +3,13 @@
  * Needs Node: relays here have real sockets, and clients may have processes of their own.
  */
 
-import { bunkerRows } from './bunker-rows.ts'
-import type { ClientScenario } from './client-scenario.ts'
-import { hostRows } from './host-rows.ts'
-import { offerRows } from './offer-rows.ts'
-import { relayRows } from './relay-rows.ts'
+import { bunkerRows } from './scenario/bunker-rows.ts'
+import type { ClientScenario } from './scenario/client-scenario.ts'
+import { hostRows } from './scenario/host-rows.ts'
+import { offerRows } from './scenario/offer-rows.ts'
+import { relayRows } from './scenario/relay-rows.ts'
 
-export { type ClientProcessOptions, serveClient, startClientProcess } from './client-process.ts'
+export { type ClientProcessOptions, serveClient, startClientProcess } from './scenario/client-process.ts'
 export {
   CALL_MS,
   type ClientScenario,
@@ -19,7 +19,7 @@ export {
   type ScenarioSetUp,
   type Stage,
   type Verdict,
-} from './client-scenario.ts'
+} from './scenario/client-scenario.ts'
 export {
   CLIENT_DEEDS,
   type ClientDeed,
@@ -29,14 +29,14 @@ export {
   REJECTION_CHARS,
   RejectedElsewhere,
   type Settled,
-} from './client-under-test.ts'
+} from './scenario/client-under-test.ts'
 export {
   deadRelayUrl,
   SCENARIO_SUBSCRIPTIONS,
   type ScenarioRelay,
   type ScenarioRelayOptions,
   startScenarioRelay,
-} from './scenario-relay.ts'
+} from './scenario/scenario-relay.ts'
 export {
   createScenarioSigner,
   SCENARIO_REQUESTS,
@@ -45,8 +45,12 @@ export {
   type ScenarioSignerOptions,
   type SignerAnswer,
   type SignerReply,
-} from './scenario-signer.ts'
-export { createSessionClient, type SessionClientOptions, type SessionLike } from './session-client.ts'
+} from './scenario/scenario-signer.ts'
+export {
+  createSessionClient,
+  type SessionClientOptions,
+  type SessionLike,
+} from './scenario/session-client.ts'
 
 /** In the order of their rows. */
 export const clientScenarios: readonly ClientScenario[] = [
