@@ -24,7 +24,13 @@ import type { Reporter } from './reporter.ts'
 
 export interface Desk {
   ask(lane: Lane, id: RequestId, question: Question): void
-  perform(lane: Lane, id: RequestId, operation: Operation, userPubkey: Pubkey): void
+  /** `rule` is the judge's that allowed it, for the record. */
+  perform(
+    lane: Lane,
+    id: RequestId,
+    operation: Operation,
+    by: { readonly userPubkey: Pubkey; readonly rule: string | null },
+  ): void
   /** Takes back what the session no longer waits for. */
   tidy(lane: Lane): void
   /** A question of the host itself: whether to accept an offer. Undefined if nobody decided in time. */
@@ -115,9 +121,9 @@ export function createDesk(host: DeskHost): Desk {
       }
       void decide(question, entry.abort, challenge).then(answer)
     },
-    perform(lane, id, operation, userPubkey) {
+    perform(lane, id, operation, { userPubkey, rule }) {
       closeOperation(lane, id)
-      const entry: OpenOperation = { operation, userPubkey, timer: undefined }
+      const entry: OpenOperation = { operation, userPubkey, rule, timer: undefined }
       const answer = (outcome: Result<string, string>): void => {
         if (!closed)
           enqueue(lane, { type: 'complete', input: { type: 'complete', id, outcome }, open: entry })
@@ -176,10 +182,17 @@ export function awaits({ session }: Lane, id: RequestId, waitingFor: 'decision' 
 
 /** What a host's approver resolved with, whatever it was: anything but a clear yes is a no. */
 function normalize(verdict: Verdict | undefined): Verdict {
+  const remember = verdict?.remember === undefined ? {} : { remember: verdict.remember }
   if (verdict?.allow !== true) {
-    return typeof verdict?.reason === 'string' ? { allow: false, reason: verdict.reason } : { allow: false }
+    const { reason } = verdict ?? {}
+    return typeof reason === 'string' ? { allow: false, reason, ...remember } : { allow: false, ...remember }
   }
-  return Array.isArray(verdict.grant) ? { allow: true, grant: verdict.grant } : { allow: true }
+  return {
+    allow: true,
+    ...remember,
+    ...(Array.isArray(verdict.grant) && { grant: verdict.grant }),
+    ...(verdict.policy !== undefined && { policy: verdict.policy }),
+  }
 }
 
 /** The page as the client will get it. Throws `UsageError` if clients would refuse it. */

@@ -5,6 +5,7 @@
 
 import {
   encodeResponse,
+  type Judge,
   limits,
   type Millis,
   type Operation,
@@ -16,6 +17,7 @@ import {
   type RequestId,
   type Scheme,
   templateId,
+  UsageError,
   type Verdict,
 } from '@nip46/core'
 import type { AuditDeed, AuditRecord, AuditSubject, Claim } from '@nip46/core/remote-signer'
@@ -34,8 +36,8 @@ import {
   tokenKey,
 } from '@nip46/core/remote-signer'
 import type { StrangerBudget } from './budget.ts'
-import type { Lane, LaneInput } from './lane.ts'
-import { PAIRINGS } from './limits.ts'
+import type { Lane, LaneInput, Refusals } from './lane.ts'
+import { PAIRINGS, REFUSALS_RECORDED, REFUSALS_WINDOW_MS } from './limits.ts'
 import type { DropCode, EndReason } from './signer-event.ts'
 
 /** What a draft reads and shares with the other drafts of its turn. */
@@ -62,6 +64,9 @@ export interface Draft {
   readonly audit: AuditRecord[]
   readonly drops: DropCode[]
   readonly notes: DraftNote[]
+  refusals: Refusals
+  /** What our caller got wrong, to be told for this input. */
+  readonly faults: Map<LaneInput, unknown>
 }
 
 export interface DraftSend {
@@ -78,6 +83,12 @@ export type DraftNote =
   | { readonly type: 'opened' | 'confirmed'; readonly session: SignerSession }
   | { readonly type: 'ended'; readonly session: SignerSession; readonly reason: EndReason }
   | { readonly type: 'performed'; readonly subject: AuditSubject; readonly error: string | null }
+  | {
+      readonly type: 'refused'
+      readonly subject: AuditSubject
+      readonly error: string
+      readonly rule: string | null
+    }
   | { readonly type: 'token-reused' }
 
 /** Applies the inputs of one lane in order. */
@@ -104,6 +115,8 @@ export function emptyDraft(lane: Lane, inputs: readonly LaneInput[]): Draft {
     audit: [],
     drops: [],
     notes: [],
+    refusals: lane.refusals,
+    faults: new Map(),
   }
 }
 
@@ -112,12 +125,17 @@ export function isDurable(draft: Draft): boolean {
   return draft.session !== draft.lane.session || draft.audit.length > 0 || draft.claims.length > 0
 }
 
-/** What an operation was about, without its contents. */
-export function subjectOf(operation: Operation, userPubkey: Pubkey): AuditSubject {
+/** What an operation was about, without its contents; with the facts that the judge wants kept. */
+export function subjectOf(
+  operation: Operation,
+  userPubkey: Pubkey,
+  judge: Pick<Judge, 'facts'> | undefined,
+): AuditSubject {
   const { method } = operation
-  if (operation.method !== 'sign_event') return { method, peer: operation.peer }
+  const facts = judge === undefined ? {} : { facts: judge.facts(operation) }
+  if (operation.method !== 'sign_event') return { method, peer: operation.peer, ...facts }
   const { template } = operation
-  return { method, kind: template.kind, eventId: templateId(template, userPubkey) }
+  return { method, kind: template.kind, eventId: templateId(template, userPubkey), ...facts }
 }
 
 function apply(draft: Draft, input: LaneInput, world: DraftWorld): void {
@@ -135,6 +153,10 @@ function apply(draft: Draft, input: LaneInput, world: DraftWorld): void {
     case 'forget':
       if (session?.phase === 'revoked') draft.session = undefined
       return
+    case 'set-policy':
+      return setPolicy(draft, input, world)
+    case 'tally':
+      return tally(draft, world)
     case 'decide':
       return decide(draft, input, world)
     case 'complete':
@@ -237,13 +259,10 @@ function decide(
   }
   if (id !== PAIRING_ID) {
     const pending = Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
-    if (pending?.waitingFor === 'decision')
-      record(
-        draft,
-        session.userPubkey,
-        decided(subjectOf(pending.operation, session.userPubkey), verdict),
-        world,
-      )
+    if (pending?.waitingFor === 'decision') {
+      const subject = subjectOf(pending.operation, session.userPubkey, world.context.judge)
+      record(draft, session.userPubkey, decided(subject, verdict), world)
+    }
     run(draft, session, input, world)
     return
   }
@@ -258,9 +277,23 @@ function decide(
   collect(draft, result.outputs, world)
 }
 
-function decided(subject: AuditSubject | null, { allow, grant }: Verdict): AuditDeed {
+function decided(subject: AuditSubject | null, { allow, grant, remember }: Verdict): AuditDeed {
   const granted: readonly Permission[] = allow ? (grant ?? []) : []
-  return { type: 'decided', subject, allow, granted }
+  return { type: 'decided', subject, allow, granted, ...(remember !== undefined && { remember }) }
+}
+
+function setPolicy(draft: Draft, input: Extract<LaneInput, { type: 'set-policy' }>, world: DraftWorld): void {
+  const { session } = draft
+  if (session === undefined || session.phase === 'revoked') return
+  try {
+    const policy = input.make(session.policy)
+    if (policy === undefined) throw new UsageError('return the policy, or null for none')
+    if (policy === session.policy) return
+    run(draft, session, { type: 'set-policy', policy }, world)
+    record(draft, session.userPubkey, { type: 'policy-changed' }, world)
+  } catch (cause) {
+    draft.faults.set(input, cause)
+  }
 }
 
 function complete(
@@ -270,13 +303,14 @@ function complete(
 ): void {
   const { session, lane } = draft
   const { id, outcome } = input
-  const subject = subjectOf(open.operation, open.userPubkey)
+  const { rule } = open
+  const subject = subjectOf(open.operation, open.userPubkey, world.context.judge)
   const error = outcome.ok ? null : outcome.error
   const pending =
     session !== undefined && Object.hasOwn(session.pending, id) ? session.pending[id] : undefined
   const wanted = session !== undefined && lane.operations.get(id) === open && pending?.waitingFor === 'key'
   // What the key did is on record even if nobody waits for it any more.
-  record(draft, open.userPubkey, { type: 'performed', subject, error, delivered: wanted }, world)
+  record(draft, open.userPubkey, { type: 'performed', subject, error, delivered: wanted, rule }, world)
   draft.notes.push({ type: 'performed', subject, error })
   if (wanted && session !== undefined) run(draft, session, input, world)
   else draft.drops.push('operation/unknown')
@@ -306,6 +340,9 @@ function collect(draft: Draft, outputs: readonly SignerOutput[], world: DraftWor
       case 'perform':
         draft.performs.push({ id: output.id, operation: output.operation })
         break
+      case 'refused':
+        refuse(draft, output, world)
+        break
       case 'readmit':
         admitTo(draft, output.arrival, draft.session, world)
         break
@@ -319,6 +356,38 @@ function collect(draft: Draft, outputs: readonly SignerOutput[], world: DraftWor
   }
 }
 
+/** Everybody is told of every refusal; the records of one session take so many in a while. */
+function refuse(
+  draft: Draft,
+  { operation, error, rule }: Extract<SignerOutput, { type: 'refused' }>,
+  world: DraftWorld,
+): void {
+  const { session } = draft
+  if (session === undefined) return
+  const subject = subjectOf(operation, session.userPubkey, world.context.judge)
+  draft.notes.push({ type: 'refused', subject, error, rule })
+  const { since } = draft.refusals
+  if (world.now - since >= REFUSALS_WINDOW_MS || world.now < since) {
+    tally(draft, world)
+    draft.refusals = { since: world.now, recorded: 0, omitted: 0 }
+  }
+  const { refusals } = draft
+  if (refusals.recorded >= REFUSALS_RECORDED) {
+    draft.refusals = { ...refusals, omitted: refusals.omitted + 1 }
+    return
+  }
+  draft.refusals = { ...refusals, recorded: refusals.recorded + 1 }
+  record(draft, session.userPubkey, { type: 'refused', subject, error, rule }, world)
+}
+
+function tally(draft: Draft, world: DraftWorld): void {
+  const { session, refusals } = draft
+  const { since, omitted: count } = refusals
+  if (session === undefined || count === 0) return
+  record(draft, session.userPubkey, { type: 'refusals-omitted', count, since }, world)
+  draft.refusals = { ...refusals, omitted: 0 }
+}
+
 /**
  * A session that logged out or never was one is forgotten; one that was ended from here is remembered for a while, to be
  * told so, and one that was refused with its refusal, so that nobody is asked the same twice.
@@ -326,6 +395,7 @@ function collect(draft: Draft, outputs: readonly SignerOutput[], world: DraftWor
 function end(draft: Draft, reason: EndReason, world: DraftWorld): void {
   const { session } = draft
   if (session === undefined) return
+  tally(draft, world)
   record(draft, session.userPubkey, { type: 'session-ended', reason }, world)
   draft.notes.push({ type: 'ended', session, reason })
   const { token, clientPubkey } = session

@@ -25,6 +25,7 @@ import { createStrangerBudget, type StrangerBudget } from './budget.ts'
 import { awaits, createDesk, type Desk } from './desk.ts'
 import { hostClock, hostRandom, steadyNow } from './host.ts'
 import { createIntake, type Intake } from './intake.ts'
+import { guardJudge } from './judge-guard.ts'
 import { createKeyRing, type KeyRing } from './key-ring.ts'
 import { isServed, type Lane } from './lane.ts'
 import * as limits from './limits.ts'
@@ -95,6 +96,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   const context: SignerContext = {
     preferredRelays: [...new Set(options.switchRelays ?? [])],
     isClientPubkey: (pubkey) => clients.has(pubkey) || turns.serves(pubkey),
+    ...(options.judge !== undefined && { judge: guardJudge(options.judge, reporter) }),
     ...(options.userRelays !== undefined && { userRelays: options.userRelays }),
     ...(options.nip44GetKey !== undefined && { nip44GetKey: options.nip44GetKey }),
     ...(options.implicitConnect !== undefined && { implicitConnect: options.implicitConnect }),
@@ -250,8 +252,10 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       if (userPubkey === undefined) continue
       // What the same turn took back again (a revocation, a logout) is not begun.
       for (const { id, question } of asks) if (awaits(lane, id, 'decision')) desk.ask(lane, id, question)
-      for (const { id, operation } of performs)
-        if (awaits(lane, id, 'key')) desk.perform(lane, id, operation, userPubkey)
+      for (const { id, operation } of performs) {
+        const rule = lane.session?.pending[id]?.rule ?? null
+        if (awaits(lane, id, 'key')) desk.perform(lane, id, operation, { userPubkey, rule })
+      }
     }
     for (const { draft } of released) tellNotes(draft)
   }
@@ -259,7 +263,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   function tellNotes({ lane, notes }: Released['draft']): void {
     const { signerPubkey, clientPubkey } = lane
     for (const note of notes) {
-      if (note.type === 'performed') reporter.tell({ ...note, clientPubkey })
+      if (note.type === 'performed' || note.type === 'refused') reporter.tell({ ...note, clientPubkey })
       else if (note.type === 'token-reused')
         reporter.tell({ type: 'token-reused', signerPubkey, clientPubkey })
       else if (note.type === 'ended')

@@ -3,7 +3,7 @@
  * Never holds a state that was not committed; steps of one lane never overlap.
  */
 
-import type { Millis, Operation, Pubkey, RelayUrl, RequestId } from '@nip46/core'
+import type { JsonValue, Millis, Operation, Pubkey, RelayUrl, RequestId } from '@nip46/core'
 import type { Arrival, SignerInput, SignerSession } from '@nip46/core/remote-signer'
 import type { Bucket } from './budget.ts'
 
@@ -30,6 +30,8 @@ export interface Lane {
   readonly questions: Map<RequestId, OpenQuestion>
   readonly operations: Map<RequestId, OpenOperation>
   readonly requests: Bucket
+  /** Of what was refused, how much is on record. As committed. */
+  refusals: Refusals
   /** When the client was last told that it asks too much. */
   toldAt: Millis
 }
@@ -42,6 +44,8 @@ export interface OpenQuestion {
 export interface OpenOperation {
   readonly operation: Operation
   readonly userPubkey: Pubkey
+  /** The judge's rule that allowed it. */
+  readonly rule: string | null
   timer: unknown
 }
 
@@ -86,8 +90,24 @@ export type LaneInput =
       readonly input: Extract<SignerInput, { type: 'revoke' }>
       readonly settle: Settle | undefined
     }
+  /** The owner changes the policy. `make` is called again if somebody else was faster. */
+  | {
+      readonly type: 'set-policy'
+      readonly make: (policy: JsonValue | null) => JsonValue | null
+      readonly settle: Settle
+    }
+  /** Puts refusals on record that were only counted. */
+  | { readonly type: 'tally' }
   /** Forgets a session that ended. */
   | { readonly type: 'forget' }
+
+/** Refusals within one window, so that a client cannot fill the records with them. */
+export interface Refusals {
+  readonly since: Millis
+  readonly recorded: number
+  /** Counted, and not on record yet. */
+  readonly omitted: number
+}
 
 /** Called with an error if the commit failed, without one once it is done. */
 export type Settle = (error?: unknown) => void
@@ -115,6 +135,7 @@ export function createLane(signerPubkey: Pubkey, clientPubkey: Pubkey, requests:
     questions: new Map(),
     operations: new Map(),
     requests,
+    refusals: { since: Number.NEGATIVE_INFINITY, recorded: 0, omitted: 0 },
     toldAt: Number.NEGATIVE_INFINITY,
   }
 }

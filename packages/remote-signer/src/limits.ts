@@ -57,6 +57,11 @@ export const OPERATION_TIMEOUT_MS = 60_000
 /** Events that a key in this process signs in one call. */
 export const SIGN_BATCH = 64
 
+// -- the audit records -------------------------------------------------------------------------
+/** Refusals of one session that are recorded one by one within {@link REFUSALS_WINDOW_MS}; the rest is counted in one record. */
+export const REFUSALS_RECORDED = 20
+export const REFUSALS_WINDOW_MS = 60_000
+
 // -- offers ------------------------------------------------------------------------------------
 /** How long a bunker:// token is good, in milliseconds, unless said otherwise. */
 export const OFFER_MS = 900_000

@@ -44,7 +44,7 @@ const WITHOUT_SECRET: readonly string[] = ['A0', 'A1', 'SEED', 'B']
 export async function makeOffer(engine: Engine, options: OfferOptions): Promise<MadeOffer> {
   const { relays, random, subscriptions } = engine
   const userPubkey = userFor(engine, options.user)
-  const { granted = [], approval = 'secret', expiresInMs = limits.OFFER_MS } = options
+  const { granted = [], policy = null, approval = 'secret', expiresInMs = limits.OFFER_MS } = options
   if (!(expiresInMs > 0)) throw new UsageError('expiresInMs is a number of milliseconds above 0')
   const createdAt = engine.now()
   const expiresAt = createdAt + expiresInMs
@@ -53,7 +53,7 @@ export async function makeOffer(engine: Engine, options: OfferOptions): Promise<
   try {
     const signerPubkey = key.pubkey
     const facts = { at: createdAt, signerPubkey, userPubkey, clientPubkey: null }
-    const offer = { signerPubkey, userPubkey, relays, granted, approval, createdAt, expiresAt }
+    const offer = { signerPubkey, userPubkey, relays, granted, policy, approval, createdAt, expiresAt }
     await changeOffers(engine, (admission) => withOffer(admission, secret, offer), {
       keys: key.stored,
       audit: [{ type: 'offer-made', ...facts, granted, expiresAt }],
@@ -78,12 +78,14 @@ export async function withdrawOffer(engine: Engine, token: string): Promise<void
 
 export function listOffers({ offers }: Engine): readonly OfferInfo[] {
   return Object.entries(offers.admission.offers).map(([token, offer]) => {
-    const { signerPubkey, userPubkey, granted, approval, createdAt, expiresAt, usedBy, revoked } = offer
+    const { signerPubkey, userPubkey, granted, policy = null, approval } = offer
+    const { createdAt, expiresAt, usedBy, revoked } = offer
     return {
       token,
       remoteSigner: signerPubkey,
       user: userPubkey,
       granted,
+      policy,
       approval,
       createdAt,
       expiresAt,
@@ -116,7 +118,7 @@ export async function acceptUri(
   expectRoom(engine)
   const verdict =
     options.approved === true
-      ? ({ allow: true } as const)
+      ? ({ allow: true } satisfies Verdict as Verdict)
       : await consult(engine, connectQuestion(offer, scheme === 'nip04'))
   expectRunning()
   if (verdict === undefined) throw new RemoteSignerError('approval/timeout', 'nobody decided in time')
@@ -124,13 +126,14 @@ export async function acceptUri(
   expectRoom(engine)
 
   const granted = [...(options.granted ?? []), ...(verdict.grant ?? [])]
+  const policy = verdict.policy ?? options.policy ?? null
   const key = takeKey(engine)
   try {
     const signerPubkey = key.pubkey
     if (key.stored.length > 0) await changeOffers(engine, (admission) => admission, { keys: key.stored })
     const lane = turns.laneOf(signerPubkey, offer.clientPubkey)
     const id = hex(random(16))
-    const request = { offer, signerPubkey, userPubkey, relays, granted, scheme, id }
+    const request = { offer, signerPubkey, userPubkey, relays, granted, policy, scheme, id }
     // Nothing is announced before somebody can hear the client's answer.
     lane.quiet = true
     let session: SignerSession | undefined
@@ -239,7 +242,8 @@ function joinPrevious(session: SignerSession, previous: SignerSession | undefine
   if (previous === undefined || previous.userPubkey !== session.userPubkey) return session
   const { ledger, pending, granted } = previous
   if (previous.phase === 'revoked') return { ...session, ledger }
-  return { ...session, ledger, pending, granted: [...session.granted, ...granted] }
+  const policy = session.policy ?? previous.policy
+  return { ...session, ledger, pending, policy, granted: [...session.granted, ...granted] }
 }
 
 function connectQuestion(offer: NostrConnectOffer, legacyEncryption: boolean): Question {

@@ -8,6 +8,8 @@ import type {
   Clock,
   Crypto,
   Era,
+  JsonValue,
+  Judge,
   KeyHandle,
   Millis,
   Permission,
@@ -31,6 +33,11 @@ export interface RemoteSignerOptions {
   readonly userSigner: UserSigner | ((userPubkey: Pubkey) => UserSigner | undefined)
   /** Asked about everything that was not granted in advance. */
   readonly approver: Approver
+  /**
+   * A policy that decides instead of the grants: what it allows is done, what it denies is answered with its error, and only
+   * the rest reaches the approver. What it throws denies, and is told as `helper-failed`.
+   */
+  readonly judge?: Judge
   /** Our relays: named in bunker:// URIs, and listened on. At least one, at most `limits.URI_RELAYS_OUT` of core. */
   readonly relays: readonly RelayUrl[]
   /** Where state is kept. Default {@link memoryStore}: everything is forgotten with the process. */
@@ -70,6 +77,8 @@ export interface OfferOptions {
   readonly user?: Pubkey
   /** What needs no question. Default nothing. `sign_event` without a kind covers all kinds but those that carry authority. */
   readonly granted?: readonly Permission[]
+  /** The policy its session begins with, as the judge reads it. Default null. */
+  readonly policy?: JsonValue
   /** `secret` (default): whoever has the URI is connected. `ask`: the approver decides on each connection. */
   readonly approval?: 'secret' | 'ask'
   /** Default `limits.OFFER_MS`. */
@@ -91,6 +100,8 @@ export interface AcceptOptions {
   readonly user?: Pubkey
   /** What needs no question. Default nothing, whatever the URI asks for. */
   readonly granted?: readonly Permission[]
+  /** The policy it begins with, as the judge reads it, unless the approver's verdict names one. Default null. */
+  readonly policy?: JsonValue
   /** A person said yes already: the approver is not asked. */
   readonly approved?: boolean
   /** Default NIP-44. A client of before 2024-11 waits for NIP-04. */
@@ -105,6 +116,7 @@ export interface OfferInfo {
   readonly remoteSigner: Pubkey
   readonly user: Pubkey
   readonly granted: readonly Permission[]
+  readonly policy: JsonValue
   readonly approval: 'secret' | 'ask'
   readonly createdAt: Millis
   readonly expiresAt: Millis

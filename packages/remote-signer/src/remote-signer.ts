@@ -3,7 +3,7 @@
  * Never answers what was not stored, never decides, and never holds the user's key.
  */
 
-import { type Pubkey, UsageError } from '@nip46/core'
+import { type JsonValue, type Pubkey, UsageError } from '@nip46/core'
 import { createEngine } from './engine.ts'
 import { closedError, RemoteSignerError, storeFailed } from './error.ts'
 import { isServed, type Lane } from './lane.ts'
@@ -36,12 +36,21 @@ export interface RemoteSigner {
    * rejects with `store/failed` they stand still, and are ended as soon as the store works.
    */
   revoke(clientPubkey: Pubkey): Promise<number>
+  /**
+   * Changes the judge's rules for all sessions of a client; resolves with how many sessions it has. `make` gets the policy of
+   * one session as stored now, counters included, and returns the new one; it is called again if another process was faster.
+   * Once it resolved, nothing is judged by the old rules; what waited for a decision or the key before that is not judged again.
+   * Rejects with what `make` threw, or with `store/failed`; other sessions of the client may be changed then.
+   */
+  setPolicy(clientPubkey: Pubkey, make: (policy: JsonValue | null) => JsonValue | null): Promise<number>
   stats(): SignerStats
   /** Returns the function that takes the listener off again. */
   on(listener: Listener): () => void
   /** Stops listening, lets what is under way finish for at most `limits.CLOSE_PATIENCE_MS`, wipes the keys it made. */
   close(): Promise<void>
 }
+
+type SetPolicy = (policy: JsonValue | null) => JsonValue | null
 
 /**
  * A remote signer; nothing happens before `start()`.
@@ -108,11 +117,12 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     sweepOut(engine).catch((cause) => reporter.ail('store', cause))
   }
 
+  const lanesOf = (clientPubkey: Pubkey): readonly Lane[] =>
+    [...turns.lanes.values()].filter((lane) => lane.clientPubkey === clientPubkey && isServed(lane))
+
   const revoke = async (clientPubkey: Pubkey): Promise<number> => {
     expectRunning()
-    const lanes = [...turns.lanes.values()].filter(
-      (lane) => lane.clientPubkey === clientPubkey && isServed(lane),
-    )
+    const lanes = lanesOf(clientPubkey)
     await Promise.all(lanes.map(revokeLane))
     return lanes.length
   }
@@ -121,6 +131,19 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     new Promise((resolve, reject) => {
       const settle = (cause?: unknown): void => (cause === undefined ? resolve() : reject(storeFailed(cause)))
       if (!turns.enqueue(lane, { type: 'revoke', input: { type: 'revoke' }, settle })) settle(closedError())
+    })
+
+  const setPolicy = async (clientPubkey: Pubkey, make: SetPolicy): Promise<number> => {
+    expectRunning()
+    const lanes = lanesOf(clientPubkey)
+    await Promise.all(lanes.map((lane) => setLanePolicy(lane, make)))
+    return lanes.length
+  }
+
+  const setLanePolicy = (lane: Lane, make: SetPolicy): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const settle = (cause?: unknown): void => (cause === undefined ? resolve() : reject(cause))
+      if (!turns.enqueue(lane, { type: 'set-policy', make, settle })) settle(closedError())
     })
 
   const listSessions = (): readonly SessionInfo[] =>
@@ -167,6 +190,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     },
     sessions: listSessions,
     revoke,
+    setPolicy,
     stats: (): SignerStats => ({
       ...reporter.counts,
       dropped: Object.fromEntries(reporter.dropped),

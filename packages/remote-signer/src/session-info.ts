@@ -8,7 +8,7 @@ import type { SessionInfo } from './signer-event.ts'
 
 export function sessionInfo(session: SignerSession): SessionInfo {
   const { signerPubkey, clientPubkey, userPubkey, phase, scheme, granted, requested, metadata } = session
-  const { relays, pairedAt, expiresAt } = session
+  const { policy, relays, pairedAt, expiresAt } = session
   const pending = Object.keys(session.pending).length
   return {
     signerPubkey,
@@ -17,6 +17,7 @@ export function sessionInfo(session: SignerSession): SessionInfo {
     phase,
     scheme,
     granted,
+    policy,
     requested,
     metadata,
     relays,

@@ -5,6 +5,7 @@
 
 import {
   type Filter,
+  type JsonValue,
   type Pubkey,
   type RelayRefusal,
   type RelayUrl,
@@ -30,6 +31,7 @@ export interface ShardCalls {
   accept(uri: string, options: AcceptOptions): SessionInfo
   sessions(): readonly SessionInfo[]
   revoke(clientPubkey: Pubkey): number
+  setPolicy(clientPubkey: Pubkey, policy: JsonValue | null): number
   stats(): SignerStats
 }
 

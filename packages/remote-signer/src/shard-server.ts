@@ -3,7 +3,7 @@
  * Never lets a key or a plaintext out: what leaves are sealed events, and what the methods give their caller anyway.
  */
 
-import { err, ok, type Pubkey, type Transport } from '@nip46/core'
+import { err, type JsonValue, ok, type Pubkey, type Transport } from '@nip46/core'
 import { createPortTransport } from './port-transport.ts'
 import type { RemoteSigner } from './remote-signer.ts'
 import { createPoster, type FromShard, postError, type ShardPort, type ToShard } from './shard-message.ts'
@@ -85,6 +85,8 @@ function call(
       return signer.accept(first as string, second as Parameters<RemoteSigner['accept']>[1])
     case 'revoke':
       return signer.revoke(first as Pubkey)
+    case 'setPolicy':
+      return signer.setPolicy(first as Pubkey, () => second as JsonValue | null)
     case 'offers':
       return signer.offers()
     case 'sessions':

@@ -3,7 +3,7 @@
  * Never holds a key, opens an event or knows a plaintext: events go by the key they are addressed to.
  */
 
-import { type Clock, type Pubkey, type Transport, UsageError } from '@nip46/core'
+import { type Clock, type JsonValue, type Pubkey, type Transport, UsageError } from '@nip46/core'
 import { closedError, RemoteSignerError } from './error.ts'
 import { hostClock } from './host.ts'
 import { SHARDS } from './limits.ts'
@@ -51,6 +51,11 @@ export interface ShardedSigner {
   sessions(): Promise<readonly SessionInfo[]>
   /** In every shard. Rejects if one could not do it (those that could have done it): call it again. */
   revoke(clientPubkey: Pubkey): Promise<number>
+  /**
+   * In every shard, as a value, since a function does not cross: what the judge counted in the old policy is gone unless it is in
+   * this one. Resolves with how many sessions the client has. Rejects if one shard could not do it: call it again.
+   */
+  setPolicy(clientPubkey: Pubkey, policy: JsonValue | null): Promise<number>
   stats(): Promise<readonly ShardStats[]>
   /** Lets every worker finish for at most `limits.SHARD_CLOSE_MS`, then ends it. */
   close(): Promise<void>
@@ -155,6 +160,10 @@ export function createShardedSigner(options: ShardedSignerOptions): ShardedSigne
     async revoke(clientPubkey) {
       const ended = await askAll((shard) => shard.call('revoke', clientPubkey))
       return ended.reduce((sum, each) => sum + each, 0)
+    },
+    async setPolicy(clientPubkey, policy) {
+      const changed = await askAll((shard) => shard.call('setPolicy', clientPubkey, policy))
+      return changed.reduce((sum, each) => sum + each, 0)
     },
     stats() {
       const read = async (shard: Shard): Promise<ShardStats> => {

@@ -5,6 +5,7 @@
 
 import type {
   ClientMetadata,
+  JsonValue,
   Millis,
   OpenProblem,
   Permission,
@@ -45,6 +46,8 @@ export interface SessionInfo {
   readonly scheme: Scheme
   /** What it may do without a question. */
   readonly granted: readonly Permission[]
+  /** The judge's rules and counters for it; null if it has none. */
+  readonly policy: JsonValue
   /** What it asked for; not granted by that. */
   readonly requested: readonly Permission[]
   /** Display text only: anybody can claim any name. */
@@ -76,6 +79,14 @@ export type RemoteSignerEvent =
       readonly subject: AuditSubject
       readonly error: string | null
     }
+  /** A request was answered with no, without asking anybody. `rule` is the judge's; null for what is never allowed. */
+  | {
+      readonly type: 'refused'
+      readonly clientPubkey: Pubkey
+      readonly subject: AuditSubject
+      readonly error: string
+      readonly rule: string | null
+    }
   /** An answer was handed to the relays. */
   | { readonly type: 'answered'; readonly clientPubkey: Pubkey; readonly requestId: RequestId }
   | { readonly type: 'dropped'; readonly code: DropCode }
@@ -98,10 +109,10 @@ export type RemoteSignerEvent =
     }
   | { readonly type: 'degraded'; readonly ailment: Ailment; readonly cause?: unknown }
   | { readonly type: 'recovered'; readonly ailment: Ailment }
-  /** An approver, a user signer, a transport or a listener threw or rejected; `engine` is a fault of this package. */
+  /** An approver, a judge, a user signer, a transport or a listener threw or rejected; `engine` is a fault of this package. */
   | {
       readonly type: 'helper-failed'
-      readonly helper: 'approver' | 'user-signer' | 'transport' | 'listener' | 'engine'
+      readonly helper: 'approver' | 'judge' | 'user-signer' | 'transport' | 'listener' | 'engine'
       readonly cause: unknown
     }
 

@@ -15,7 +15,7 @@ import type {
 import { type Admission, type SignerContext, type SignerSession, wants } from '@nip46/core/remote-signer'
 import { createBucket, type StrangerBudget } from './budget.ts'
 import { type Draft, type DraftSend, draftLane, emptyDraft, isDurable } from './draft.ts'
-import { closedError } from './error.ts'
+import { closedError, storeFailed } from './error.ts'
 import { createLane, isServed, type Lane, type LaneInput, laneKey } from './lane.ts'
 import { COMMIT_PAUSES_MS, COMMIT_RACES, LANE_QUEUE, SESSIONS, TIMER_MS } from './limits.ts'
 import type { OfferBook } from './offer-book.ts'
@@ -221,6 +221,7 @@ export function createTurns(host: TurnsHost): Turns {
       reserve(draft, -1)
       setSession(lane, draft.session)
       if (change.session !== undefined) lane.revision = draft.session === undefined ? 0 : lane.revision + 1
+      lane.refusals = draft.refusals
       lane.busy = false
       lane.failures = 0
       lane.races = 0
@@ -230,7 +231,7 @@ export function createTurns(host: TurnsHost): Turns {
     }
     guard(() => host.release(released))
     for (const { draft } of flights) {
-      for (const input of draft.inputs) settleInput(input)
+      for (const input of draft.inputs) settleInput(input, draft.faults.get(input))
       schedule(draft.lane)
       if (draft.lane.session === undefined) forgetIfIdle(draft.lane)
     }
@@ -251,9 +252,10 @@ export function createTurns(host: TurnsHost): Turns {
           const text = encodeResponse({ type: 'error', id: input.requestId, error: UNAVAILABLE })
           host.refuse(lane, input.arrival, text)
         }
-      } else if (input.type === 'install') input.settle(new Error('the store failed'))
+      } else if (input.type === 'install' || input.type === 'set-policy')
+        input.settle(storeFailed(new Error('the commit failed')))
       else if (input.type === 'revoke') {
-        input.settle?.(new Error('the store failed'))
+        input.settle?.(storeFailed(new Error('the commit failed')))
         again.push({ ...input, settle: undefined })
       } else if (input.type === 'decide' || input.type === 'complete' || input.type === 'challenge')
         again.push(input)
@@ -356,8 +358,10 @@ export function createTurns(host: TurnsHost): Turns {
     if (closed) return false
     const isNews = input.type === 'message' || input.type === 'repeat'
     if (isNews && lane.queue.length >= LANE_QUEUE) return false
-    // What ends a session comes before everything it could still do.
-    if (input.type === 'revoke') lane.queue.unshift(input)
+    // What ends or restricts a session comes before everything it could still do, in the order asked.
+    const isOrder = ({ type }: LaneInput): boolean => type === 'revoke' || type === 'set-policy'
+    const orders = isOrder(input) ? lane.queue.findIndex((waiting) => !isOrder(waiting)) : -1
+    if (orders >= 0) lane.queue.splice(orders, 0, input)
     else lane.queue.push(input)
     schedule(lane)
     return true
@@ -449,7 +453,8 @@ function knows(session: SignerSession | undefined, requestId: RequestId): boolea
 }
 
 function settleInput(input: LaneInput, error?: unknown): void {
-  if (input.type === 'install' || input.type === 'revoke') input.settle?.(error)
+  if (input.type === 'install' || input.type === 'revoke' || input.type === 'set-policy')
+    input.settle?.(error)
 }
 
 /** Later changes of one token replace earlier ones; what is stored still has the first one's revision. */

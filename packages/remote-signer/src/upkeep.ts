@@ -48,7 +48,10 @@ export function resumeLane({ desk, turns }: Engine, lane: Lane): void {
   if (session === undefined) return
   for (const output of outstanding(session)) {
     if (output.type === 'ask') desk.ask(lane, output.id, output.question)
-    if (output.type === 'perform') desk.perform(lane, output.id, output.operation, session.userPubkey)
+    if (output.type === 'perform') {
+      const rule = session.pending[output.id]?.rule ?? null
+      desk.perform(lane, output.id, output.operation, { userPubkey: session.userPubkey, rule })
+    }
   }
   turns.arm(lane)
 }
@@ -57,8 +60,10 @@ export function resumeLane({ desk, turns }: Engine, lane: Lane): void {
 export async function sweepOut(engine: Engine): Promise<void> {
   const { turns, offers, keys, now } = engine
   const at = now()
-  for (const lane of turns.lanes.values())
+  for (const lane of turns.lanes.values()) {
     if (isForgettable(lane, at)) turns.enqueue(lane, { type: 'forget' })
+    else if (lane.refusals.omitted > 0) turns.enqueue(lane, { type: 'tally' })
+  }
 
   const old = Object.entries(offers.admission.offers).flatMap(([token, { expiresAt }]) =>
     at - expiresAt >= limits.OFFER_AFTERLIFE_MS ? [token] : [],

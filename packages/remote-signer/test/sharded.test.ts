@@ -173,6 +173,10 @@ describe('A remote signer in two workers', { timeout: 60_000 }, () => {
     expect(await other?.sign('still here')).toContain('still here')
     expect(await signer.sessions()).toHaveLength(19)
 
+    expect(await signer.setPolicy(other?.key.pubkey as Pubkey, { notes: 3 })).toBe(1)
+    const policies = (await signer.sessions()).map(({ policy }) => policy)
+    expect(policies.filter((policy) => policy !== null)).toEqual([{ notes: 3 }])
+
     const { token } = await signer.offer()
     await signer.withdraw(token)
     await expect(signer.withdraw('no such token')).rejects.toMatchObject({ code: 'offer/unknown' })
