@@ -62,6 +62,10 @@ export interface StoreSharing {
   readonly leaseMs: Millis
   /** Joins, once. Resolves when the others can see this member. After `fenced` join again, and load again. */
   join(listener: MemberListener): Promise<Member>
+  /** The claims of these events, of whatever member; events that nobody claimed are left out. Cheap: it is asked for every event of others. */
+  readClaims(eventIds: readonly string[]): Promise<readonly Claim[]>
+  /** As `load` gives them: answers of all members that were committed and perhaps not published, oldest first. After a member died. */
+  readOutbox(now: Millis): Promise<readonly OutboxEntry[]>
 }
 
 export interface Member {
