@@ -207,6 +207,10 @@ export interface Deliberation {
    * (`http://` on loopback hosts) of at most `limits.AUTH_URL_CHARS` characters, or it throws `UsageError`.
    */
   challenge(url: string): void
+  /** Whose key it is about. Undefined if the host itself asks. */
+  readonly userPubkey?: Pubkey
+  /** When it is too late to decide. A challenge moves it. */
+  readonly expiresAt?: Millis
   /** Aborted once the verdict no longer counts: timed out, revoked, logged out, closed. Take the prompt away. */
   readonly signal: AbortSignalLike
 }

@@ -6,6 +6,7 @@
 import {
   type Approver,
   type Clock,
+  type Deliberation,
   err,
   limits,
   type Operation,
@@ -59,10 +60,10 @@ export function createDesk(host: DeskHost): Desk {
   const decide = async (
     question: Question,
     abort: AbortController,
-    challenge: (url: string) => void,
+    deliberation: Omit<Deliberation, 'signal'>,
   ): Promise<Verdict> => {
     try {
-      return normalize(await host.approver.decide(question, { challenge, signal: abort.signal }))
+      return normalize(await host.approver.decide(question, { ...deliberation, signal: abort.signal }))
     } catch (cause) {
       if (!closed && !abort.signal.aborted) reporter.fail('approver', cause)
       return { allow: false }
@@ -119,7 +120,7 @@ export function createDesk(host: DeskHost): Desk {
         const input = { type: 'challenge', id, url: authUrl(url) } as const
         if (!closed) enqueue(lane, { type: 'challenge', input, question: entry })
       }
-      void decide(question, entry.abort, challenge).then(answer)
+      void decide(question, entry.abort, { challenge, ...waitingFacts(lane, id) }).then(answer)
     },
     perform(lane, id, operation, { userPubkey, rule }) {
       closeOperation(lane, id)
@@ -157,7 +158,7 @@ export function createDesk(host: DeskHost): Desk {
         timers.add(timer)
         abort.signal.addEventListener('abort', () => settle(undefined), { once: true })
         // There is no request yet that a page could be an answer to.
-        void decide(question, abort, (url) => void authUrl(url)).then(settle)
+        void decide(question, abort, { challenge: (url) => void authUrl(url) }).then(settle)
       })
     },
     close() {
@@ -178,6 +179,14 @@ export function awaits({ session }: Lane, id: RequestId, waitingFor: 'decision' 
   if (session === undefined) return false
   if (id === PAIRING_ID) return waitingFor === 'decision' && session.phase === 'pairing'
   return Object.hasOwn(session.pending, id) && session.pending[id]?.waitingFor === waitingFor
+}
+
+/** Whose key a question is about, and how long it can be decided. */
+function waitingFacts({ session }: Lane, id: RequestId): Pick<Deliberation, 'userPubkey' | 'expiresAt'> {
+  if (session === undefined) return {}
+  const { userPubkey, pending, decideBy } = session
+  const expiresAt = id === PAIRING_ID ? decideBy : Object.hasOwn(pending, id) ? pending[id]?.expiresAt : null
+  return typeof expiresAt === 'number' ? { userPubkey, expiresAt } : { userPubkey }
 }
 
 /** What a host's approver resolved with, whatever it was: anything but a clear yes is a no. */

@@ -40,7 +40,8 @@ import { createTurns, type Released, type Turns } from './turns.ts'
 
 export interface Engine {
   readonly options: RemoteSignerOptions
-  readonly relays: readonly RelayUrl[]
+  /** For new connections. */
+  relays: readonly RelayUrl[]
   readonly store: SignerStore
   readonly random: RandomBytes
   readonly now: () => Millis
@@ -82,7 +83,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   const clock = options.clock ?? hostClock
   const random = options.random ?? hostRandom
   const store = options.store ?? memoryStore()
-  const relays = [...new Set(options.relays)]
+  const relays = ownRelays(options.relays)
   const requestsPerSecond = options.requestsPerSecond ?? limits.REQUESTS_PER_SECOND
   const now = steadyNow(clock)
 
@@ -346,9 +347,14 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   }
 }
 
-function checkOptions({ relays, requestsPerSecond }: RemoteSignerOptions): void {
+/** Without repeats. Throws `UsageError` if there are none, or too many. */
+export function ownRelays(relays: readonly RelayUrl[]): readonly RelayUrl[] {
   if (relays.length === 0 || relays.length > coreLimits.URI_RELAYS_OUT)
     throw new UsageError(`a remote signer needs 1 to ${coreLimits.URI_RELAYS_OUT} relays`)
+  return [...new Set(relays)]
+}
+
+function checkOptions({ requestsPerSecond }: RemoteSignerOptions): void {
   if (requestsPerSecond !== undefined && !(requestsPerSecond > 0))
     throw new UsageError('requestsPerSecond is a number above 0')
 }

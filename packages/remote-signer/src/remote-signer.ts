@@ -3,8 +3,8 @@
  * Never answers what was not stored, never decides, and never holds the user's key.
  */
 
-import { type JsonValue, type Pubkey, UsageError } from '@nip46/core'
-import { createEngine } from './engine.ts'
+import { type JsonValue, type Pubkey, type RelayUrl, UsageError } from '@nip46/core'
+import { createEngine, ownRelays } from './engine.ts'
 import { closedError, RemoteSignerError, storeFailed } from './error.ts'
 import { isServed, type Lane } from './lane.ts'
 import * as limits from './limits.ts'
@@ -43,6 +43,8 @@ export interface RemoteSigner {
    * Rejects with what `make` threw, or with `store/failed`; other sessions of the client may be changed then.
    */
   setPolicy(clientPubkey: Pubkey, make: (policy: JsonValue | null) => JsonValue | null): Promise<number>
+  /** Other relays for new offers and acceptances; connections stay where they are. Throws `UsageError` as the options do. */
+  setRelays(relays: readonly RelayUrl[]): void
   stats(): SignerStats
   /** Returns the function that takes the listener off again. */
   on(listener: Listener): () => void
@@ -87,6 +89,12 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     if (state !== 'running') throw new RemoteSignerError('not-started', 'call start() first, and wait for it')
   }
 
+  /** One key for all connections is listened for without any. */
+  const listenOwn = (): void => {
+    if (typeof options.keys === 'object')
+      subscriptions.want('own', { relays: engine.relays, to: options.keys.pubkey })
+  }
+
   const start = async (): Promise<void> => {
     if (isClosed()) throw closedError()
     if (state !== 'new') throw new UsageError('start() once')
@@ -96,8 +104,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       if (isClosed()) throw closedError()
       state = 'running'
       const lanes = [...turns.lanes.values()]
-      if (typeof options.keys === 'object')
-        subscriptions.want('own', { relays: engine.relays, to: options.keys.pubkey })
+      listenOwn()
       for (const lane of lanes) engine.listen(lane)
       engine.syncOffers()
       await subscriptions.whenAnyLive()
@@ -191,6 +198,10 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     sessions: listSessions,
     revoke,
     setPolicy,
+    setRelays(relays) {
+      engine.relays = ownRelays(relays)
+      if (state === 'running') listenOwn()
+    },
     stats: (): SignerStats => ({
       ...reporter.counts,
       dropped: Object.fromEntries(reporter.dropped),

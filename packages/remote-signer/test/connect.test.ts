@@ -523,3 +523,14 @@ test('a nostrconnect:// URI does not send a remote signer into its own machine o
   await local.clock.run(limits.LIVE_PATIENCE_MS)
   expect((await accepted).relays).toEqual([...inside, home])
 })
+
+test('other relays are for new connections; those that are there stay where they are', async () => {
+  const world = await createWorld()
+  const { client, to } = await connect(world, 'alice')
+  expect(() => world.signer.setRelays([])).toThrow('1 to')
+  world.signer.setRelays([RELAY_2, RELAY_2])
+  const { uri } = await world.signer.offer()
+  expect(new URLSearchParams(uri.split('?')[1]).getAll('relay')).toEqual(['wss://relay-two.example'])
+  expect(await client.ask({ id: 'ping', method: 'ping', params: [] }, to)).toMatchObject({ result: 'pong' })
+  await world.signer.close()
+})

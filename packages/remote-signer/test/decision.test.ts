@@ -37,6 +37,20 @@ test('what was not granted is asked about, and a yes may grant it for the next t
   await world.signer.close()
 })
 
+test('whoever decides is told whose key it is about, and when it is too late, also after a restart', async () => {
+  const { open, approver } = patient()
+  const world = await createWorld({ approver })
+  const { client, to } = await connect(world, 'alice', [])
+  await client.send(sign('one'), to)
+  const now = NOW_SECONDS * 1_000
+  expect(open[0]?.deliberation).toMatchObject({ userPubkey: world.user.pubkey, expiresAt: now + 60_000 })
+  const restarted = await world.restart()
+  await world.clock.settle()
+  expect(open[1]?.deliberation).toMatchObject({ userPubkey: world.user.pubkey, expiresAt: now + 60_000 })
+  await restarted.signer.close()
+  await world.signer.close()
+})
+
 test('an approver that throws, rejects or answers nonsense says no', async () => {
   const deciders = [
     () => {
