@@ -18,7 +18,7 @@ export const offerRows: readonly ClientScenario[] = [
     setUp: {},
     async act(stage) {
       const { client, secret } = await show(stage)
-      const taken = stage.client.taken()
+      const taken = waitForLogin(stage)
       await stage.wait(LISTEN_MS)
       const began = stage.elapsed()
       stage.signer.say(client, { text: okay('offer', secret) })
@@ -35,7 +35,7 @@ export const offerRows: readonly ClientScenario[] = [
     setUp: {},
     async act(stage) {
       const { client, secret } = await show(stage)
-      const taken = stage.client.taken()
+      const taken = waitForLogin(stage)
       await stage.wait(LISTEN_MS)
       stage.stranger.say(client, { text: okay('offer', 'ack') })
       await stage.wait(500)
@@ -54,7 +54,7 @@ export const offerRows: readonly ClientScenario[] = [
     setUp: {},
     async act(stage) {
       const { client, secret } = await show(stage)
-      const taken = stage.client.taken()
+      const taken = waitForLogin(stage)
       await stage.wait(LISTEN_MS)
       const { stranger, signer } = stage
       for (const text of [
@@ -79,6 +79,13 @@ export const offerRows: readonly ClientScenario[] = [
     },
   },
 ]
+
+/** Some give up before anybody asks: that is no unhandled rejection of ours. */
+function waitForLogin({ client }: Stage): Promise<void> {
+  const taken = client.taken()
+  taken.catch(() => undefined)
+  return taken
+}
 
 /** Who waits for an answer at which secret. */
 async function show({
