@@ -6,7 +6,7 @@
 
 import { parseArgs } from 'node:util'
 import { runDemo } from './demo.ts'
-import { makeKey } from './new-key.ts'
+import { makeKey } from './keys/new-key.ts'
 import { runUp } from './up.ts'
 
 const HELP = `nip46-bunker: a remote signer for your Nostr key (NIP-46)

@@ -10,9 +10,9 @@ import { createRelay, type RelayServer } from '@nip46/relay'
 import { createRemoteSigner, localUserSigner, type RemoteSignerEvent } from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { hostRandom } from './host-random.ts'
+import { loadUserKey } from './keys/user-key.ts'
 import { describeGrant, parseRules, type Rules } from './rules.ts'
 import { askAtTerminal, createTerminalApprover } from './terminal-approver.ts'
-import { loadUserKey } from './user-key.ts'
 
 export interface UpOptions {
   readonly relays: readonly string[]

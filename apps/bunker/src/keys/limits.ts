@@ -15,11 +15,13 @@ export const STALE_TEMP_MS = 3_600_000
 // -- passphrases -------------------------------------------------------------------------------
 /** UTF-8 bytes of a passphrase. */
 export const PASSPHRASE_BYTES = 1_024
+/** A passphrase from a file descriptor has to be there within this time, in milliseconds. */
+export const PASSPHRASE_WAIT_MS = 60_000
 /** Wrong passphrases for one key in a row that cost nothing; after each further one the next try has to wait. */
 export const FREE_TRIES = 3
 /** The longest wait, in milliseconds; the first is a second, and each is twice the one before. */
 export const TRY_PAUSE_MAX_MS = 60_000
-/** Calls that wait for scrypt at a time, which runs one by one; the next one is refused. */
+/** Calls that wait for another's scrypt at a time, which runs one by one; the next one is refused. */
 export const KDF_QUEUE = 32
 
 // -- scrypt ------------------------------------------------------------------------------------
@@ -43,8 +45,12 @@ export const UNLOCK_MS_MAX = 31_536_000_000
 export const TIMER_MS = 86_400_000
 /** Operations that are under way in the signing worker; the next one is answered `unavailable:`. */
 export const OPERATIONS = 10_000
+/** Characters of all of them, as JSON; likewise. */
+export const OPERATION_CHARS = 134_217_728
 /** Operations handed to the signing worker in one message. */
 export const OPERATION_BATCH = 64
+/** Messages with operations that the signing worker has at a time: one at work, one at hand. */
+export const WORKER_BATCHES = 2
 /** Operations that wait for a locked key at a time; the next one is answered at once. */
 export const UNLOCK_WAITERS = 1_000
 /** The longest that an operation may wait for a locked key, in milliseconds. */

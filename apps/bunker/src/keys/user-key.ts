@@ -44,7 +44,7 @@ async function loadKeyFile(
   if (passwordFile !== undefined) {
     await requirePrivate(passwordFile)
     const word = (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, '')
-    const opened = await decryptNcryptsec(text, word)
+    const opened = await decryptNcryptsec(text, new TextEncoder().encode(word))
     if (!opened.ok) throw new Error(`${path}: ${WORDS[opened.error]}`)
     return opened.value
   }
@@ -56,7 +56,7 @@ async function unlock(text: string, message: string): Promise<Uint8Array> {
   let problem: NcryptsecProblem = 'ncryptsec/password'
   for (let tries = 0; tries < PASSWORD_TRIES; tries++) {
     const again = tries === 0 ? '' : ` (${WORDS[problem]}: once more)`
-    const opened = await decryptNcryptsec(text, await hidden(message + again))
+    const opened = await decryptNcryptsec(text, new TextEncoder().encode(await hidden(message + again)))
     if (opened.ok) return opened.value
     problem = opened.error
     if (problem !== 'ncryptsec/password') break

@@ -1,29 +1,28 @@
 /**
  * Encrypted secret keys by NIP-49, `ncryptsec1…`: scrypt and XChaCha20-Poly1305.
- * Never logs or returns a password, and wipes the derived key after use.
+ * Never logs or returns a passphrase, and wipes the derived key after use.
  */
 
-import { randomBytes, scrypt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { decodeBech32, encodeBech32, err, ok, type Result, UsageError } from '@nip46/core'
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { secretBytes } from './bytes.ts'
+import { LOG_N, LOG_N_MAX, LOG_N_MIN } from './limits.ts'
+import { deriveKey } from './passphrase-kdf.ts'
 
-/** scrypt cost that we write: 64 MiB and well under a second. */
-const LOG_N = 16
-/** Highest cost that we read: 4 GiB. */
-const LOG_N_MAX = 22
 const VERSION = 2
 const PAYLOAD_BYTES = 91
 
-/** How a key was handled before (NIP-49): known to have been, or not known not to have been, exposed. */
+/** How a key was handled before (NIP-49): known to have been, or not known to have been, exposed. */
 export type KeySecurity = 'exposed' | 'guarded' | 'unknown'
 const SECURITY: Readonly<Record<KeySecurity, number>> = { exposed: 0, guarded: 1, unknown: 2 }
 
 export type NcryptsecProblem = 'ncryptsec/shape' | 'ncryptsec/cost' | 'ncryptsec/password'
 
-/** The 32 secret bytes; wipe them after use. A wrong password and a damaged text cannot be told apart. */
+/** The 32 secret bytes; wipe them after use. A wrong passphrase and a damaged text cannot be told apart. */
 export async function decryptNcryptsec(
   text: string,
-  password: string,
+  passphrase: Uint8Array,
 ): Promise<Result<Uint8Array, NcryptsecProblem>> {
   const decoded = decodeBech32(text.trim())
   if (decoded?.prefix !== 'ncryptsec' || decoded.bytes.length !== PAYLOAD_BYTES) return err('ncryptsec/shape')
@@ -34,10 +33,13 @@ export async function decryptNcryptsec(
   const salt = bytes.subarray(2, 18)
   const nonce = bytes.subarray(18, 42)
   const security = bytes.subarray(42, 43)
-  const key = await deriveKey(password, salt, logN)
+  const key = await deriveKey(passphrase, salt, logN)
+  const secret = secretBytes(32)
   try {
-    return ok(xchacha20poly1305(key, nonce, security).decrypt(bytes.subarray(43)))
+    xchacha20poly1305(key, nonce, security).decrypt(bytes.subarray(43), secret)
+    return ok(secret)
   } catch (cause) {
+    secret.fill(0)
     // The cipher says a wrong tag by throwing; anything else is ours.
     if (cause instanceof Error && /tag/i.test(cause.message)) return err('ncryptsec/password')
     throw cause
@@ -49,17 +51,17 @@ export async function decryptNcryptsec(
 /** Encrypts 32 secret bytes. `logN` is the scrypt cost, 16 to 22. */
 export async function encryptNcryptsec(
   secret: Uint8Array,
-  password: string,
+  passphrase: Uint8Array,
   security: KeySecurity = 'unknown',
   logN: number = LOG_N,
 ): Promise<string> {
   if (secret.length !== 32) throw new UsageError('a secret key has 32 bytes')
-  if (password === '') throw new UsageError('an empty password protects nothing')
-  if (logN < LOG_N || logN > LOG_N_MAX) throw new UsageError(`logN is ${LOG_N} to ${LOG_N_MAX}`)
+  if (passphrase.length === 0) throw new UsageError('an empty passphrase protects nothing')
+  checkCost(logN)
   const salt = randomBytes(16)
   const nonce = randomBytes(24)
   const associated = Uint8Array.of(SECURITY[security])
-  const key = await deriveKey(password, salt, logN)
+  const key = await deriveKey(passphrase, salt, logN)
   const sealed = xchacha20poly1305(key, nonce, associated).encrypt(secret)
   key.fill(0)
   return encodeBech32(
@@ -68,19 +70,8 @@ export async function encryptNcryptsec(
   )
 }
 
-function deriveKey(password: string, salt: Uint8Array, logN: number): Promise<Uint8Array> {
-  const cost = 2 ** logN
-  // Off the event loop: the daemon goes on answering while a key is unlocked.
-  return new Promise((resolve, reject) => {
-    scrypt(
-      password.normalize('NFKC'),
-      salt,
-      32,
-      { N: cost, r: 8, p: 1, maxmem: 128 * 8 * (cost + 2) * 2 },
-      (error, key) => {
-        if (error === null) resolve(key)
-        else reject(error)
-      },
-    )
-  })
+/** Throws `UsageError` unless this is a cost that we write. */
+export function checkCost(logN: number): void {
+  if (!Number.isInteger(logN) || logN < LOG_N_MIN || logN > LOG_N_MAX)
+    throw new UsageError(`logN is a whole number from ${LOG_N_MIN} to ${LOG_N_MAX}`)
 }

@@ -9,7 +9,7 @@ import { password as askHidden, isCancel } from '@clack/prompts'
 import { encodeNpub } from '@nip46/core'
 import { generateSecretKey } from '@nip46/crypto'
 import { tinyCrypto } from '@nip46/crypto/tiny'
-import { hostRandom } from './host-random.ts'
+import { hostRandom } from '../host-random.ts'
 import { encryptNcryptsec } from './ncryptsec.ts'
 import { requirePrivate } from './user-key.ts'
 
@@ -26,10 +26,14 @@ export async function makeKey(options: {
     const handle = tinyCrypto().importKey(secret)
     const npub = encodeNpub(handle.pubkey)
     handle.destroy()
-    await writeFile(options.out, `${await encryptNcryptsec(secret, word, 'guarded')}\n`, {
-      mode: 0o600,
-      flag: 'wx',
-    })
+    await writeFile(
+      options.out,
+      `${await encryptNcryptsec(secret, new TextEncoder().encode(word), 'guarded')}\n`,
+      {
+        mode: 0o600,
+        flag: 'wx',
+      },
+    )
     return npub
   } finally {
     secret.fill(0)
