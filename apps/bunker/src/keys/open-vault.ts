@@ -101,8 +101,8 @@ export async function initVault(
  * `vault/password`, `vault/newer`, `vault/damaged`, `key/permissions`, `vault/failed`.
  *
  * ```ts no-run
- * await initVault('/home/me/.local/share/nip46-bunker/vault', passphrase)
- * const vault = await openVault('/home/me/.local/share/nip46-bunker/vault', passphrase)
+ * await initVault('./vault', passphrase)
+ * const vault = await openVault('./vault', passphrase)
  * const { pubkey } = await vault.create('me', keyPassphrase)
  * await vault.unlock('me', keyPassphrase, 3_600_000)
  * const signer = vault.userSigner(pubkey)
