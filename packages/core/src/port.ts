@@ -88,6 +88,11 @@ export interface Clock {
   setTimer(run: () => void, afterMs: number): unknown
   /** Cancels a timer of {@link setTimer}; one that has run, or was cancelled, is ignored. */
   clearTimer(handle: unknown): void
+  /**
+   * Runs `run` once, after everything that has already arrived in this turn of the host's event loop was told, never inside this
+   * call: what comes in together is handled as one batch. Cannot be cancelled. Where it is missing a microtask does.
+   */
+  readonly defer?: (run: () => void) => void
 }
 
 // -- transport ---------------------------------------------------------------------------------

@@ -6,10 +6,22 @@
 import type { Clock, Millis, RandomBytes } from '@nip46/core'
 import { CLOCK_STEP_MS } from './limits.ts'
 
+/** Node, Deno and Bun run these after what their sockets and ports have delivered; browsers have none. */
+const { setImmediate: afterTurn } = globalThis as { readonly setImmediate?: (run: () => void) => unknown }
+
+export const hostDefer: (run: () => void) => void =
+  afterTurn === undefined ? (run) => queueMicrotask(run) : (run) => void afterTurn(run)
+
 export const hostClock: Clock = {
   now: () => Date.now(),
   setTimer: (run, afterMs) => setTimeout(run, afterMs),
   clearTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+  defer: hostDefer,
+}
+
+/** A clock's {@link Clock.defer}, or what stands in for it. */
+export function deferBy(clock: Clock): (run: () => void) => void {
+  return clock.defer ?? queueMicrotask
 }
 
 /** Hosts give no more bytes than this at once. */

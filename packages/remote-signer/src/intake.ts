@@ -16,6 +16,7 @@ import {
   type SignedEvent,
 } from '@nip46/core'
 import { createRelayBudgets } from './budget.ts'
+import { deferBy } from './host.ts'
 import { INTAKE_BATCH, INTAKE_CHARS_PER_RELAY, INTAKE_PER_RELAY } from './limits.ts'
 import type { Reporter } from './reporter.ts'
 
@@ -55,6 +56,7 @@ interface Entry {
 export function createIntake(host: IntakeHost): Intake {
   const { clock, reporter } = host
   const budgetOf = createRelayBudgets()
+  const defer = deferBy(clock)
   const queues = new Map<RelayUrl, Queue>()
   let scheduled = false
   let timer: unknown
@@ -147,7 +149,7 @@ export function createIntake(host: IntakeHost): Intake {
       }
       if (scheduled) return
       scheduled = true
-      queueMicrotask(drain)
+      defer(drain)
     },
     close() {
       closed = true

@@ -104,7 +104,10 @@ export type ToShard =
   | { readonly type: 'stop' }
 
 /** Posts everything that was said in one turn together: a message costs more than what is in it. */
-export function createPoster<M>(port: Pick<ShardPort, 'postMessage'>): (message: M) => void {
+export function createPoster<M>(
+  port: Pick<ShardPort, 'postMessage'>,
+  defer: (run: () => void) => void,
+): (message: M) => void {
   let waiting: M[] = []
   const post = (): void => {
     const messages = waiting
@@ -112,7 +115,7 @@ export function createPoster<M>(port: Pick<ShardPort, 'postMessage'>): (message:
     port.postMessage(messages)
   }
   return (message) => {
-    if (waiting.length === 0) queueMicrotask(post)
+    if (waiting.length === 0) defer(post)
     waiting.push(message)
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { err, type JsonValue, ok, type Pubkey, type Transport } from '@nip46/core'
+import { hostDefer } from './host.ts'
 import { createPortTransport } from './port-transport.ts'
 import type { RemoteSigner } from './remote-signer.ts'
 import { createPoster, type FromShard, postError, type ShardPort, type ToShard } from './shard-message.ts'
@@ -27,7 +28,7 @@ export function serveShard(
   create: (transport: Transport) => RemoteSigner | Promise<RemoteSigner>,
 ): void {
   if (port === null) throw new TypeError('serveShard() runs in a worker: pass its parentPort')
-  const send = createPoster<FromShard>(port)
+  const send = createPoster<FromShard>(port, hostDefer)
   const relays = createPortTransport(send)
   let signer: RemoteSigner | undefined
 

@@ -5,6 +5,7 @@
 
 import type { Clock, Millis, Transport } from '@nip46/core'
 import { closedError, RemoteSignerError } from './error.ts'
+import { deferBy } from './host.ts'
 import {
   SHARD_CALL_MS,
   SHARD_CALLS,
@@ -107,7 +108,7 @@ export function createShard(host: ShardHost): Shard {
       recover(cause, 0)
       return
     }
-    const send = createPoster<ToShard>(worker)
+    const send = createPoster<ToShard>(worker, deferBy(clock))
     const onDrop = (): void => {
       dropped += 1
     }
