@@ -1,6 +1,45 @@
 /**
  * @nip46/policy: what each app may do with a key: grants with caveats, presets, explained.
- * Never does anything yet.
+ * Never does I/O, reads a clock, rolls dice or holds a secret key.
  */
 
-export {}
+export {
+  CATEGORIES,
+  type Category,
+  type CategoryName,
+  carriesAuthority,
+  categoriesOfKind,
+} from './category.ts'
+export { formatGrants, formatRule, parseCeilings, parseGrants } from './grant-text.ts'
+export * as limits from './limits.ts'
+export { parsePolicy, parseRule } from './policy-json.ts'
+export { type Consent, PRESETS, type Preset, type PresetEntry } from './preset.ts'
+export type { PolicyProblem, PolicyProblemCode } from './problem.ts'
+export type {
+  Amount,
+  Caveats,
+  Ceiling,
+  ContentCaveat,
+  Effect,
+  KindTerm,
+  PeerTerm,
+  Policy,
+  PresetName,
+  Quota,
+  Rate,
+  Rates,
+  Rule,
+  TagCaveat,
+} from './rule.ts'
+export {
+  expireAt,
+  forgetDecisions,
+  readSessionPolicy,
+  replacePolicy,
+  resume,
+  type SessionPolicy,
+  type SessionPolicyView,
+  sessionPolicy,
+  suspend,
+  viewSessionPolicy,
+} from './session-policy.ts'
