@@ -16,6 +16,7 @@ serve({
   },
   prepare: ({ count }: { readonly count: number }) => started().prepare(count),
   connect: ({ name, relay, tokens }: ConnectArgument) => started().connect(name, relay, tokens),
+  disconnect: ({ name }: { readonly name: string }) => started().disconnect(name),
   window: ({ name, inFlight, ms }: WindowArgument) => started().runWindow(name, inFlight, ms),
   open: ({ name, perSecond, ms }: OpenArgument) => started().runOpen(name, perSecond, ms),
   usage,

@@ -33,6 +33,8 @@ export interface Generator {
   prepare(count: number): void
   /** Dials a bunker's relay and connects every client with its token. */
   connect(name: string, relay: string, tokens: readonly string[]): Promise<void>
+  /** Hangs up; harmless if there is none of this name. */
+  disconnect(name: string): Promise<void>
   /** So many requests in flight for so long, and for a quarter more answers than that at least. */
   runWindow(name: string, inFlight: number, ms: number): Promise<RunResult>
   /** Requests that arrive as in a Poisson process, answered or not. */
@@ -230,6 +232,13 @@ export function createGenerator(crypto: Crypto, parties: Parties): Generator {
       }
       line.onText = (_client, text, event) => takeAnswer(line, text, event)
       lines.set(name, line)
+    },
+
+    disconnect(name) {
+      const line = lines.get(name)
+      lines.delete(name)
+      line?.socket.removeAllListeners('close').close()
+      return Promise.resolve()
     },
 
     async runWindow(name, inFlight, ms) {

@@ -1,6 +1,7 @@
 /**
  * Whole bunkers under load: each with a relay of its own, all asked by one generator, in interleaved rounds.
- * Never measures two bunkers at once.
+ * Never measures two bunkers at once, and never an old one: each begins every round anew, since not all of them keep their
+ * subscription for long.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -71,8 +72,8 @@ export function peerBunkers(backend: string): readonly BunkerSpec[] {
 
 interface Stage {
   readonly spec: BunkerSpec
-  readonly bunker: Child
-  readonly relay: Child
+  bunker: Child
+  relay: Child
   /** Answers a second, as last seen. */
   rate: number
   /** Why it is out of the race. */
@@ -101,6 +102,19 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
   const stages: Stage[] = []
   const notRun: NotRun[] = []
   const remarks: string[] = []
+  const open = async ({ spec, bunker, relay }: Stage): Promise<string | null> => {
+    const { url } = await relay.ask<{ readonly url: string }>('start', { backend: backend.name })
+    const argument = { relay: url, backend: spec.backend, parties }
+    const { tokens, remark } = await bunker.ask<BunkerReady>('start', argument)
+    await generator.ask('connect', { name: spec.name, relay: url, tokens })
+    return remark
+  }
+  const begin = async (stage: Stage): Promise<void> => {
+    await generator.ask('disconnect', { name: stage.spec.name })
+    await Promise.all([stage.bunker.stop(), stage.relay.stop()])
+    Object.assign(stage, startPair(stage.spec))
+    await open(stage)
+  }
   const leaveOut = ({ name }: BunkerSpec, cause: unknown): void => {
     notRun.push({ group: 'relay', scenario: 'end to end', subject: name, reason: reasonOf(cause) })
   }
@@ -109,16 +123,11 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
     await generator.ask('prepare', { count: CALIBRATION_FRAMES })
     for (const [i, spec] of bunkers.entries()) {
       onProgress?.(`starting ${spec.name}`, (0.1 * i) / bunkers.length)
-      const relay = startChild('load/relay-process', { core: OTHER_CORE })
-      const bunker = startChild(spec.file, { core: BUNKER_CORE })
-      const stage: Stage = { spec, bunker, relay, rate: 0, failure: undefined }
+      const stage: Stage = { spec, ...startPair(spec), rate: 0, failure: undefined }
       stages.push(stage)
       try {
-        const { url } = await relay.ask<{ readonly url: string }>('start', { backend: backend.name })
-        const argument = { relay: url, backend: spec.backend, parties }
-        const { tokens, remark } = await bunker.ask<BunkerReady>('start', argument)
+        const remark = await open(stage)
         if (remark !== null) remarks.push(remark)
-        await generator.ask('connect', { name: spec.name, relay: url, tokens })
         const window = { name: spec.name, inFlight: 16, ms: CALIBRATION_MS }
         const { steady, seconds } = await generator.ask<RunResult>('window', window)
         stage.rate = steady / seconds
@@ -130,6 +139,15 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
     const tracks = stages.flatMap((stage) => (stage.failure === undefined ? tracksOf(stage, plan) : []))
     let done = 0
     for (let round = 0; round < plan.rounds; round++) {
+      for (const stage of stages) {
+        if (stage.failure !== undefined || round === 0) continue
+        try {
+          await begin(stage)
+        } catch (cause) {
+          stage.failure = reasonOf(cause)
+          leaveOut(stage.spec, `round ${round + 1}: ${stage.failure}`)
+        }
+      }
       onProgress?.('signing requests', 0.1 + (0.9 * done) / (tracks.length * plan.rounds))
       await generator.ask('prepare', { count: framesFor(stages, plan) })
       for (const track of rotate(tracks, round * (plan.windows.length + plan.shares.length))) {
@@ -152,6 +170,13 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
     await Promise.all(
       [generator, ...stages.flatMap(({ bunker, relay }) => [bunker, relay])].map((child) => child.stop()),
     )
+  }
+}
+
+function startPair({ file }: BunkerSpec): Pick<Stage, 'bunker' | 'relay'> {
+  return {
+    relay: startChild('load/relay-process', { core: OTHER_CORE }),
+    bunker: startChild(file, { core: BUNKER_CORE }),
   }
 }
 
