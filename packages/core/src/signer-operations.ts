@@ -132,7 +132,7 @@ export function decide(
     )
   }
   const remember = pending.operation.method === 'nip44_get_key' ? [] : (verdict.grant ?? [])
-  const allowed: PendingOperation = { ...pending, waitingFor: 'key' }
+  const allowed: PendingOperation = { ...pending, waitingFor: 'key', ...performedBy(context) }
   return {
     session: {
       ...session,
@@ -157,6 +157,12 @@ function policyAfter(
   if (relay === undefined) return session.policy
   const kept = operation.method === 'nip44_get_key' ? null : (remember ?? null)
   return judge.approve(judgedRequest(session, operation, relay, now), kept)
+}
+
+/** The mark of whoever performs what is handed out now. */
+export function performedBy({ performer }: SignerContext): Pick<PendingOperation, 'by'> {
+  const by = performer?.()
+  return by === undefined ? {} : { by }
 }
 
 export function challenge(session: SignerSession, id: RequestId, url: string, now: Millis): SignerStep {

@@ -8,7 +8,7 @@ import { SESSION_PENDING, SESSION_RELAYS } from './limits.ts'
 import type { Request, Response } from './message.ts'
 import { isOperationMethod, parseOperation } from './method.ts'
 import { digestRequest } from './secret.ts'
-import { closePending, DECISION_MS, judge, question } from './signer-operations.ts'
+import { closePending, DECISION_MS, judge, performedBy, question } from './signer-operations.ts'
 import { repeatOf, reply } from './signer-replies.ts'
 import {
   type Arrival,
@@ -105,6 +105,7 @@ function handle(
     challenged: false,
     denial: ruling.effect === 'ask' ? ruling.denial : null,
     rule: ruling.effect === 'allow' ? ruling.rule : null,
+    ...(ruling.effect === 'allow' && performedBy(context)),
   }
   const policy = ruling.effect === 'allow' ? ruling.policy : session.policy
   return {

@@ -97,6 +97,8 @@ export interface PendingOperation {
   readonly denial: string | null
   /** The judge's rule that allowed it; null if the grants or a person did, or nobody has yet. */
   readonly rule: string | null
+  /** Who performs it, if there are several on one store. */
+  readonly by?: string
 }
 
 export interface HeldRequest {
@@ -121,6 +123,8 @@ export interface SignerContext {
   readonly implicitConnect?: boolean
   /** How long a decision may take, in milliseconds. Default 60,000; 300,000 once an auth_url went out. */
   readonly decisionTimeoutMs?: number
+  /** Who performs what this step hands out, if there are several on one store. */
+  readonly performer?: () => string | undefined
 }
 
 export type SignerInput =

@@ -8,6 +8,7 @@ import { createBoundedMap } from './bounded-map.ts'
 import {
   FAILED_SIGNATURES_BURST,
   FAILED_SIGNATURES_PER_SECOND,
+  RATE_REFUSALS,
   RELAY_BUDGETS,
   STRANGER_CHECKS_BURST,
   STRANGER_CHECKS_PER_SECOND,
@@ -15,6 +16,7 @@ import {
   STRANGERS_PER_MINUTE,
   STRANGERS_REMEMBERED,
 } from './limits.ts'
+import type { Rate, SessionRates } from './options.ts'
 
 /** A store of permits that fills up again with time. */
 export interface Bucket {
@@ -24,6 +26,8 @@ export interface Bucket {
   charge(now: Millis): void
   /** Whether there is one. */
   has(now: Millis): boolean
+  /** Milliseconds until there is one. */
+  wait(now: Millis): Millis
 }
 
 export function createBucket(burst: number, perSecond: number): Bucket {
@@ -49,7 +53,36 @@ export function createBucket(burst: number, perSecond: number): Bucket {
       fill(now)
       return permits >= 1
     },
+    wait(now) {
+      fill(now)
+      return permits >= 1 ? 0 : ((1 - permits) / perSecond) * 1_000
+    },
   }
+}
+
+/** What one session may ask for, by what it costs. */
+export interface SessionBudget {
+  readonly sign: Bucket
+  readonly cipher: Bucket
+  readonly other: Bucket
+  /** Answers to what is over them. */
+  readonly refusals: Bucket
+}
+
+export function createSessionBudget(rates: SessionRates): SessionBudget {
+  const bucket = ({ burst, perSecond }: Rate): Bucket => createBucket(burst, perSecond)
+  return {
+    sign: bucket(rates.sign),
+    cipher: bucket(rates.cipher),
+    other: bucket(rates.other),
+    refusals: bucket(RATE_REFUSALS),
+  }
+}
+
+/** Which of them a request is charged to. */
+export function budgetFor({ sign, cipher, other }: SessionBudget, method: string | undefined): Bucket {
+  if (method === 'sign_event') return sign
+  return method?.startsWith('nip44_') === true || method?.startsWith('nip04_') === true ? cipher : other
 }
 
 /** What one relay may make us verify. */

@@ -34,6 +34,8 @@ export interface Desk {
   ): void
   /** Takes back what the session no longer waits for. */
   tidy(lane: Lane): void
+  /** Takes back everything: others may be at it. */
+  drop(lane: Lane): void
   /** A question of the host itself: whether to accept an offer. Undefined if nobody decided in time. */
   consult(question: Question, timeoutMs: number): Promise<Verdict | undefined>
   close(): void
@@ -141,6 +143,10 @@ export function createDesk(host: DeskHost): Desk {
     tidy(lane) {
       for (const id of lane.questions.keys()) if (!awaits(lane, id, 'decision')) closeQuestion(lane, id)
       for (const id of lane.operations.keys()) if (!awaits(lane, id, 'key')) closeOperation(lane, id)
+    },
+    drop(lane) {
+      for (const id of lane.questions.keys()) closeQuestion(lane, id)
+      for (const id of lane.operations.keys()) closeOperation(lane, id)
     },
     consult(question, timeoutMs) {
       const abort = new AbortController()

@@ -51,6 +51,8 @@ export interface DraftWorld {
   readonly hasRoom: () => boolean
   /** Connections that wait for a decision. */
   readonly pairings: () => number
+  /** Others on the same store must learn of every answer, also of those that change nothing. */
+  readonly claimAnswers: boolean
 }
 
 export interface Draft {
@@ -187,7 +189,8 @@ function receive(draft: Draft, arrival: Arrival, requestId: RequestId | undefine
     draft.sends.push(...replies.map((send) => ({ ...send, scheme: arrival.scheme })))
     if (replies.length > 0) keepWithinBudget(draft, sent, arrival.from, world)
   }
-  if (draft.session === before || requestId === undefined) return
+  const isAnswered = world.claimAnswers && draft.sends.length > sent
+  if ((draft.session === before && !isAnswered) || requestId === undefined) return
   const { signerPubkey, clientPubkey } = draft.lane
   draft.claims.push({ eventId: arrival.eventId, signerPubkey, clientPubkey, requestId, at: world.now })
 }
@@ -463,7 +466,7 @@ function pushSend(
 }
 
 /** The id inside a response that core wrote. */
-function idOf(text: string): RequestId {
+export function idOf(text: string): RequestId {
   const { id } = JSON.parse(text) as { readonly id: unknown }
   return typeof id === 'string' ? id.slice(0, limits.REQUEST_ID_CHARS) : ''
 }

@@ -21,8 +21,10 @@ import {
 import type { SignerStore } from '@nip46/core/remote-signer'
 import { type Admission, type Arrival, type SignerContext, wants } from '@nip46/core/remote-signer'
 import { type BoundedMap, createBoundedMap } from './bounded-map.ts'
-import { createStrangerBudget, type StrangerBudget } from './budget.ts'
+import { budgetFor, createSessionBudget, createStrangerBudget, type StrangerBudget } from './budget.ts'
+import { type Cohort, createCohort } from './cohort.ts'
 import { awaits, createDesk, type Desk } from './desk.ts'
+import { createFollowing, type Following } from './following.ts'
 import { hostClock, hostRandom, steadyNow } from './host.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { guardJudge } from './judge-guard.ts'
@@ -31,11 +33,13 @@ import { isServed, type Lane } from './lane.ts'
 import * as limits from './limits.ts'
 import { memoryStore } from './memory-store.ts'
 import { createOfferBook, type OfferBook } from './offer-book.ts'
-import type { RemoteSignerOptions } from './options.ts'
+import type { Rate, RemoteSignerOptions } from './options.ts'
 import { type Answer, createOutbox, type Outbox } from './outbox.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { sessionInfo } from './session-info.ts'
+import { addresseeOf, createStandby, type Standby } from './standby.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
+import { askAgain, takeOver } from './taking-over.ts'
 import { createTurns, type Released, type Turns } from './turns.ts'
 
 export interface Engine {
@@ -60,6 +64,13 @@ export interface Engine {
   readonly intake: Intake
   readonly outbox: Outbox
   readonly subscriptions: Subscriptions
+  readonly cohort: Cohort
+  readonly standby: Standby
+  readonly following: Following
+  /** Outbox entries that are being published here. */
+  readonly publishing: Set<string>
+  /** Keys that nothing needed when it was last looked. */
+  readonly unusedBefore: Set<Pubkey>
   findUserSigner(userPubkey: Pubkey): UserSigner | undefined
   /** Listens for what a session wants. */
   listen(lane: Lane): void
@@ -84,7 +95,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   const random = options.random ?? hostRandom
   const store = options.store ?? memoryStore()
   const relays = ownRelays(options.relays)
-  const requestsPerSecond = options.requestsPerSecond ?? limits.REQUESTS_PER_SECOND
+  const rates = { ...limits.SESSION_RATES, ...options.rates }
   const now = steadyNow(clock)
 
   const reporter = createReporter(options.onEvent)
@@ -102,6 +113,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     ...(options.nip44GetKey !== undefined && { nip44GetKey: options.nip44GetKey }),
     ...(options.implicitConnect !== undefined && { implicitConnect: options.implicitConnect }),
     ...(options.decisionTimeoutMs !== undefined && { decisionTimeoutMs: options.decisionTimeoutMs }),
+    performer: () => cohort.id,
   }
 
   const authenticate = (relay: RelayUrl, challenge: string, pubkey: Pubkey): ReturnType<Authenticate> => {
@@ -117,8 +129,9 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   }
 
   // Unique among all processes that ever shared the store, without a draw for each answer.
-  const outboxPrefix = `${hex(random(16))}-`
+  const outboxPrefix = hex(random(16))
   let outboxSerial = 0
+  const publishing = new Set<string>()
 
   const outbox = createOutbox({ crypto, random, transport, clock, now, reporter, authenticate })
 
@@ -130,9 +143,12 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     strangers,
     offers,
     context,
-    requestsPerSecond,
-    requestBurst: requestsPerSecond * limits.REQUEST_BURST_SECONDS,
-    outboxId: () => `${outboxPrefix}${(outboxSerial++).toString(36)}`,
+    shared: store.sharing !== undefined,
+    wakeDelay: (lane) => (cohort.owns(lane.signerPubkey, lane.clientPubkey) ? 0 : limits.TAKE_OVER_MS),
+    onFenced: () => cohort.rejoin(),
+    createBudget: () => createSessionBudget(rates),
+    // Names the process, so that another one can tell whether anybody is publishing it.
+    outboxId: () => `${cohort.id ?? outboxPrefix}.${(outboxSerial++).toString(36)}`,
     release,
     refuse(lane, arrival, text) {
       if (!isServed(lane) && !strangers.take(arrival.from, now())) return
@@ -141,6 +157,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     onReplaced(lane) {
       listen(lane)
       desk.tidy(lane)
+      if (store.sharing !== undefined) askAgain(desk, lane)
       turns.arm(lane)
     },
     unsee: (eventId) => void seen.delete(eventId),
@@ -169,8 +186,47 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     },
     serves: turns.serves,
     seen: seen.has,
+    leave(event, relay) {
+      if (cohort.owns(addresseeOf(event), event.pubkey)) return false
+      standby.hold(event, relay)
+      return true
+    },
     onOpened,
     onSeen,
+  })
+
+  const standby = createStandby({
+    clock,
+    now,
+    reporter,
+    isOurs: (event) => cohort.owns(addresseeOf(event), event.pubkey),
+    readClaims: async (eventIds) => (await store.sharing?.readClaims(eventIds)) ?? [],
+    onClaimed({ eventId, signerPubkey, clientPubkey, requestId }) {
+      const lane = turns.laneOf(signerPubkey, clientPubkey)
+      seen.set(eventId, { lane: lane.key, requestId })
+      turns.tidy(lane)
+    },
+    onUnclaimed: intake.takeOver,
+  })
+
+  const cohort = createCohort({
+    sharing: store.sharing,
+    clock,
+    reporter,
+    onChanged: (change) => following.changed(change),
+    onMembers() {
+      standby.release()
+      void takeOver(engine)
+    },
+    onFenced() {
+      turns.suspend()
+      for (const lane of turns.lanes.values()) desk.drop(lane)
+    },
+    async onRejoined() {
+      await following.refresh()
+      turns.resume()
+    },
+    onOutside: turns.refuseWaiting,
   })
 
   const subscriptions = createSubscriptions({
@@ -188,17 +244,35 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     const { from, to, eventId } = opened
     const lane = turns.laneOf(to, from)
     const arrival: Arrival = { ...opened, relay }
-    const requestId = requestIdOf(opened.text)
-    if (isServed(lane) && !lane.requests.take(now())) {
-      reporter.drop('event/rate-limited')
-      if (requestId === undefined || now() - lane.toldAt < 1_000) return
-      lane.toldAt = now()
-      const error = 'rate-limited: too many requests, slow down'
-      answerNow(lane, arrival, encodeResponse({ type: 'error', id: requestId, error }))
-      return
+    const { id: requestId, method } = headOf(opened.text)
+    if (isServed(lane)) {
+      const budget = budgetFor(lane.budget, method)
+      if (!budget.take(now())) {
+        reporter.drop('event/rate-limited')
+        seen.set(eventId, { lane: lane.key, requestId: undefined })
+        if (requestId !== undefined && lane.budget.refusals.take(now()))
+          void tellLimited(lane, arrival, requestId, Math.ceil(budget.wait(now()) / 1_000))
+        return
+      }
     }
     if (!turns.enqueue(lane, { type: 'message', arrival, requestId })) reporter.drop('session/busy')
     else seen.set(eventId, { lane: lane.key, requestId })
+  }
+
+  /** Others on the same store are told first, so that none of them takes it for forgotten. */
+  async function tellLimited(lane: Lane, arrival: Arrival, id: RequestId, seconds: number): Promise<void> {
+    if (store.sharing !== undefined) {
+      const { signerPubkey, clientPubkey } = lane
+      const claim = { eventId: arrival.eventId, signerPubkey, clientPubkey, requestId: id, at: now() }
+      try {
+        if ((await turns.commit({ claims: [claim] })).type !== 'done') return
+      } catch {
+        // Told as an ailment of the store; this client hears nothing, as if it had not been heard.
+        return
+      }
+    }
+    const error = `rate-limited: too many requests, retry in ${seconds} s`
+    answerNow(lane, arrival, encodeResponse({ type: 'error', id, error }))
   }
 
   function onSeen(eventId: string, relay: RelayUrl): void {
@@ -234,6 +308,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       const key = keys.get(lane.signerPubkey)
       if (key === undefined) continue
       for (const { send, outboxId } of sends) {
+        if (outboxId !== undefined) publishing.add(outboxId)
         answers.push({
           key,
           to: lane.clientPubkey,
@@ -274,7 +349,10 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   }
 
   function onSettled(lane: Lane, requestId: RequestId, outboxId: string | undefined, taken: boolean): void {
-    if (outboxId !== undefined) turns.noteOutbox(outboxId)
+    if (outboxId !== undefined) {
+      publishing.delete(outboxId)
+      turns.noteOutbox(outboxId)
+    }
     if (!taken) return
     reporter.tell({ type: 'answered', clientPubkey: lane.clientPubkey, requestId })
     if (lane.session?.phase === 'ending' && lane.session.endingId === requestId)
@@ -311,7 +389,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     syncedOffers = current
   }
 
-  return {
+  const parts: Omit<Engine, 'following'> = {
     options,
     relays,
     store,
@@ -329,6 +407,10 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     intake,
     outbox,
     subscriptions,
+    cohort,
+    standby,
+    publishing,
+    unusedBefore: new Set(),
     findUserSigner,
     listen,
     syncOffers,
@@ -345,6 +427,9 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     setTimer: (run, afterMs) => clock.setTimer(run, afterMs),
     clearTimer: (handle) => clock.clearTimer(handle),
   }
+  const following = createFollowing(parts)
+  const engine: Engine = { ...parts, following }
+  return engine
 }
 
 /** Without repeats. Throws `UsageError` if there are none, or too many. */
@@ -354,15 +439,18 @@ export function ownRelays(relays: readonly RelayUrl[]): readonly RelayUrl[] {
   return [...new Set(relays)]
 }
 
-function checkOptions({ requestsPerSecond }: RemoteSignerOptions): void {
-  if (requestsPerSecond !== undefined && !(requestsPerSecond > 0))
-    throw new UsageError('requestsPerSecond is a number above 0')
+function checkOptions({ rates = {} }: RemoteSignerOptions): void {
+  for (const [name, { perSecond, burst }] of Object.entries<Rate>(rates)) {
+    if (!(perSecond > 0) || !(burst >= 1))
+      throw new UsageError(`rates.${name} has a perSecond above 0 and a burst of at least 1`)
+  }
 }
 
-function requestIdOf(text: string): RequestId | undefined {
+/** What a request is, as far as it says so. */
+function headOf(text: string): { readonly id: RequestId | undefined; readonly method: string | undefined } {
   const parsed = parseRequest(text, { acceptNative: true })
-  if (parsed.ok) return parsed.value.id
-  return parsed.error.type === 'reply' ? parsed.error.id : undefined
+  if (parsed.ok) return parsed.value
+  return { id: parsed.error.type === 'reply' ? parsed.error.id : undefined, method: undefined }
 }
 
 /** Bytes as lowercase hex. */

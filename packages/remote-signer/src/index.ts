@@ -33,7 +33,15 @@ export { RemoteSignerError, type RemoteSignerErrorCode } from './error.ts'
 export * as limits from './limits.ts'
 export { type LocalUserSignerOptions, localUserSigner } from './local-user-signer.ts'
 export { type MemoryStore, memoryStore } from './memory-store.ts'
-export type { AcceptOptions, MadeOffer, OfferInfo, OfferOptions, RemoteSignerOptions } from './options.ts'
+export type {
+  AcceptOptions,
+  MadeOffer,
+  OfferInfo,
+  OfferOptions,
+  Rate,
+  RemoteSignerOptions,
+  SessionRates,
+} from './options.ts'
 export { createRemoteSigner, type RemoteSigner } from './remote-signer.ts'
 export type {
   Ailment,

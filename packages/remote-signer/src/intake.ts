@@ -22,6 +22,8 @@ import type { Reporter } from './reporter.ts'
 
 export interface Intake {
   push(event: unknown, relay: RelayUrl): void
+  /** One that was left to others, and is not any more. */
+  takeOver(event: SignedEvent, relay: RelayUrl): void
   close(): void
   readonly waiting: number
 }
@@ -36,6 +38,8 @@ export interface IntakeHost {
   /** Whether this claims to come from the client of a session. */
   readonly serves: (pubkey: string) => boolean
   readonly seen: (eventId: string) => boolean
+  /** Another process serves it: true if the event was left to that one. */
+  readonly leave: (event: SignedEvent, relay: RelayUrl) => boolean
   readonly onOpened: (opened: Opened, relay: RelayUrl) => void
   /** A verified event came again. */
   readonly onSeen: (eventId: string, relay: RelayUrl) => void
@@ -121,35 +125,38 @@ export function createIntake(host: IntakeHost): Intake {
     }
   }
 
+  const enter = (event: SignedEvent, relay: RelayUrl): void => {
+    let queue = queues.get(relay)
+    if (queue === undefined) {
+      queue = { known: [], others: [], chars: 0 }
+      queues.set(relay, queue)
+    }
+    const entry = { event, chars: event.content.length + 400 }
+    ;(host.serves(event.pubkey) ? queue.known : queue.others).push(entry)
+    queue.chars += entry.chars
+    while (
+      queue.known.length + queue.others.length > INTAKE_PER_RELAY ||
+      queue.chars > INTAKE_CHARS_PER_RELAY
+    ) {
+      const dropped = queue.others.shift() ?? queue.known.shift()
+      queue.chars -= dropped?.chars ?? 0
+      reporter.drop('intake/full')
+    }
+    if (scheduled) return
+    scheduled = true
+    defer(drain)
+  }
+
   return {
     push(value, relay) {
       if (closed) return
       reporter.counts.received += 1
       const parsed = parseSignedEvent(value)
-      if (!parsed.ok) {
-        reporter.drop(parsed.error)
-        return
-      }
-      const event = parsed.value
-      let queue = queues.get(relay)
-      if (queue === undefined) {
-        queue = { known: [], others: [], chars: 0 }
-        queues.set(relay, queue)
-      }
-      const entry = { event, chars: event.content.length + 400 }
-      ;(host.serves(event.pubkey) ? queue.known : queue.others).push(entry)
-      queue.chars += entry.chars
-      while (
-        queue.known.length + queue.others.length > INTAKE_PER_RELAY ||
-        queue.chars > INTAKE_CHARS_PER_RELAY
-      ) {
-        const dropped = queue.others.shift() ?? queue.known.shift()
-        queue.chars -= dropped?.chars ?? 0
-        reporter.drop('intake/full')
-      }
-      if (scheduled) return
-      scheduled = true
-      defer(drain)
+      if (!parsed.ok) reporter.drop(parsed.error)
+      else if (!host.leave(parsed.value, relay)) enter(parsed.value, relay)
+    },
+    takeOver(event, relay) {
+      if (!closed) enter(event, relay)
     },
     close() {
       closed = true

@@ -5,7 +5,7 @@
 
 import type { JsonValue, Millis, Operation, Pubkey, RelayUrl, RequestId } from '@nip46/core'
 import type { Arrival, SignerInput, SignerSession } from '@nip46/core/remote-signer'
-import type { Bucket } from './budget.ts'
+import type { SessionBudget } from './budget.ts'
 
 export interface Lane {
   readonly key: string
@@ -29,11 +29,9 @@ export interface Lane {
   quiet: boolean
   readonly questions: Map<RequestId, OpenQuestion>
   readonly operations: Map<RequestId, OpenOperation>
-  readonly requests: Bucket
+  readonly budget: SessionBudget
   /** Of what was refused, how much is on record. As committed. */
   refusals: Refusals
-  /** When the client was last told that it asks too much. */
-  toldAt: Millis
 }
 
 /** A verdict counts only while its question is the one that is open: ids come again. */
@@ -116,7 +114,7 @@ export function laneKey(signerPubkey: string, clientPubkey: string): string {
   return `${signerPubkey}:${clientPubkey}`
 }
 
-export function createLane(signerPubkey: Pubkey, clientPubkey: Pubkey, requests: Bucket): Lane {
+export function createLane(signerPubkey: Pubkey, clientPubkey: Pubkey, budget: SessionBudget): Lane {
   return {
     key: laneKey(signerPubkey, clientPubkey),
     signerPubkey,
@@ -134,9 +132,8 @@ export function createLane(signerPubkey: Pubkey, clientPubkey: Pubkey, requests:
     quiet: false,
     questions: new Map(),
     operations: new Map(),
-    requests,
+    budget,
     refusals: { since: Number.NEGATIVE_INFINITY, recorded: 0, omitted: 0 },
-    toldAt: Number.NEGATIVE_INFINITY,
   }
 }
 

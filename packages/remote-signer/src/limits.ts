@@ -38,10 +38,20 @@ export const PAIRINGS = 100
 // -- sessions ----------------------------------------------------------------------------------
 /** Sessions, those that ended and are remembered included. */
 export const SESSIONS = 10_000
-/** Requests of one session in a burst, unless configured otherwise through `requestsPerSecond`: five seconds' worth. */
-export const REQUEST_BURST_SECONDS = 5
-/** Requests of one session in a second, unless configured. */
-export const REQUESTS_PER_SECOND = 100
+/** What one session may ask for, unless configured otherwise through `rates`. What is over it is answered, with when to retry. */
+export const SESSION_RATES = {
+  sign: { perSecond: 5, burst: 50 },
+  cipher: { perSecond: 50, burst: 500 },
+  other: { perSecond: 20, burst: 100 },
+} as const
+/** For hosts that limit their clients by other means, and for measuring. */
+export const UNLIMITED_RATES = {
+  sign: { perSecond: Number.POSITIVE_INFINITY, burst: Number.POSITIVE_INFINITY },
+  cipher: { perSecond: Number.POSITIVE_INFINITY, burst: Number.POSITIVE_INFINITY },
+  other: { perSecond: Number.POSITIVE_INFINITY, burst: Number.POSITIVE_INFINITY },
+} as const
+/** How many of these answers one session gets; the rest of what is over the limit is dropped. */
+export const RATE_REFUSALS = { perSecond: 10, burst: 200 } as const
 /** Inputs of one session that wait for its last commit; over it messages are dropped. */
 export const LANE_QUEUE = 256
 /** Client keys remembered after their sessions, so that none of them can be encrypted or decrypted for. */
@@ -75,9 +85,9 @@ export const SWEEP_MS = 600_000
 export const OUTBOX = 10_000
 /** Answers sealed in one batch: their randomness is drawn at once, and hosts give at most 65,536 bytes. */
 export const SEAL_BATCH = 256
-/** Pauses before an answer that every relay refused is sealed and published again, in milliseconds. */
-export const PUBLISH_PAUSES_MS: readonly number[] = [200, 400, 800, 1_600, 3_200]
-/** An answer that was committed and not published when the process ended is published after a restart, if not older. */
+/** Pauses before an answer that every relay refused is sealed and published again, in milliseconds; the last one repeats. */
+export const PUBLISH_PAUSES_MS: readonly number[] = [200, 400, 800, 1_600, 3_200, 6_400, 12_800]
+/** How long an answer is tried, in milliseconds from its commit, also after a restart; then it is given up, and that is told. */
 export const OUTBOX_MEMORY_MS = 60_000
 /** Refusals for a wrong `created_at`, within {@link CLOCK_SKEW_WINDOW_MS}, after which our clock is suspected. */
 export const CLOCK_SKEW_REFUSALS = 3
@@ -104,6 +114,26 @@ export const CLOSE_PATIENCE_MS = 2_000
 export const CLOCK_STEP_MS = 5_000
 /** Longest timer that is asked for, in milliseconds: hosts run longer ones at once. */
 export const TIMER_MS = 86_400_000
+
+// -- several processes on one store ------------------------------------------------------------
+/** How long an event of a session that another process serves is left to it, in milliseconds, before it is taken over. */
+export const TAKE_OVER_MS = 750
+/** As long as that process is at work on the session, or the store cannot be read, it is left for longer, up to this, in milliseconds. */
+export const TAKE_OVER_PATIENCE_MS = 15_000
+/** Events that are left to others at a time; over it the oldest is forgotten. */
+export const STANDBY_EVENTS = 20_000
+/** Characters of these events; likewise. */
+export const STANDBY_CHARS = 16_777_216
+/** Events looked for among the claims in one call of the store. */
+export const STANDBY_READ = 256
+/** A claim of another process that is younger than this, in milliseconds, is being answered by it. */
+export const CLAIM_FRESH_MS = 15_000
+/** Changes of others are read together, so long after the first, in milliseconds. */
+export const FOLLOW_MS = 20
+/** A session of others that changes all the time is read once in this time, in milliseconds. */
+export const FOLLOW_EVERY_MS = 1_000
+/** Records read in one call of the store. */
+export const FOLLOW_READ = 200
 
 // -- shards ------------------------------------------------------------------------------------
 /** Workers of one sharded signer. */

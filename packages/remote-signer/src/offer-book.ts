@@ -17,6 +17,8 @@ export interface OfferBook {
   /** What another process stored. */
   replace(token: string, stored: Versioned<Offer> | null): void
   load(offers: readonly Versioned<StoredOffer>[]): void
+  /** As `load`, but that tokens which changed here since `before` stay: their own commits tell of them. */
+  merge(offers: readonly Versioned<StoredOffer>[], before: Admission): void
   /** Forgets the failed connects of a key that is gone. */
   forgetFailures(signerPubkey: Pubkey): void
   readonly size: number
@@ -36,6 +38,22 @@ export function createOfferBook(): OfferBook {
       offer === undefined
         ? forgetOffer(admission, token)
         : { ...admission, offers: { ...admission.offers, [token]: offer } }
+  }
+
+  const take = (stored: readonly Versioned<StoredOffer>[], before: Admission): void => {
+    const current = admission.offers
+    const loaded: Record<string, Offer> = {}
+    const hasChanged = (token: string): boolean => current[token] !== before.offers[token]
+    for (const { revision, value } of stored) {
+      if (hasChanged(value.token)) continue
+      loaded[value.token] = value.offer
+      revisions.set(value.token, revision)
+    }
+    for (const [token, offer] of Object.entries(current)) {
+      if (hasChanged(token)) loaded[token] = offer
+      else if (!Object.hasOwn(loaded, token)) revisions.delete(token)
+    }
+    admission = { ...admission, offers: loaded }
   }
 
   return {
@@ -67,14 +85,8 @@ export function createOfferBook(): OfferBook {
       put(token, stored?.value)
       setRevision(token, stored?.revision ?? 0)
     },
-    load(offers) {
-      const loaded: Record<string, Offer> = {}
-      for (const { revision, value } of offers) {
-        loaded[value.token] = value.offer
-        revisions.set(value.token, revision)
-      }
-      admission = { ...admission, offers: loaded }
-    },
+    load: (offers) => take(offers, admission),
+    merge: take,
     forgetFailures(signerPubkey) {
       const { [signerPubkey]: _, ...failures } = admission.failures
       admission = { ...admission, failures }

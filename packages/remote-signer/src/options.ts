@@ -67,9 +67,26 @@ export interface RemoteSignerOptions {
   readonly decisionTimeoutMs?: number
   /** How long the user's key may take, in milliseconds. Default `limits.OPERATION_TIMEOUT_MS`. */
   readonly operationTimeoutMs?: number
-  /** Requests of one session that are handled in a second, five times that in a burst. Default `limits.REQUESTS_PER_SECOND`. */
-  readonly requestsPerSecond?: number
+  /**
+   * How much one session may ask for; what is over it is answered `rate-limited:` with when to retry. Counted by each process on a
+   * store for itself, since its start. Default `limits.SESSION_RATES`.
+   */
+  readonly rates?: Partial<SessionRates>
   readonly onEvent?: (event: RemoteSignerEvent) => void
+}
+
+export interface SessionRates {
+  /** `sign_event`. */
+  readonly sign: Rate
+  /** Everything of NIP-04 and NIP-44, both ways. */
+  readonly cipher: Rate
+  readonly other: Rate
+}
+
+/** `burst` at once, and so many a second after that; both above 0. */
+export interface Rate {
+  readonly perSecond: number
+  readonly burst: number
 }
 
 export interface OfferOptions {

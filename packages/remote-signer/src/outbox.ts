@@ -9,6 +9,7 @@ import {
   type Crypto,
   err,
   type KeyHandle,
+  type Millis,
   type Pubkey,
   type RandomBytes,
   type RelayRefusal,
@@ -20,7 +21,14 @@ import {
   sealBatch,
   type Transport,
 } from '@nip46/core'
-import { CLOCK_SKEW_REFUSALS, CLOCK_SKEW_WINDOW_MS, OUTBOX, PUBLISH_PAUSES_MS, SEAL_BATCH } from './limits.ts'
+import {
+  CLOCK_SKEW_REFUSALS,
+  CLOCK_SKEW_WINDOW_MS,
+  OUTBOX,
+  OUTBOX_MEMORY_MS,
+  PUBLISH_PAUSES_MS,
+  SEAL_BATCH,
+} from './limits.ts'
 import type { Reporter } from './reporter.ts'
 
 export interface Answer {
@@ -30,6 +38,8 @@ export interface Answer {
   readonly scheme: Scheme
   readonly text: string
   readonly requestId: RequestId
+  /** Until when it is tried again. Default: `limits.OUTBOX_MEMORY_MS` from now on. */
+  readonly until?: Millis
   /** Called once: true if a relay took it, false if it was given up. */
   readonly onSettled?: (taken: boolean) => void
 }
@@ -57,6 +67,7 @@ export interface OutboxHost {
 
 interface Parcel {
   readonly answer: Answer
+  readonly until: Millis
   tries: number
   refusals: readonly RelayRefusal[]
   timer: unknown
@@ -97,9 +108,11 @@ export function createOutbox(host: OutboxHost): Outbox {
       }
       noticeSkew(result.error)
       parcel.refusals = result.error
-      const pause = PUBLISH_PAUSES_MS[parcel.tries - 1]
-      if (pause === undefined || abort.signal.aborted) giveUp(parcel, result.error)
-      else parcel.timer = clock.setTimer(() => send([parcel]), pause)
+      const pause = PUBLISH_PAUSES_MS[Math.min(parcel.tries, PUBLISH_PAUSES_MS.length) - 1] ?? 0
+      const left = parcel.until - now()
+      if (left <= 0 || abort.signal.aborted) giveUp(parcel, result.error)
+      else if (pause <= left) parcel.timer = clock.setTimer(() => send([parcel]), pause)
+      else parcel.timer = clock.setTimer(() => giveUp(parcel, result.error), left)
     })
   }
 
@@ -146,7 +159,10 @@ export function createOutbox(host: OutboxHost): Outbox {
 
   return {
     post(answers) {
-      const batch = answers.map((answer) => ({ answer, tries: 0, refusals: [], timer: undefined }))
+      const batch = answers.map((answer) => {
+        const until = answer.until ?? now() + OUTBOX_MEMORY_MS
+        return { answer, until, tries: 0, refusals: [], timer: undefined }
+      })
       for (const parcel of batch) parcels.add(parcel)
       for (const parcel of parcels) {
         if (parcels.size <= OUTBOX) break

@@ -13,7 +13,8 @@ import type { AcceptOptions, MadeOffer, OfferInfo, OfferOptions, RemoteSignerOpt
 import type { Listener } from './reporter.ts'
 import { sessionInfo } from './session-info.ts'
 import type { SessionInfo, SignerStats } from './signer-event.ts'
-import { loadStore, resumeLane, sweepOut } from './upkeep.ts'
+import { takeOver, unsentAnswers } from './taking-over.ts'
+import { loadStore, sweepOut } from './upkeep.ts'
 
 export interface RemoteSigner {
   /**
@@ -100,6 +101,9 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     if (state !== 'new') throw new UsageError('start() once')
     state = 'starting'
     try {
+      await engine.cohort.join().catch((cause) => {
+        throw storeFailed(cause)
+      })
       const unsent = await loadStore(engine, isClosed)
       if (isClosed()) throw closedError()
       state = 'running'
@@ -109,8 +113,10 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       engine.syncOffers()
       await subscriptions.whenAnyLive()
       if (isClosed()) return
-      for (const lane of lanes) resumeLane(engine, lane)
-      outbox.post(unsent)
+      engine.following.begin()
+      await takeOver(engine)
+      if (isClosed()) return
+      outbox.post(unsentAnswers(engine, unsent))
       sweepTimer = engine.setTimer(sweep, limits.SWEEP_MS)
     } catch (cause) {
       if (!isClosed()) state = 'new'
@@ -124,11 +130,21 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     sweepOut(engine).catch((cause) => reporter.ail('store', cause))
   }
 
+  /** Sessions that another process opened a moment ago count too. */
+  const catchUp = async (): Promise<void> => {
+    if (engine.cohort.sharing === undefined) return
+    await engine.following.refresh().catch((cause) => {
+      throw storeFailed(cause)
+    })
+    expectRunning()
+  }
+
   const lanesOf = (clientPubkey: Pubkey): readonly Lane[] =>
     [...turns.lanes.values()].filter((lane) => lane.clientPubkey === clientPubkey && isServed(lane))
 
   const revoke = async (clientPubkey: Pubkey): Promise<number> => {
     expectRunning()
+    await catchUp()
     const lanes = lanesOf(clientPubkey)
     await Promise.all(lanes.map(revokeLane))
     return lanes.length
@@ -142,6 +158,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
 
   const setPolicy = async (clientPubkey: Pubkey, make: SetPolicy): Promise<number> => {
     expectRunning()
+    await catchUp()
     const lanes = lanesOf(clientPubkey)
     await Promise.all(lanes.map((lane) => setLanePolicy(lane, make)))
     return lanes.length
@@ -162,6 +179,8 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     const wasRunning = state === 'running'
     state = 'closed'
     intake.close()
+    engine.standby.close()
+    engine.following.close()
     engine.clearTimer(sweepTimer)
     subscriptions.close()
     desk.close()
@@ -170,6 +189,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
         await turns.idle()
         await outbox.idle()
         await turns.flush()
+        await engine.cohort.leave()
       }
       await engine.withPatience(finish, limits.CLOSE_PATIENCE_MS)
     }
@@ -211,6 +231,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       keys: keys.size,
       waiting: {
         events: intake.waiting,
+        leftToOthers: engine.standby.waiting,
         inputs: turns.waiting,
         answers: outbox.size,
         questions: desk.questions,

@@ -35,6 +35,8 @@ export type DropCode =
   | 'intake/full'
   /** Too many inputs of one session wait. */
   | 'session/busy'
+  /** An event of a session that another process on the same store serves: claimed by it, or dropped by it. */
+  | 'event/left-to-others'
 
 /** A session as it can be shown. */
 export interface SessionInfo {
@@ -135,6 +137,8 @@ export interface SignerStats {
   /** Events, inputs and answers that wait, and questions that are open. */
   readonly waiting: {
     readonly events: number
+    /** Events of sessions that another process serves. */
+    readonly leftToOthers: number
     readonly inputs: number
     readonly answers: number
     readonly questions: number

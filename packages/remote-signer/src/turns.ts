@@ -11,13 +11,14 @@ import type {
   OutboxEntry,
   SignerStore,
   StoreChange,
+  Versioned,
 } from '@nip46/core/remote-signer'
 import { type Admission, type SignerContext, type SignerSession, wants } from '@nip46/core/remote-signer'
-import { createBucket, type StrangerBudget } from './budget.ts'
+import type { SessionBudget, StrangerBudget } from './budget.ts'
 import { type Draft, type DraftSend, draftLane, emptyDraft, isDurable } from './draft.ts'
 import { closedError, storeFailed } from './error.ts'
 import { createLane, isServed, type Lane, type LaneInput, laneKey } from './lane.ts'
-import { COMMIT_PAUSES_MS, COMMIT_RACES, LANE_QUEUE, SESSIONS, TIMER_MS } from './limits.ts'
+import { CLAIM_FRESH_MS, COMMIT_PAUSES_MS, COMMIT_RACES, LANE_QUEUE, SESSIONS, TIMER_MS } from './limits.ts'
 import type { OfferBook } from './offer-book.ts'
 import type { Reporter } from './reporter.ts'
 
@@ -32,8 +33,17 @@ export interface Turns {
   commit(change: StoreChange): Promise<CommitOutcome>
   /** A loaded session takes its place. */
   restore(session: SignerSession, revision: number, endedAt: Millis | null): Lane
+  /** What is stored of this lane now, changed by another process. Not while a commit of it is under way: that one tells. */
+  adopt(lane: Lane, stored: Versioned<SignerSession> | undefined): void
+  /** Nothing is drafted until `resume()`: others may be at it. */
+  suspend(): void
+  resume(): void
+  /** Tells the clients of what waits that nothing can be stored. */
+  refuseWaiting(): void
   /** Follows what the session wants now. */
   arm(lane: Lane): void
+  /** Forgets a lane in which nothing is and nothing happens. */
+  tidy(lane: Lane): void
   /** An outbox entry was published or given up. */
   noteOutbox(id: string): void
   /** Whether this is the client key of a session that is served. */
@@ -55,8 +65,13 @@ export interface TurnsHost {
   readonly strangers: StrangerBudget
   readonly offers: OfferBook
   readonly context: SignerContext
-  readonly requestsPerSecond: number
-  readonly requestBurst: number
+  /** Several processes may use the store. */
+  readonly shared: boolean
+  /** The sessions of others are woken so much later, in milliseconds, in case they are not. */
+  readonly wakeDelay: (lane: Lane) => Millis
+  /** The store refused a commit, since others may have taken over. */
+  readonly onFenced: () => void
+  readonly createBudget: () => SessionBudget
   /** A unique id for an outbox entry. */
   readonly outboxId: () => string
   /** What is stored may leave now. Drafts are in order. */
@@ -89,8 +104,9 @@ interface Flight {
   readonly sends: Released['sends']
 }
 
-/** Published answers that the store is not told of before the next commit. */
+/** Published answers that the store is not told of before the next commit, and how long, in milliseconds: after a crash they go out again. */
 const PUBLISHED_UNTOLD = 64
+const PUBLISHED_UNTOLD_MS = 250
 const UNAVAILABLE = 'unavailable: storage cannot be written'
 
 export function createTurns(host: TurnsHost): Turns {
@@ -108,10 +124,12 @@ export function createTurns(host: TurnsHost): Turns {
   let opening = 0
   let pairing = 0
   let scheduled = false
+  let suspended = false
+  let telling: unknown
   let closed = false
 
   const schedule = (lane: Lane): void => {
-    if (closed || lane.busy || lane.stall !== undefined || lane.queue.length === 0) return
+    if (closed || suspended || lane.busy || lane.stall !== undefined || lane.queue.length === 0) return
     ready.add(lane)
     if (scheduled) return
     scheduled = true
@@ -120,7 +138,10 @@ export function createTurns(host: TurnsHost): Turns {
 
   const turn = (): void => {
     scheduled = false
-    if (closed) return
+    if (closed || suspended) {
+      ready.clear()
+      return
+    }
     const at = now()
     const stored: Flight[] = []
     const rest: Flight[] = []
@@ -148,6 +169,7 @@ export function createTurns(host: TurnsHost): Turns {
         setAdmission: (admission) => merge(offerChanges, offers.update(admission)),
         hasRoom: () => sessions + opening < SESSIONS,
         pairings: () => pairings + pairing,
+        claimAnswers: host.shared,
       })
     } catch (cause) {
       // A fault of this code must not become a way to stop the process: the inputs count as never come.
@@ -170,9 +192,10 @@ export function createTurns(host: TurnsHost): Turns {
   }
 
   const fly = async (flights: readonly Flight[], at: Millis): Promise<void> => {
+    const sweeping = suspended ? [] : published.splice(0)
+    if (flights.length + sweeping.length === 0) return
     underWay += 1
     for (const flight of flights) flying.add(flight)
-    const sweeping = published.splice(0)
     let outcomes: readonly CommitOutcome[] | undefined
     try {
       const changes = flights.map(({ change }) => change)
@@ -188,6 +211,7 @@ export function createTurns(host: TurnsHost): Turns {
       if (outcomes === undefined) for (const flight of flights) fail(flight)
       else {
         reporter.heal('store')
+        if (outcomes[flights.length]?.type === 'fenced') published.push(...sweeping)
         const done: Flight[] = []
         flights.forEach((flight, i) => {
           const outcome = outcomes[i]
@@ -246,13 +270,8 @@ export function createTurns(host: TurnsHost): Turns {
     lane.failures += 1
     const again: LaneInput[] = []
     for (const input of inputs) {
-      if (input.type === 'message') {
-        host.unsee(input.arrival.eventId)
-        if (input.requestId !== undefined) {
-          const text = encodeResponse({ type: 'error', id: input.requestId, error: UNAVAILABLE })
-          host.refuse(lane, input.arrival, text)
-        }
-      } else if (input.type === 'install' || input.type === 'set-policy')
+      if (input.type === 'message') refuse(lane, input)
+      else if (input.type === 'install' || input.type === 'set-policy')
         input.settle(storeFailed(new Error('the commit failed')))
       else if (input.type === 'revoke') {
         input.settle?.(storeFailed(new Error('the commit failed')))
@@ -270,13 +289,27 @@ export function createTurns(host: TurnsHost): Turns {
     if (lane.session === undefined) forgetIfIdle(lane)
   }
 
+  const refuse = (lane: Lane, { arrival, requestId }: Extract<LaneInput, { type: 'message' }>): void => {
+    host.unsee(arrival.eventId)
+    if (requestId === undefined) return
+    const text = encodeResponse({ type: 'error', id: requestId, error: UNAVAILABLE })
+    host.refuse(lane, arrival, text)
+  }
+
   /** Another process was faster: take over what it stored, and do the rest again. */
   const lose = (flight: Flight, outcome: Exclude<CommitOutcome, { type: 'done' }>): void => {
     const { draft } = flight
     const { lane } = draft
     undo(flight)
+    if (outcome.type === 'fenced') {
+      // Not refused: it is done once this process may commit again, unless others did it.
+      lane.queue.unshift(...draft.inputs)
+      lane.busy = false
+      host.onFenced()
+      return
+    }
     lane.races += 1
-    if (lane.races > COMMIT_RACES || outcome.type === 'fenced') {
+    if (lane.races > COMMIT_RACES) {
       // Counted as reserved once more, since `fail` takes it back again.
       reserve(draft, 1)
       fail({ ...flight, offerChanges: [] })
@@ -291,7 +324,9 @@ export function createTurns(host: TurnsHost): Turns {
         const { eventId, requestId } = claim
         lane.races = 0
         host.see(eventId, lane, requestId)
-        if (knows(lane.session, requestId))
+        // A fresh claim of another process is being answered by it; an old one is a replay.
+        const isReplay = !host.shared || now() - claim.at >= CLAIM_FRESH_MS
+        if (isReplay && knows(lane.session, requestId))
           return [{ type: 'repeat', eventId, requestId, relay: input.arrival.relay }]
         // Another process is at it right now: this is its copy, and nobody asks again.
         reporter.drop('event/seen')
@@ -301,14 +336,17 @@ export function createTurns(host: TurnsHost): Turns {
       for (const { token, stored } of outcome.offers ?? []) offers.replace(token, stored)
     }
     const { session } = outcome
-    if (session !== undefined && (session?.revision ?? 0) !== lane.revision) {
-      setSession(lane, session?.value)
-      lane.revision = session?.revision ?? 0
-      host.onReplaced(lane)
-    }
+    if (session !== undefined) replace(lane, session ?? undefined)
     lane.queue.unshift(...inputs)
     lane.busy = false
     schedule(lane)
+  }
+
+  const replace = (lane: Lane, stored: Versioned<SignerSession> | undefined): void => {
+    if ((stored?.revision ?? 0) === lane.revision) return
+    setSession(lane, stored?.value)
+    lane.revision = stored?.revision ?? 0
+    guard(() => host.onReplaced(lane))
   }
 
   const undo = ({ draft, offerChanges, admissionBefore }: Flight): void => {
@@ -341,15 +379,16 @@ export function createTurns(host: TurnsHost): Turns {
 
   const arm = (lane: Lane): void => {
     const wakeAt = lane.session === undefined || lane.quiet ? undefined : wants(lane.session).wakeAt
-    if (wakeAt === lane.wakeAt && lane.timer !== undefined) return
+    if (wakeAt === lane.wakeAt && lane.timer !== undefined && !host.shared) return
     clock.clearTimer(lane.timer)
     lane.timer = undefined
     lane.wakeAt = wakeAt
     if (wakeAt === undefined || closed) return
-    const after = Math.min(TIMER_MS, Math.max(0, wakeAt - now()))
+    const dueAt = wakeAt + host.wakeDelay(lane)
+    const after = Math.min(TIMER_MS, Math.max(0, dueAt - now()))
     lane.timer = clock.setTimer(() => {
       lane.timer = undefined
-      if (wakeAt > now()) arm(lane)
+      if (dueAt > now()) arm(lane)
       else enqueue(lane, { type: 'wake', input: { type: 'wake' } })
     }, after)
   }
@@ -371,11 +410,7 @@ export function createTurns(host: TurnsHost): Turns {
     const key = laneKey(signerPubkey, clientPubkey)
     const known = lanes.get(key)
     if (known !== undefined) return known
-    const fresh = createLane(
-      signerPubkey,
-      clientPubkey,
-      createBucket(host.requestBurst, host.requestsPerSecond),
-    )
+    const fresh = createLane(signerPubkey, clientPubkey, host.createBudget())
     lanes.set(key, fresh)
     return fresh
   }
@@ -390,6 +425,10 @@ export function createTurns(host: TurnsHost): Turns {
       try {
         const [outcome] = await store.commit([change], now())
         if (outcome === undefined) throw new Error('the store gave no outcome')
+        if (outcome.type === 'fenced') {
+          host.onFenced()
+          throw new Error('the lease ran out')
+        }
         reporter.heal('store')
         return outcome
       } catch (cause) {
@@ -410,10 +449,39 @@ export function createTurns(host: TurnsHost): Turns {
       lane.endedAt = session.phase === 'revoked' ? endedAt : null
       return lane
     },
+    adopt(lane, stored) {
+      if (lane.busy) return
+      replace(lane, stored)
+      schedule(lane)
+      if (lane.session === undefined) forgetIfIdle(lane)
+    },
+    suspend() {
+      suspended = true
+    },
+    resume() {
+      suspended = false
+      for (const lane of lanes.values()) schedule(lane)
+    },
+    refuseWaiting() {
+      for (const lane of lanes.values()) {
+        const waiting = lane.queue.splice(0)
+        for (const input of waiting) {
+          if (input.type === 'message') refuse(lane, input)
+          else lane.queue.push(input)
+        }
+      }
+    },
     arm,
+    tidy: forgetIfIdle,
     noteOutbox(id) {
       published.push(id)
-      if (published.length >= PUBLISHED_UNTOLD && !closed) void fly([], now())
+      if (closed) return
+      if (published.length >= PUBLISHED_UNTOLD) void fly([], now())
+      else
+        telling ??= clock.setTimer(() => {
+          telling = undefined
+          if (!closed && published.length > 0) void fly([], now())
+        }, PUBLISHED_UNTOLD_MS)
     },
     serves: (pubkey) => served.has(pubkey as Pubkey),
     flush: () => (published.length === 0 ? Promise.resolve() : fly([], now())),
@@ -423,6 +491,7 @@ export function createTurns(host: TurnsHost): Turns {
     },
     close() {
       closed = true
+      clock.clearTimer(telling)
       for (const { draft } of flying) {
         for (const input of draft.inputs) settleInput(input, closedError())
       }

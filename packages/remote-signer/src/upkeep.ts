@@ -5,16 +5,15 @@
 
 import type { Millis, Pubkey } from '@nip46/core'
 import type { OutboxEntry, StoredState } from '@nip46/core/remote-signer'
-import { forgetOffer, outstanding } from '@nip46/core/remote-signer'
+import { forgetOffer } from '@nip46/core/remote-signer'
 import type { Engine } from './engine.ts'
 import { RemoteSignerError, storeFailed } from './error.ts'
 import type { Lane } from './lane.ts'
 import * as limits from './limits.ts'
 import { changeOffers } from './offering.ts'
-import type { Answer } from './outbox.ts'
 
 /** Everything stored takes its place. Returns the answers that were committed and perhaps not published. */
-export async function loadStore(engine: Engine, isClosed: () => boolean): Promise<readonly Answer[]> {
+export async function loadStore(engine: Engine, isClosed: () => boolean): Promise<readonly OutboxEntry[]> {
   const { store, keys, offers, clients, turns, now } = engine
   let stored: StoredState
   try {
@@ -39,26 +38,14 @@ export async function loadStore(engine: Engine, isClosed: () => boolean): Promis
       cause,
     })
   }
-  return stored.outbox.flatMap((entry) => unsentAnswer(engine, entry))
-}
-
-/** What was asked and not answered when the process ended is asked again. */
-export function resumeLane({ desk, turns }: Engine, lane: Lane): void {
-  const { session } = lane
-  if (session === undefined) return
-  for (const output of outstanding(session)) {
-    if (output.type === 'ask') desk.ask(lane, output.id, output.question)
-    if (output.type === 'perform') {
-      const rule = session.pending[output.id]?.rule ?? null
-      desk.perform(lane, output.id, output.operation, { userPubkey: session.userPubkey, rule })
-    }
-  }
-  turns.arm(lane)
+  return stored.outbox
 }
 
 /** Forgets ended sessions, tokens that ran out, and keys that nothing needs any more. Rejects if the store failed. */
 export async function sweepOut(engine: Engine): Promise<void> {
-  const { turns, offers, keys, now } = engine
+  const { turns, offers, keys, cohort, following, now } = engine
+  if (!cohort.leads) return
+  if (cohort.sharing !== undefined) await following.refresh()
   const at = now()
   for (const lane of turns.lanes.values()) {
     if (isForgettable(lane, at)) turns.enqueue(lane, { type: 'forget' })
@@ -75,7 +62,7 @@ export async function sweepOut(engine: Engine): Promise<void> {
       {},
     )
 
-  const unused = unusedKeys(engine)
+  const unused = forgettableKeys(engine)
   if (unused.length === 0) return
   await turns.commit({ forgetKeys: unused })
   for (const pubkey of unused) {
@@ -91,6 +78,17 @@ function isForgettable({ session, endedAt }: Lane, at: Millis): boolean {
   return at - endedAt >= (refused ? limits.REFUSED_MEMORY_MS : limits.ENDED_MEMORY_MS)
 }
 
+/** Where others make sessions too, what is unused must have been so for a while: its session may be on its way. */
+function forgettableKeys(engine: Engine): readonly Pubkey[] {
+  const { cohort, unusedBefore } = engine
+  const unused = unusedKeys(engine)
+  if (cohort.sharing === undefined) return unused
+  const forgettable = unused.filter((pubkey) => unusedBefore.has(pubkey))
+  unusedBefore.clear()
+  for (const pubkey of unused) unusedBefore.add(pubkey)
+  return forgettable
+}
+
 function unusedKeys({ options, turns, offers, keys, reserved, outbox }: Engine): readonly Pubkey[] {
   const used = new Set<string>(reserved)
   if (typeof options.keys === 'object') used.add(options.keys.pubkey)
@@ -100,14 +98,4 @@ function unusedKeys({ options, turns, offers, keys, reserved, outbox }: Engine):
     const key = keys.get(pubkey)
     return key !== undefined && !used.has(pubkey) && !outbox.uses(key)
   })
-}
-
-function unsentAnswer({ keys, turns, now }: Engine, entry: OutboxEntry): readonly Answer[] {
-  const { id, signerPubkey, to, relays, scheme, text, at } = entry
-  const key = keys.get(signerPubkey)
-  if (key === undefined || now() - at > limits.OUTBOX_MEMORY_MS) {
-    turns.noteOutbox(id)
-    return []
-  }
-  return [{ key, to, relays, scheme, text, requestId: '', onSettled: () => turns.noteOutbox(id) }]
 }

@@ -1,4 +1,4 @@
-import type { Pubkey, RelayUrl } from '@nip46/core'
+import type { Pubkey, RelayUrl, SignedEvent } from '@nip46/core'
 import { EMPTY_ADMISSION } from '@nip46/core/remote-signer'
 import { createFakeClock } from '@nip46/testing'
 import { expect, test } from 'vitest'
@@ -166,20 +166,47 @@ test('a refusal is remembered for ten minutes, and then the same request is aske
   await world.signer.close()
 })
 
-test('a client in a hurry is told once a second, and served again afterwards', async () => {
-  const world = await createWorld({ requestsPerSecond: 4 })
+test('a client in a hurry is told when to retry, for each kind of request by itself', async () => {
+  const slow = { perSecond: 0.25, burst: 3 }
+  const world = await createWorld({ rates: { other: slow, sign: slow, cipher: slow } })
   const { client, to } = await connect(world, 'alice')
-  await world.clock.run(10_000)
+  await world.clock.run(20_000)
   client.answers.splice(0)
-  const burst = 4 * limits.REQUEST_BURST_SECONDS
-  for (let i = 0; i < burst + 3; i++) await client.send({ ...PING, id: `p${i}` }, to)
-  expect(client.answers.filter(({ result }) => result === 'pong')).toHaveLength(burst)
-  expect(client.answers.filter(({ error }) => error !== undefined)).toMatchObject([
-    { id: `p${burst}`, error: 'rate-limited: too many requests, slow down' },
-  ])
+  const template = JSON.stringify({ kind: 1, content: '', tags: [], created_at: NOW_SECONDS })
+  const kinds = {
+    ping: [],
+    sign_event: [template],
+    nip44_encrypt: [keyOf('friend').pubkey, 'x'],
+  }
+  for (const [method, params] of Object.entries(kinds)) {
+    for (let i = 0; i < 4; i++) await client.send({ id: `${method} ${i}`, method, params }, to)
+    expect(client.answers.splice(0).map(({ id, error }) => [id, error])).toEqual([
+      [`${method} 0`, undefined],
+      [`${method} 1`, undefined],
+      [`${method} 2`, undefined],
+      [`${method} 3`, 'rate-limited: too many requests, retry in 4 s'],
+    ])
+  }
   expect(world.signer.stats().dropped).toEqual({ 'event/rate-limited': 3 })
-  await world.clock.run(1_000)
+  await world.clock.run(4_000)
   expect(await client.ask({ ...PING, id: 'calm' }, to)).toMatchObject({ result: 'pong' })
+  await world.signer.close()
+})
+
+test('answers to what is over the limit are limited too, and a copy of such an event is not served later', async () => {
+  const world = await createWorld({ rates: { other: { perSecond: 1, burst: 1 } } })
+  const { client, to } = await connect(world, 'alice')
+  await world.clock.run(1_000)
+  client.answers.splice(0)
+  const { burst } = limits.RATE_REFUSALS
+  const events: SignedEvent[] = []
+  for (let i = 0; i < burst + 3; i++) events.push(await client.send({ ...PING, id: `p${i}` }, to))
+  expect(client.answers.filter(({ result }) => result === 'pong')).toHaveLength(1)
+  expect(client.answers.filter(({ error }) => error !== undefined)).toHaveLength(burst)
+  await world.clock.run(10_000)
+  world.net.inject(RELAY, events[1])
+  await world.clock.settle()
+  expect(client.answers).toHaveLength(burst + 1)
   await world.signer.close()
 })
 
@@ -213,7 +240,7 @@ test('events that wait are bounded by their characters too', async () => {
 })
 
 test('inputs of a session that wait for a slow store are bounded', async () => {
-  const world = await createWorld({ relays: [RELAY, RELAY_2], requestsPerSecond: 10_000 })
+  const world = await createWorld({ relays: [RELAY, RELAY_2], rates: limits.UNLIMITED_RATES })
   const { client, to } = await connect(world, 'alice')
   const commit = world.store.commit.bind(world.store)
   let release: () => void = () => undefined
@@ -241,7 +268,7 @@ test('inputs of a session that wait for a slow store are bounded', async () => {
 })
 
 test('answers under way are bounded: the one that waits longest for another try is given up', async () => {
-  const world = await createWorld({ requestsPerSecond: 1_000_000 })
+  const world = await createWorld({ rates: limits.UNLIMITED_RATES })
   const { client, to } = await connect(world, 'alice')
   await world.clock.settle()
   const { createOutbox } = await import('../src/outbox.ts')
@@ -312,7 +339,7 @@ test('however many answers a turn has, randomness is drawn in portions that host
   const draws: number[] = []
   const world = await createWorld({
     relays: [RELAY, RELAY_2],
-    requestsPerSecond: 10_000,
+    rates: limits.UNLIMITED_RATES,
     keys: keyOf('signer'),
     random: (length) => {
       draws.push(length)
@@ -422,7 +449,12 @@ test('options that cannot work are refused at once', async () => {
   expect(() => createRemoteSigner({ ...options, relays: [] })).toThrow('1 to 10 relays')
   expect(() => createRemoteSigner({ ...options, relays })).toThrow('1 to 10 relays')
   expect(() => createRemoteSigner({ ...options, relays: relays.slice(1) })).not.toThrow()
-  expect(() => createRemoteSigner({ ...options, requestsPerSecond: 0 })).toThrow('above 0')
+  for (const rate of [
+    { perSecond: 0, burst: 1 },
+    { perSecond: 1, burst: 0 },
+    { perSecond: Number.NaN, burst: 1 },
+  ])
+    expect(() => createRemoteSigner({ ...options, rates: { sign: rate } })).toThrow('above 0')
   await signer.close()
 })
 

@@ -11,6 +11,7 @@ import { autoCrypto, type BackendName } from '@nip46/crypto/auto'
 import {
   createRemoteSigner,
   denyAll,
+  limits,
   localUserSigner,
   memoryStore,
   type SignerStore,
@@ -40,7 +41,7 @@ serveShard(parentPort, async (transport) => {
     approver: denyAll,
     relays: data.relays,
     store: data.file === undefined ? memoryStore() : await fileStore(data.file),
-    requestsPerSecond: 1_000_000,
+    rates: limits.UNLIMITED_RATES,
   })
 })
 

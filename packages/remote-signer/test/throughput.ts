@@ -16,7 +16,7 @@ import {
   type Transport,
 } from '@nip46/core'
 import { autoCrypto, type BackendName } from '@nip46/crypto/auto'
-import { createRemoteSigner, denyAll, localUserSigner, memoryStore } from '../src/index.ts'
+import { createRemoteSigner, denyAll, limits, localUserSigner, memoryStore } from '../src/index.ts'
 
 export const RELAY = 'wss://relay.example/' as RelayUrl
 const CLIENTS = 20
@@ -141,7 +141,7 @@ if (import.meta.main) {
     approver: denyAll,
     relays: [RELAY],
     store: memoryStore(),
-    requestsPerSecond: 1_000_000,
+    rates: limits.UNLIMITED_RATES,
   })
   await signer.start()
   const clients: Client[] = []

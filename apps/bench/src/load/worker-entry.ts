@@ -5,7 +5,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import type { RelayUrl } from '@nip46/core'
-import { createRemoteSigner, denyAll, localUserSigner } from '@nip46/remote-signer'
+import { createRemoteSigner, denyAll, limits, localUserSigner } from '@nip46/remote-signer'
 import { serveShard } from '@nip46/remote-signer/sharded'
 import { loadBackend } from '../subject/backends.ts'
 
@@ -24,6 +24,6 @@ serveShard(parentPort, async (transport) => {
     userSigner: localUserSigner(crypto.importKey(userSecret), { crypto }),
     approver: denyAll,
     relays: [relay as RelayUrl],
-    requestsPerSecond: 1_000_000,
+    rates: limits.UNLIMITED_RATES,
   })
 })

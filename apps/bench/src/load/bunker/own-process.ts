@@ -4,7 +4,7 @@
  */
 
 import type { RelayUrl } from '@nip46/core'
-import { createRemoteSigner, denyAll, localUserSigner } from '@nip46/remote-signer'
+import { createRemoteSigner, denyAll, limits, localUserSigner } from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { serve, usage } from '../../process/serve.ts'
 import { loadBackend } from '../../subject/backends.ts'
@@ -20,7 +20,7 @@ serve({
       approver: denyAll,
       relays: [relay as RelayUrl],
       keys: crypto.importKey(fromHex(parties.signer)),
-      requestsPerSecond: 1_000_000,
+      rates: limits.UNLIMITED_RATES,
     })
     await signer.start()
     const tokens: string[] = []

@@ -1,0 +1,187 @@
+/**
+ * What other processes on the same store changed, read and taken over: the sessions, tokens and keys of all of them.
+ * Never takes over what this process is changing itself: its own commit tells it what it was too late for.
+ */
+
+import type { Millis, Pubkey } from '@nip46/core'
+import type {
+  Found,
+  SessionName,
+  SharedChange,
+  SignerSession,
+  StoredState,
+  Versioned,
+} from '@nip46/core/remote-signer'
+import { createBoundedMap } from './bounded-map.ts'
+import type { Engine } from './engine.ts'
+import { type Lane, laneKey } from './lane.ts'
+import { FOLLOW_EVERY_MS, FOLLOW_MS, FOLLOW_READ, SESSIONS } from './limits.ts'
+
+export interface Following {
+  /** Nothing is read before the first load is over. */
+  begin(): void
+  changed(change: SharedChange): void
+  /** Everything as it is stored now. Rejects if the store cannot be read. */
+  refresh(): Promise<StoredState>
+  close(): void
+}
+
+export function createFollowing(engine: Omit<Engine, 'following'>): Following {
+  const { store, turns, offers, keys, clients, reporter, reserved, now } = engine
+  const sessions = new Map<string, SessionName>()
+  const tokens = new Set<string>()
+  const pubkeys = new Set<Pubkey>()
+  const readAt = createBoundedMap<Millis>(SESSIONS)
+  let everything = false
+  let begun = false
+  let reading = false
+  let timer: unknown
+  let dueAt = Number.POSITIVE_INFINITY
+  let closed = false
+
+  const arm = (after: Millis): void => {
+    if (!begun || closed || reading || now() + after >= dueAt) return
+    engine.clearTimer(timer)
+    dueAt = now() + after
+    timer = engine.setTimer(() => {
+      dueAt = Number.POSITIVE_INFINITY
+      void follow()
+    }, after)
+  }
+
+  const follow = async (): Promise<void> => {
+    reading = true
+    let failed = false
+    try {
+      if (everything) {
+        everything = false
+        await refresh()
+      } else await readSome()
+      reporter.heal('store')
+    } catch (cause) {
+      failed = true
+      everything = true
+      if (!closed) reporter.ail('store', cause)
+    }
+    reading = false
+    if (everything || tokens.size > 0 || pubkeys.size > 0) arm(failed ? FOLLOW_EVERY_MS : FOLLOW_MS)
+    else if (sessions.size > 0) arm(Math.max(FOLLOW_MS, nextRead() - now()))
+  }
+
+  /** When the first of the sessions that changed may be read again. */
+  const nextRead = (): Millis => {
+    let first = Number.POSITIVE_INFINITY
+    for (const key of sessions.keys()) first = Math.min(first, mayReadAt(key))
+    return first
+  }
+
+  const mayReadAt = (key: string): Millis => (readAt.get(key) ?? Number.NEGATIVE_INFINITY) + FOLLOW_EVERY_MS
+
+  const readSome = async (): Promise<void> => {
+    const at = now()
+    const due = [...sessions].filter(([key]) => mayReadAt(key) <= at).slice(0, FOLLOW_READ)
+    for (const [key] of due) {
+      sessions.delete(key)
+      readAt.set(key, at)
+    }
+    const wanted = {
+      sessions: due.map(([, name]) => name),
+      offers: [...tokens].slice(0, FOLLOW_READ),
+      keys: [...pubkeys].slice(0, FOLLOW_READ),
+    }
+    for (const token of wanted.offers) tokens.delete(token)
+    for (const pubkey of wanted.keys) pubkeys.delete(pubkey)
+    if (due.length + wanted.offers.length + wanted.keys.length === 0) return
+    const before = revisions(wanted.sessions)
+    const found: Found = await store.read(wanted)
+    for (const { secret } of closed ? found.keys : []) secret.fill(0)
+    if (closed) return
+    const there = new Set(found.keys.map(({ pubkey }) => pubkey))
+    for (const { secret } of found.keys) keys.add(secret)
+    for (const token of wanted.offers) {
+      const stored = found.offers.find(({ value }) => value.token === token)
+      offers.replace(
+        token,
+        stored === undefined ? null : { revision: stored.revision, value: stored.value.offer },
+      )
+    }
+    engine.syncOffers()
+    adoptAll(before, found.sessions)
+    for (const pubkey of wanted.keys) {
+      if (!there.has(pubkey) && !reserved.has(pubkey) && !isUsed(pubkey)) keys.remove(pubkey)
+    }
+  }
+
+  const isUsed = (pubkey: Pubkey): boolean => {
+    const key = keys.get(pubkey)
+    return key !== undefined && engine.outbox.uses(key)
+  }
+
+  const revisions = (names: readonly SessionName[]): ReadonlyMap<Lane, number> =>
+    new Map(
+      names.map(({ signerPubkey, clientPubkey }) => {
+        const lane = turns.laneOf(signerPubkey, clientPubkey)
+        return [lane, lane.revision]
+      }),
+    )
+
+  /** What changed here while it was read is newer than what was read. */
+  const adoptAll = (before: ReadonlyMap<Lane, number>, stored: readonly Versioned<SignerSession>[]): void => {
+    const byKey = new Map(
+      stored.map((each) => [laneKey(each.value.signerPubkey, each.value.clientPubkey), each]),
+    )
+    for (const [lane, revision] of before) {
+      if (lane.revision === revision) turns.adopt(lane, byKey.get(lane.key))
+    }
+  }
+
+  const refresh = async (): Promise<StoredState> => {
+    sessions.clear()
+    tokens.clear()
+    pubkeys.clear()
+    const known = new Map([...turns.lanes.values()].map((lane) => [lane, lane.revision]))
+    const offersBefore = offers.admission
+    const state = await store.load(now())
+    if (closed) {
+      for (const { secret } of state.keys) secret.fill(0)
+      return state
+    }
+    for (const { secret } of state.keys) keys.add(secret)
+    offers.merge(state.offers, offersBefore)
+    for (const client of state.clients) clients.set(client, true)
+    for (const { value } of state.sessions) {
+      const lane = turns.laneOf(value.signerPubkey, value.clientPubkey)
+      if (!known.has(lane)) known.set(lane, 0)
+    }
+    adoptAll(known, state.sessions)
+    engine.syncOffers()
+    return state
+  }
+
+  return {
+    begin() {
+      begun = true
+      if (everything || sessions.size + tokens.size + pubkeys.size > 0) arm(0)
+    },
+    changed(change) {
+      if (closed) return
+      for (const client of change.clients) clients.set(client, true)
+      for (const name of change.sessions) {
+        const key = laneKey(name.signerPubkey, name.clientPubkey)
+        engine.standby.noticeWork(key)
+        if (sessions.size < SESSIONS) sessions.set(key, name)
+        else everything = true
+      }
+      for (const token of change.offers) tokens.add(token)
+      for (const pubkey of change.keys) pubkeys.add(pubkey)
+      if (change.all) everything = true
+      if (everything || tokens.size > 0 || pubkeys.size > 0) arm(FOLLOW_MS)
+      else if (sessions.size > 0) arm(Math.max(FOLLOW_MS, nextRead() - now()))
+    },
+    refresh,
+    close() {
+      closed = true
+      engine.clearTimer(timer)
+    },
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * A store in memory that several remote signers of one process share, as processes share a database.
+ * Never used outside tests. Leases end when a test says so.
+ */
+
+import type { CommitOutcome, MemberListener, SharedChange, StoreChange } from '@nip46/core/remote-signer'
+import { type MemoryStore, memoryStore, type SignerStore } from '../src/index.ts'
+
+export interface SharedMember {
+  readonly store: SignerStore
+  /** As `kill -9`: says and hears nothing any more. */
+  die(): void
+  /** The others learn that it is gone. */
+  expire(): void
+  /** The lease ran out though the process lives; it is told at once, or by its next commit. */
+  fence(tell: boolean): void
+  /** Notices of what others changed are lost until `reach(true)`, which says that everything may have changed. */
+  reach(reachable: boolean): void
+  /** The store cannot be reached at all. */
+  cut(isCut: boolean): void
+}
+
+export interface SharedStore {
+  readonly memory: MemoryStore
+  open(): SharedMember
+  /** Event ids looked for among the claims. */
+  readonly lookedFor: readonly string[]
+}
+
+interface Seat {
+  readonly listener: MemberListener
+  fenced: boolean
+}
+
+export function sharedStore(): SharedStore {
+  const memory = memoryStore()
+  const seats = new Map<string, Seat>()
+  const claims = new Map<string, NonNullable<StoreChange['claims']>[number]>()
+  const lookedFor: string[] = []
+  let serial = 0
+
+  const tellMembers = (): void => {
+    const ids = [...seats.keys()].sort()
+    for (const { listener } of seats.values()) queueMicrotask(() => listener.members(ids))
+  }
+
+  return {
+    memory,
+    lookedFor,
+    open() {
+      let id = ''
+      let alive = true
+      let reachable = true
+      let isCut = false
+      const expectReach = (): void => {
+        if (isCut || !alive) throw new Error('no connection')
+      }
+      const store: SignerStore = {
+        async load(now) {
+          expectReach()
+          return memory.load(now)
+        },
+        async read(wanted) {
+          expectReach()
+          return memory.read(wanted)
+        },
+        async commit(changes, now) {
+          if (!alive) return new Promise(() => undefined)
+          expectReach()
+          const seat = seats.get(id)
+          if (seat === undefined || seat.fenced) return changes.map(() => ({ type: 'fenced' }) as const)
+          const outcomes = await memory.commit(changes, now)
+          const change = changesOf(changes, outcomes)
+          for (const { claims: made = [] } of changes.filter((_, i) => outcomes[i]?.type === 'done'))
+            for (const claim of made) claims.set(claim.eventId, claim)
+          for (const [other, { listener }] of seats)
+            if (other !== id) queueMicrotask(() => listener.changed(change))
+          return outcomes
+        },
+        sharing: {
+          leaseMs: 5_000,
+          async join(listener) {
+            expectReach()
+            id = `member-${serial++}`
+            const joined = id
+            seats.set(id, {
+              fenced: false,
+              listener: {
+                changed: (change) => alive && reachable && listener.changed(change),
+                members: (ids) => alive && listener.members(ids),
+                fenced: () => alive && listener.fenced(),
+              },
+            })
+            tellMembers()
+            return {
+              id,
+              async leave() {
+                seats.delete(joined)
+                tellMembers()
+              },
+            }
+          },
+          async readClaims(eventIds) {
+            expectReach()
+            lookedFor.push(...eventIds)
+            return eventIds.flatMap((eventId) => claims.get(eventId) ?? [])
+          },
+          async readOutbox(now) {
+            expectReach()
+            return (await memory.load(now)).outbox
+          },
+        },
+      }
+      return {
+        store,
+        die() {
+          alive = false
+        },
+        expire() {
+          seats.delete(id)
+          tellMembers()
+        },
+        fence(tell) {
+          const seat = seats.get(id)
+          if (seat === undefined) throw new Error('not a member')
+          seat.fenced = true
+          seats.delete(id)
+          tellMembers()
+          if (tell) queueMicrotask(() => seat.listener.fenced())
+        },
+        reach(isReachable) {
+          reachable = isReachable
+          if (!reachable) return
+          const all: SharedChange = { all: true, sessions: [], offers: [], keys: [], clients: [] }
+          queueMicrotask(() => seats.get(id)?.listener.changed(all))
+        },
+        cut(cutNow) {
+          isCut = cutNow
+        },
+      }
+    },
+  }
+}
+
+function changesOf(changes: readonly StoreChange[], outcomes: readonly CommitOutcome[]): SharedChange {
+  const done = changes.filter((_, i) => outcomes[i]?.type === 'done')
+  return {
+    all: false,
+    sessions: done.flatMap(({ session }) => session ?? []),
+    offers: done.flatMap(({ offers = [] }) => offers.map(({ token }) => token)),
+    keys: done.flatMap(({ keys = [], forgetKeys = [] }) => [
+      ...keys.map(({ pubkey }) => pubkey),
+      ...forgetKeys,
+    ]),
+    clients: done.flatMap(({ clients = [] }) => clients),
+  }
+}

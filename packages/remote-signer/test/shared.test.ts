@@ -1,0 +1,342 @@
+import type { Approver, SignedEvent } from '@nip46/core'
+import { expect, test } from 'vitest'
+import { limits } from '../src/index.ts'
+import { type SharedMember, type SharedStore, sharedStore } from './shared-store.ts'
+import {
+  approver,
+  type connect,
+  createWorld,
+  keyOf,
+  NOW_SECONDS,
+  RELAY,
+  secretOf,
+  type World,
+  type WorldOptions,
+} from './world.ts'
+
+function sign(id: string, kind = 1) {
+  const template = { kind, content: id, tags: [], created_at: NOW_SECONDS }
+  return { id, method: 'sign_event', params: [JSON.stringify(template)] }
+}
+
+interface Daemon {
+  readonly world: World
+  readonly member: SharedMember
+}
+
+interface Daemons {
+  readonly shared: SharedStore
+  readonly first: Daemon
+  readonly second: Daemon
+  readonly add: (change?: WorldOptions) => Promise<Daemon>
+  readonly close: () => Promise<void>
+}
+
+async function createDaemons(options: WorldOptions = {}): Promise<Daemons> {
+  const shared = sharedStore()
+  const opened: Daemon[] = []
+  const open = async (change: WorldOptions = {}): Promise<Daemon> => {
+    const member = shared.open()
+    const [first] = opened
+    const world =
+      first === undefined
+        ? await createWorld({ ...options, ...change, store: member.store })
+        : await createWorld({
+            ...options,
+            ...change,
+            store: member.store,
+            net: first.world.net,
+            fakeClock: first.world.clock,
+            user: first.world.user,
+          })
+    const daemon = { world, member }
+    opened.push(daemon)
+    return daemon
+  }
+  const first = await open()
+  const second = await open()
+  await first.world.clock.settle()
+  return {
+    shared,
+    first,
+    second,
+    add: open,
+    async close() {
+      for (const { world } of opened) {
+        const closed = world.signer.close()
+        await world.clock.run(limits.CLOSE_PATIENCE_MS)
+        await closed
+      }
+    },
+  }
+}
+
+/** Connects so many clients over the first daemon, and lets the second learn of them. */
+async function connectMany({ world }: Daemon, count: number, granted?: Parameters<typeof connect>[2]) {
+  const made: Awaited<ReturnType<typeof connect>>[] = []
+  for (let i = 0; i < count; i++) made.push(await connectSlowly(world, `client ${i}`, granted))
+  await world.clock.run(2 * limits.FOLLOW_EVERY_MS)
+  return made
+}
+
+/** The daemon that serves it may be the one that made the offer or the other, after a while. */
+async function connectSlowly(world: World, name: string, granted: Parameters<typeof connect>[2]) {
+  const { uri, remoteSigner } = await world.signer.offer(
+    granted === undefined ? { granted: [{ method: 'sign_event' }] } : { granted },
+  )
+  await world.clock.run(2 * limits.FOLLOW_MS)
+  const client = world.client(keyOf(name))
+  await client.send(
+    { id: `connect ${name}`, method: 'connect', params: [remoteSigner, secretOf(uri)] },
+    remoteSigner,
+  )
+  await world.clock.run(2 * limits.TAKE_OVER_MS)
+  if (client.answers.length !== 1) throw new Error(`${name}: ${JSON.stringify(client.answers)}`)
+  client.answers.splice(0)
+  return { client, to: remoteSigner }
+}
+
+test('two daemons share the sessions: each request is signed once, by one of them, and opened by one only', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const clients = await connectMany(first, 12)
+  const before = [first, second].map(({ world }) => world.signer.stats().opened)
+  for (let i = 0; i < 5; i++) {
+    for (const [c, { client, to }] of clients.entries()) await client.send(sign(`s${c}-${i}`), to)
+  }
+  // At once, though nobody waited for anything.
+  for (const { client } of clients) {
+    expect(client.answers.map(({ error }) => error)).toEqual(Array(5).fill(undefined))
+  }
+  const performed = [first, second].map(({ world }) => world.performed())
+  expect(performed.reduce((sum, each) => sum + each)).toBe(60)
+  expect(Math.min(...performed)).toBeGreaterThan(0)
+  await first.world.clock.run(5_000)
+  const opened = [first, second].map(({ world }, i) => world.signer.stats().opened - (before[i] ?? 0))
+  expect(opened).toEqual(performed)
+  for (const { client } of clients) expect(client.answers).toHaveLength(5)
+  expect([first, second].map(({ world }) => world.signer.stats().waiting.leftToOthers)).toEqual([0, 0])
+  await daemons.close()
+})
+
+test('a daemon that hears nothing is stood in for after a short while, and one that died at once after its lease', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const clients = await connectMany(first, 8)
+  const { clock } = first.world
+  second.member.die()
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`a${c}`), to)
+  const answered = () => clients.filter(({ client }) => client.answers.length > 0).length
+  const own = answered()
+  expect(own).toBeGreaterThan(0)
+  expect(own).toBeLessThan(8)
+  await clock.run(limits.TAKE_OVER_MS)
+  expect(answered()).toBe(8)
+  second.member.expire()
+  await clock.settle()
+  for (const { client } of clients) client.answers.splice(0)
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`b${c}`), to)
+  expect(answered()).toBe(8)
+  await first.world.signer.close()
+})
+
+test('what a daemon had claimed or committed when it died is finished by the other, once', async () => {
+  const daemons = await createDaemons({
+    userSigner: (own) => ({
+      ...own,
+      perform: (operation) => hold(operation.method) ?? own.perform(operation),
+    }),
+  })
+  let holding = false
+  function hold(_method: string) {
+    return holding ? new Promise<never>(() => undefined) : undefined
+  }
+  const { first, second } = daemons
+  const clients = await connectMany(first, 8)
+  const { clock } = first.world
+  holding = true
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`k${c}`), to)
+  await clock.run(3_000)
+  for (const { client } of clients) expect(client.answers).toEqual([])
+  const before = second.world.performed()
+  first.member.die()
+  holding = false
+  first.member.expire()
+  await clock.settle()
+  const taken = second.world.performed() - before
+  expect(taken).toBeGreaterThan(0)
+  expect(taken).toBeLessThan(8)
+  const answered = clients.filter(({ client }) => client.answers.length === 1)
+  expect(answered).toHaveLength(taken)
+  await second.world.signer.close()
+})
+
+test('an answer that was stored and not published is published by the other once the first is gone', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const clients = await connectMany(first, 6)
+  const { clock } = first.world
+  const { transport } = first.world.options
+  ;(transport as { publish: unknown }).publish = () => new Promise(() => undefined)
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`o${c}`), to)
+  await clock.run(3_000)
+  const answered = () => clients.filter(({ client }) => client.answers.length > 0).length
+  expect(answered()).toBeLessThan(6)
+  const performed = first.world.performed() + second.world.performed()
+  expect(performed).toBe(6)
+  first.member.die()
+  first.member.expire()
+  await clock.settle()
+  expect(answered()).toBe(6)
+  expect(first.world.performed() + second.world.performed()).toBe(6)
+  for (const { client } of clients) expect(client.answers).toHaveLength(1)
+  await second.world.signer.close()
+})
+
+test('a revocation on one daemon counts on the other when it resolves', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const clients = await connectMany(first, 6)
+  const { clock } = first.world
+  for (const { client, to } of clients) {
+    expect(await second.world.signer.revoke(client.pubkey)).toBe(1)
+    const before = daemons.shared.memory.audit().filter(({ type }) => type === 'performed').length
+    await client.send(sign('late'), to)
+    await clock.run(2 * limits.TAKE_OVER_MS)
+    expect(client.answers).toMatchObject([{ id: 'late', error: 'unauthorized: session revoked' }])
+    expect(daemons.shared.memory.audit().filter(({ type }) => type === 'performed')).toHaveLength(before)
+  }
+  expect(first.world.performed() + second.world.performed()).toBe(0)
+  await clock.run(2 * limits.FOLLOW_EVERY_MS)
+  expect(first.world.signer.sessions()).toEqual([])
+  await daemons.close()
+})
+
+test('a question is open on both daemons, whoever decides first decides, and the other takes its question back', async () => {
+  const open = new Map<string, { yes: () => void; readonly signal: { readonly aborted: boolean } }>()
+  const asking = (name: string): Approver =>
+    approver(
+      (_, { signal }) =>
+        new Promise((resolve) => open.set(name, { yes: () => resolve({ allow: true }), signal })),
+    )
+  const shared = await createDaemons({ approver: asking('first') })
+  const { first } = shared
+  const third = await shared.add({ approver: asking('third') })
+  const [{ client, to } = missing()] = await connectMany(first, 1, [])
+  await client.send(sign('q'), to)
+  await first.world.clock.run(2_000)
+  expect([...open.keys()].sort()).toEqual(['first', 'third'])
+  expect(third.world.signer.sessions()).toMatchObject([{ pending: 1 }])
+  open.get('third')?.yes()
+  await first.world.clock.run(2_000)
+  expect(client.answers).toMatchObject([{ id: 'q', result: expect.stringContaining('"sig"') }])
+  expect(open.get('first')?.signal.aborted).toBe(true)
+  open.get('first')?.yes()
+  await first.world.clock.run(2_000)
+  expect(client.answers).toHaveLength(1)
+  expect(shared.shared.memory.audit().filter(({ type }) => type === 'decided')).toHaveLength(1)
+  await shared.close()
+})
+
+test('a daemon that was fenced commits nothing, joins again, and goes on with what is stored', async () => {
+  for (const tell of [true, false]) {
+    const daemons = await createDaemons()
+    const { first, second } = daemons
+    const clients = await connectMany(first, 6)
+    const { clock } = first.world
+    second.member.fence(tell)
+    for (const [c, { client, to }] of clients.entries()) await client.send(sign(`f${c}`), to)
+    await clock.run(5_000)
+    for (const { client } of clients) expect(client.answers.map(({ error }) => error)).toEqual([undefined])
+    const records = daemons.shared.memory.audit().filter(({ type }) => type === 'performed')
+    expect(records).toHaveLength(6)
+    // Back again: it serves its share.
+    const before = second.world.performed()
+    for (const [c, { client, to }] of clients.entries()) await client.send(sign(`g${c}`), to)
+    await clock.run(100)
+    for (const { client } of clients) expect(client.answers).toHaveLength(2)
+    expect(second.world.performed()).toBeGreaterThan(before)
+    expect(second.world.signer.stats().ailments).toEqual([])
+    await daemons.close()
+  }
+})
+
+test('a fenced daemon that cannot come back tells its clients so, and serves them when it can', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const clients = await connectMany(first, 6)
+  const { clock } = first.world
+  first.member.cut(true)
+  second.member.cut(true)
+  first.member.fence(true)
+  second.member.fence(true)
+  await clock.run(1_000)
+  expect(first.world.signer.stats().ailments).toEqual(['store'])
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`u${c}`), to)
+  await clock.run(10_000)
+  for (const { client } of clients)
+    expect(client.answers[0]).toMatchObject({ error: 'unavailable: storage cannot be written' })
+  first.member.cut(false)
+  second.member.cut(false)
+  await clock.run(10_000)
+  for (const { client } of clients) client.answers.splice(0)
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`v${c}`), to)
+  await clock.run(100)
+  for (const { client } of clients) expect(client.answers.map(({ error }) => error)).toEqual([undefined])
+  expect(first.world.signer.stats().ailments).toEqual([])
+  await daemons.close()
+})
+
+test('notices that were lost are made up for', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  second.member.reach(false)
+  const { uri, remoteSigner } = await first.world.signer.offer()
+  await first.world.clock.run(1_000)
+  expect(second.world.signer.offers()).toEqual([])
+  second.member.reach(true)
+  await first.world.clock.run(1_000)
+  expect(second.world.signer.offers()).toMatchObject([{ remoteSigner }])
+  expect(uri).toContain(remoteSigner)
+  await daemons.close()
+})
+
+test('one token, many clients, two daemons: one session', async () => {
+  const daemons = await createDaemons({ keys: keyOf('one key') })
+  const { first } = daemons
+  const { uri, remoteSigner } = await first.world.signer.offer()
+  await first.world.clock.run(1_000)
+  const clients = Array.from({ length: 20 }, (_, i) => first.world.client(keyOf(`racer ${i}`)))
+  for (const [i, client] of clients.entries()) {
+    const request = { id: `c${i}`, method: 'connect', params: [remoteSigner, secretOf(uri)] }
+    first.world.net.inject(RELAY, client.sealed(JSON.stringify(request), remoteSigner))
+  }
+  await first.world.clock.run(5_000)
+  const results = clients.flatMap(({ answers }) => answers.filter(({ result }) => result === 'ack'))
+  expect(results).toHaveLength(1)
+  expect((await daemons.shared.memory.load(first.world.clock.now())).sessions).toHaveLength(1)
+  await daemons.close()
+})
+
+test('what is over the limit is answered by one daemon and not served by the other', async () => {
+  const rate = { perSecond: 0.01, burst: 2 }
+  const daemons = await createDaemons({ rates: { sign: rate } })
+  const { first } = daemons
+  const clients = await connectMany(first, 4)
+  for (const { client, to } of clients) {
+    const events: SignedEvent[] = []
+    for (let i = 0; i < 4; i++) events.push(await client.send(sign(`l${i}`), to))
+    await first.world.clock.run(limits.TAKE_OVER_PATIENCE_MS)
+    expect(client.answers.map(({ error }) => error?.slice(0, 12))).toEqual([
+      undefined,
+      undefined,
+      'rate-limited',
+      'rate-limited',
+    ])
+  }
+  await daemons.close()
+})
+
+function missing(): never {
+  throw new Error('no client')
+}
