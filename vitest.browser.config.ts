@@ -36,6 +36,9 @@ export default defineConfig({
             '--disable-default-apps',
             '--disable-domain-reliability',
             '--disable-sync',
+            // A camera that shows a test picture, and nobody to ask about it.
+            '--use-fake-device-for-media-stream',
+            '--use-fake-ui-for-media-stream',
             '--metrics-recording-only',
             '--no-first-run',
           ],

@@ -30,8 +30,10 @@ const CORE_DEPENDENCIES = ['@noble/hashes']
 const NODE_PACKAGES = ['ws']
 /** What a package needs beyond the oldest Node that the others run on: `node:sqlite`. */
 const NEWER_NODE: Readonly<Record<string, string>> = { 'store-sqlite': '>=22.13' }
-/** A component for pages is a client with a face. */
-const SIBLINGS: Readonly<Record<string, readonly string[]>> = { login: ['@nip46/client'] }
+/** A component for pages is a client with a face, and brings a backend and a transport for pages that name none. */
+const SIBLINGS: Readonly<Record<string, readonly string[]>> = {
+  login: ['@nip46/client', '@nip46/crypto', '@nip46/transport-websocket'],
+}
 /** The conditions under which a browser's bundler reads our sources. */
 const BROWSER = ['@nip46/source', 'browser', 'import', 'default']
 

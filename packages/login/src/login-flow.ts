@@ -1,0 +1,154 @@
+/**
+ * One login after the other: an offer that waits, or a link that is connected, as a state to show.
+ * Never touches the page, and runs one attempt at a time: the next one ends the one before.
+ */
+
+import {
+  type AuthUrl,
+  type BunkerSession,
+  connect,
+  type LoginOptions,
+  offer,
+  type SessionEvent,
+} from '@nip46/client'
+import type { Parts } from './parts.ts'
+
+export type LoginState =
+  | { readonly stage: 'idle' }
+  /** `uri` is null while it is made, or if there is no relay to wait at. `live`: null until a relay is known to be reached or not. */
+  | { readonly stage: 'offering'; readonly uri: string | null; readonly live: boolean | null }
+  | { readonly stage: 'connecting'; readonly step: LoginStep; readonly auth: AuthUrl | null }
+  | { readonly stage: 'failed'; readonly error: unknown }
+  | { readonly stage: 'done'; readonly userPubkey: string; readonly auth: AuthUrl | null }
+
+/** In this order; a login never goes back by one. */
+export type LoginStep = (typeof STEPS)[number]
+const STEPS = ['reach', 'sent', 'approve', 'identify'] as const
+
+/** What an attempt may be given besides its parts. */
+export type Wishes = Omit<LoginOptions, 'crypto' | 'transport' | 'signal'>
+
+export interface FlowHost {
+  /** For one attempt. */
+  readonly takeParts: () => Parts
+  readonly wishes: () => Wishes
+  /** Where offers wait. */
+  readonly relays: () => readonly string[]
+  readonly onState: (state: LoginState) => void
+  readonly onSession: (session: BunkerSession) => void
+  readonly onAuthUrl: (auth: AuthUrl) => void
+  readonly onError: (error: unknown) => void
+}
+
+export interface LoginFlow {
+  readonly state: () => LoginState
+  /** Makes a new offer. */
+  readonly offer: () => void
+  readonly connect: (bunkerUri: string) => void
+  /** Ends the attempt that runs; a session that is there stays. */
+  readonly cancel: () => void
+}
+
+export function createLoginFlow(host: FlowHost): LoginFlow {
+  let state: LoginState = { stage: 'idle' }
+  let running = new AbortController()
+  const set = (next: LoginState): void => {
+    state = next
+    host.onState(next)
+  }
+
+  const attempt = async (
+    first: LoginState,
+    start: (options: LoginOptions) => Promise<BunkerSession>,
+  ): Promise<void> => {
+    running.abort()
+    running = new AbortController()
+    const { signal } = running
+    set(first)
+    let parts: Parts | undefined
+    try {
+      parts = host.takeParts()
+      const session = await start({ ...host.wishes(), ...parts, signal, ...watch(signal, parts.release) })
+      if (signal.aborted) return session.close()
+      set({ stage: 'done', userPubkey: session.userPubkey, auth: null })
+      host.onSession(session)
+    } catch (error) {
+      parts?.release()
+      if (signal.aborted) return
+      set({ stage: 'failed', error })
+      host.onError(error)
+    }
+  }
+
+  /** Listens to one attempt, and to its session as long as that lives. */
+  const watch = (signal: AbortSignal, release: () => void): Pick<LoginOptions, 'onEvent' | 'onAuthUrl'> => {
+    const { onEvent, onAuthUrl } = host.wishes()
+    const live = new Set<string>()
+    return {
+      onEvent(event) {
+        if (event.type === 'ended') release()
+        if (!signal.aborted) follow(event, live)
+        onEvent?.(event)
+      },
+      onAuthUrl(auth) {
+        if (!signal.aborted) {
+          if (state.stage === 'done') set({ ...state, auth })
+          else set({ stage: 'connecting', step: stepOf(state), auth })
+        }
+        host.onAuthUrl(auth)
+        onAuthUrl?.(auth)
+      },
+    }
+  }
+
+  const follow = (event: SessionEvent, live: Set<string>): void => {
+    if (event.type === 'relay' && state.stage === 'offering') {
+      if (event.live) live.add(event.relay)
+      else live.delete(event.relay)
+      set({ ...state, live: live.size > 0 })
+    } else if (event.type === 'connected') advance('identify')
+    else if (event.type === 'request' && event.stage === 'settled' && state.stage === 'done') {
+      if (state.auth !== null) set({ ...state, auth: null })
+    } else if (event.type === 'request' && event.method === 'connect') {
+      if (event.stage === 'sent') advance('sent')
+      if (event.stage === 'accepted') advance('approve')
+    }
+  }
+
+  const advance = (step: LoginStep): void => {
+    if (state.stage !== 'offering' && state.stage !== 'connecting') return
+    const auth = state.stage === 'connecting' && step !== 'identify' ? state.auth : null
+    const furthest = STEPS.indexOf(step) > STEPS.indexOf(stepOf(state)) ? step : stepOf(state)
+    set({ stage: 'connecting', step: furthest, auth })
+  }
+
+  return {
+    state: () => state,
+    offer() {
+      const relays = host.relays()
+      if (relays.length === 0) {
+        running.abort()
+        set({ stage: 'offering', uri: null, live: null })
+        return
+      }
+      void attempt({ stage: 'offering', uri: null, live: null }, (options) => {
+        const offered = offer({ ...options, relays })
+        if (state.stage === 'offering') set({ ...state, uri: offered.uri })
+        return offered.session
+      })
+    },
+    connect(bunkerUri) {
+      void attempt({ stage: 'connecting', step: 'reach', auth: null }, (options) =>
+        connect(bunkerUri, options),
+      )
+    },
+    cancel() {
+      running.abort()
+      if (state.stage !== 'done' && state.stage !== 'idle') set({ stage: 'idle' })
+    },
+  }
+}
+
+function stepOf(state: LoginState): LoginStep {
+  return state.stage === 'connecting' ? state.step : 'reach'
+}
