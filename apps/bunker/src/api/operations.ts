@@ -256,6 +256,7 @@ const claims = object<{ readonly name: string | null; readonly url: string | nul
 const policyChoice: Schema<PolicyChoice> = object<PolicyChoice>({
   preset: optional(text(32, 'the name of a preset')),
   grants: optional(text(GRANTS_CHARS, 'grants in the grammar of the policy package')),
+  json: optional(anyJson('instead of both, a policy in its canonical form')),
 })
 
 const policyView: Schema<PolicyView> = object<PolicyView>({

@@ -18,6 +18,8 @@ export interface PolicyChoice {
   readonly preset?: string
   /** The grammar of `@nip46/policy`: `sign_event:1[rate=10/1m],ask:sign_event:3`. */
   readonly grants?: string
+  /** Instead of both: a policy in its canonical form. */
+  readonly json?: JsonValue
 }
 
 export interface PolicyView {

@@ -1,0 +1,78 @@
+/**
+ * New entries of the audit log, for those who read along.
+ * Never reads the log while nobody reads along, and never more than one page at a time.
+ */
+
+import type { Clock } from '@nip46/core'
+import type { AuditEntry, AuditLog } from '@nip46/core/remote-signer'
+import { AUDIT_TAIL_MS, AUDIT_TAIL_PAGE } from './limits.ts'
+
+export interface AuditTail {
+  /** Something was done that is on record. */
+  stir(): void
+  close(): void
+}
+
+export interface AuditTailOptions {
+  readonly audit: AuditLog
+  readonly clock: Clock
+  readonly isWanted: () => boolean
+  readonly onEntry: (entry: AuditEntry) => void
+  readonly onFault: (cause: unknown) => void
+}
+
+export function createAuditTail({ audit, clock, isWanted, onEntry, onFault }: AuditTailOptions): AuditTail {
+  let timer: unknown
+  /** The last entry that was told; undefined while nobody reads along. */
+  let last: number | undefined
+  let isReading = false
+  let isStirred = false
+
+  const read = async (): Promise<void> => {
+    if (last === undefined) {
+      // What was done before somebody came is what `audit.list` has: of the newest page, only what stirred us is news.
+      const page = await audit.readAudit({ order: 'newest', limit: 1 })
+      last = (page.entries[0]?.position ?? 1) - 1
+    }
+    const { entries } = await audit.readAudit({ after: last, limit: AUDIT_TAIL_PAGE })
+    for (const entry of entries) onEntry(entry)
+    last = entries.at(-1)?.position ?? last
+    if (entries.length === AUDIT_TAIL_PAGE) isStirred = true
+  }
+
+  const onTimer = (): void => {
+    timer = undefined
+    if (!isWanted()) {
+      last = undefined
+      return
+    }
+    if (isReading) {
+      isStirred = true
+      return
+    }
+    isReading = true
+    isStirred = false
+    read()
+      .catch(onFault)
+      .finally(() => {
+        isReading = false
+        if (isStirred) stir()
+      })
+  }
+
+  const stir = (): void => {
+    if (!isWanted()) {
+      last = undefined
+      return
+    }
+    timer ??= clock.setTimer(onTimer, AUDIT_TAIL_MS)
+  }
+
+  return {
+    stir,
+    close() {
+      clock.clearTimer(timer)
+      timer = undefined
+    },
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * Where questions wait for the owner: the engine's approver, and the list that the API and the pages decide on.
+ * Never lets anything through that is not exactly what was shown, and never decides one question twice.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Approver, Clock, Deliberation, JsonValue, Pubkey, Question, Verdict } from '@nip46/core'
+import { Fault } from '../api/fault.ts'
+import type {
+  Decided,
+  QuestionDetail,
+  QuestionView,
+  Remember,
+  RememberFor,
+  RememberScope,
+  Settled,
+} from '../api/shapes.ts'
+import {
+  CHALLENGE_AFTER_MS,
+  DECIDED_REMEMBERED,
+  PAGE_PATIENCE_MS,
+  QUESTIONS,
+  QUESTIONS_PER_APP,
+} from './limits.ts'
+import {
+  type Asked,
+  detailQuestion,
+  questionFacts,
+  questionHash,
+  type ViewFacts,
+  viewQuestion,
+} from './question-view.ts'
+
+export interface DeskOptions {
+  readonly clock: Clock
+  /** How long a question waits, in milliseconds, if the engine does not say. */
+  readonly patienceMs: number
+  /** What the app is called, by the owner and by itself. */
+  readonly naming: (client: Pubkey) => Pick<ViewFacts, 'label'>
+  /** What can be remembered of a decision about this. */
+  readonly choices: (question: Question) => {
+    readonly remember: readonly RememberFor[]
+    readonly scopes: readonly RememberScope[]
+  }
+  /** What the judge is to remember, in its own terms. */
+  readonly remembered: (asked: Asked, remember: Remember, allow: boolean) => JsonValue
+  /** The page for a question, if apps are sent there. A URL that the engine takes. */
+  readonly page: (id: string) => string | undefined
+  readonly onAsked: (view: QuestionView) => void
+  readonly onSettled: (id: string, how: Settled) => void
+}
+
+export interface Desk {
+  /** For the engine. */
+  readonly approver: Approver
+  /** The oldest first. */
+  list(): readonly QuestionView[]
+  /** Throws a `Fault`: 404 `request/unknown`, 409 `request/decided`, 410 `request/gone`. */
+  show(id: string): QuestionDetail
+  /** Settles the question, and those that what is remembered covers. Throws as {@link Desk.show}, and 409 `request/changed`. */
+  settle(id: string, hash: string, allow: boolean, remember?: Remember): Decided
+  /** Denies what waits, and what comes until {@link Desk.resume}; returns how many waited. */
+  stop(): number
+  resume(): void
+  readonly size: number
+}
+
+interface Entry {
+  readonly id: string
+  readonly hash: string
+  readonly asked: Asked
+  readonly askedAt: number
+  /** Of the last one who asks. */
+  expiresAt: number
+  /** One for each time that exactly this is asked. */
+  readonly waiters: Set<(verdict: Verdict) => void>
+  readonly facts: Pick<ViewFacts, 'label' | 'claims' | 'remember' | 'scopes'>
+}
+
+export function createDesk(options: DeskOptions): Desk {
+  const { clock, patienceMs } = options
+  const open = new Map<string, Entry>()
+  /** Of those that are open. */
+  const byHash = new Map<string, Entry>()
+  /** How questions ended, the oldest first. */
+  const settled = new Map<string, Settled>()
+  let isStopped = false
+
+  const forget = (entry: Entry, how: Settled): void => {
+    open.delete(entry.id)
+    byHash.delete(entry.hash)
+    settled.set(entry.id, how)
+    const [oldest] = settled.keys()
+    if (settled.size > DECIDED_REMEMBERED && oldest !== undefined) settled.delete(oldest)
+    options.onSettled(entry.id, how)
+  }
+
+  /** Every one who asks gets the verdict; only the first one's session is told what to remember: it is the same session. */
+  const answer = (entry: Entry, verdict: Verdict): void => {
+    const waiters = [...entry.waiters]
+    forget(entry, verdict.allow ? 'allow' : 'deny')
+    for (const waiter of waiters) waiter(verdict)
+  }
+
+  const factsOf = (entry: Entry): ViewFacts => ({
+    id: entry.id,
+    hash: entry.hash,
+    times: entry.waiters.size,
+    askedAt: entry.askedAt,
+    expiresAt: entry.expiresAt,
+    ...entry.facts,
+  })
+
+  const find = (id: string): Entry => {
+    const entry = open.get(id)
+    if (entry !== undefined) return entry
+    const how = settled.get(id)
+    if (how === 'gone')
+      throw new Fault(410, 'request/gone', 'the time of this request is over: nothing is done')
+    if (how !== undefined)
+      throw new Fault(409, 'request/decided', `this request was decided before: ${how}`, { decision: how })
+    throw new Fault(404, 'request/unknown', 'no such request waits: see "req list"')
+  }
+
+  /** The same question after a restart has the same id, so that a page that an app was sent to is still there. */
+  const idFor = (hash: string): string => {
+    for (let turn = 0; ; turn++) {
+      const id = createHash('sha256').update(`${hash}:${turn}`).digest('hex').slice(0, 16)
+      if (!settled.has(id) && !open.has(id)) return id
+    }
+  }
+
+  const entryFor = (question: Question, { userPubkey }: Deliberation): Entry | undefined => {
+    const asked: Asked = { question, user: userPubkey ?? null }
+    const hash = questionHash(asked)
+    const known = byHash.get(hash)
+    if (known !== undefined) return known
+    if (isFull(question.clientPubkey)) return undefined
+    const askedAt = clock.now()
+    const entry: Entry = {
+      id: idFor(hash),
+      hash,
+      asked,
+      askedAt,
+      expiresAt: askedAt,
+      waiters: new Set(),
+      facts: {
+        ...options.naming(question.clientPubkey),
+        ...claimsOf(question),
+        ...options.choices(question),
+      },
+    }
+    open.set(entry.id, entry)
+    byHash.set(hash, entry)
+    return entry
+  }
+
+  const isFull = (client: Pubkey): boolean => {
+    if (open.size >= QUESTIONS) return true
+    let ofThisApp = 0
+    for (const { asked } of open.values()) if (asked.question.clientPubkey === client) ofThisApp += 1
+    return ofThisApp >= QUESTIONS_PER_APP
+  }
+
+  const wait = (entry: Entry, { signal, challenge, expiresAt }: Deliberation): Promise<Verdict> =>
+    new Promise((resolve) => {
+      const done = (verdict: Verdict): void => {
+        clock.clearTimer(timer)
+        signal.removeEventListener('abort', withdraw)
+        entry.waiters.delete(done)
+        resolve(verdict)
+      }
+      const withdraw = (): void => {
+        done({ allow: false })
+        if (entry.waiters.size === 0 && open.get(entry.id) === entry) forget(entry, 'gone')
+      }
+      const page = options.page(entry.id)
+      // Most are decided at once by somebody who watches, and an app that is sent away opens a window.
+      const sendToPage = (): void => {
+        if (page === undefined) return
+        challenge(page)
+        entry.expiresAt = Math.max(entry.expiresAt, entry.askedAt + PAGE_PATIENCE_MS)
+      }
+      const timer = page === undefined ? undefined : clock.setTimer(sendToPage, CHALLENGE_AFTER_MS)
+      const isFirst = entry.waiters.size === 0
+      entry.waiters.add(done)
+      entry.expiresAt = Math.max(entry.expiresAt, expiresAt ?? clock.now() + patienceMs)
+      signal.addEventListener('abort', withdraw, { once: true })
+      if (isFirst) options.onAsked(viewQuestion(entry.asked, factsOf(entry)))
+      if (signal.aborted) withdraw()
+    })
+
+  /** What a remembered decision settles too: questions of the same app about the same key. */
+  const coveredBy = (entry: Entry, { scope }: Remember): readonly Entry[] => {
+    const { question, user } = entry.asked
+    const { method, kind, peer } = questionFacts(question)
+    return [...open.values()].filter((other) => {
+      const asked = other.asked
+      if (other === entry || asked.question.type !== 'operation' || asked.user !== user) return false
+      if (asked.question.clientPubkey !== question.clientPubkey) return false
+      const facts = questionFacts(asked.question)
+      if (facts.method !== method) return false
+      if (scope === 'kind') return facts.kind === kind
+      if (scope === 'peer') return facts.peer === peer
+      // A whole method does not cover what has to be named by its kind.
+      return other.facts.scopes.includes('method')
+    })
+  }
+
+  return {
+    approver: {
+      async decide(question, deliberation) {
+        if (isStopped) return { allow: false, reason: 'the owner stopped everything' }
+        const entry = entryFor(question, deliberation)
+        if (entry === undefined)
+          return { allow: false, reason: 'too many requests wait for a decision, try again in a minute' }
+        return wait(entry, deliberation)
+      },
+    },
+    list: () => [...open.values()].map((entry) => viewQuestion(entry.asked, factsOf(entry))),
+    show(id) {
+      const entry = find(id)
+      return detailQuestion(entry.asked, factsOf(entry))
+    },
+    settle(id, hash, allow, remember) {
+      const entry = find(id)
+      if (entry.hash !== hash)
+        throw new Fault(409, 'request/changed', 'something else waits under this id: look at it again')
+      if (remember !== undefined) expectChoice(entry, remember)
+      const also = remember === undefined ? [] : coveredBy(entry, remember)
+      answer(entry, {
+        allow,
+        ...(remember !== undefined && { remember: options.remembered(entry.asked, remember, allow) }),
+      })
+      for (const other of also) answer(other, { allow })
+      return { id, decision: allow ? 'allow' : 'deny', also: also.map((other) => other.id) }
+    },
+    stop() {
+      isStopped = true
+      const entries = [...open.values()]
+      for (const entry of entries) answer(entry, { allow: false, reason: 'the owner stopped everything' })
+      return entries.length
+    },
+    resume() {
+      isStopped = false
+    },
+    get size() {
+      return open.size
+    },
+  }
+}
+
+function expectChoice({ facts }: Entry, remember: Remember): void {
+  if (facts.remember.includes(remember.for) && facts.scopes.includes(remember.scope)) return
+  throw new Fault(
+    400,
+    'request/remember',
+    facts.remember.length === 0
+      ? 'a decision about this is never remembered: decide on it alone'
+      : `this can be remembered for ${facts.remember.join(', ')}, for ${facts.scopes.join(', ')}`,
+  )
+}
+
+function claimsOf(question: Question): Pick<ViewFacts, 'claims'> {
+  const metadata = question.type === 'connect' ? question.metadata : null
+  return { claims: { name: metadata?.name ?? null, url: metadata?.url ?? null } }
+}

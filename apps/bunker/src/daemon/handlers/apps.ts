@@ -1,0 +1,97 @@
+/**
+ * The operations on apps: those that are connected, by their client pubkey.
+ * Never changes a policy but through the engine, so that nothing is judged by the old one afterwards.
+ */
+
+import type { JsonValue, Pubkey } from '@nip46/core'
+import { Fault } from '../../api/fault.ts'
+import type { Handlers } from '../../api/server.ts'
+import type { PolicyView } from '../../api/shapes.ts'
+import type { Host } from '../host.ts'
+import {
+  readSessionPolicy,
+  type SessionPolicy,
+  suspend,
+  unsuspend,
+  writeSessionPolicy,
+} from '../session-policy.ts'
+import { withLabel } from '../settings.ts'
+import { entriesOf, policyOf, sessionsOf, showApp, viewApp } from './app-view.ts'
+import { asFault } from './faults.ts'
+
+type Names =
+  | 'app.list'
+  | 'app.show'
+  | 'app.rename'
+  | 'app.policy.get'
+  | 'app.policy.set'
+  | 'app.suspend'
+  | 'app.resume'
+  | 'app.revoke'
+  | 'app.trim'
+
+export function appHandlers(host: Host): Pick<Handlers, Names> {
+  const { signer, settings, book, clock } = host
+  return {
+    'app.list': () => {
+      const clients = new Set(signer.sessions().map(({ clientPubkey }) => clientPubkey))
+      return { apps: [...clients].map((client) => viewApp(host, client)) }
+    },
+    'app.show': ({ client }) => showApp(host, client as Pubkey),
+    'app.rename': async ({ client, label }) => {
+      sessionsOf(host, client)
+      await settings.change((state) => ({ ...state, apps: withLabel(state.apps, client, label) }))
+      return viewApp(host, client as Pubkey)
+    },
+    'app.policy.get': ({ client }) => policyOf(host, client as Pubkey),
+    'app.policy.set': async ({ client, policy }) => {
+      sessionsOf(host, client)
+      // What is wrong with it is told before anything changes.
+      book.begin(policy)
+      return changePolicy(host, client as Pubkey, (session) => ({
+        ...session,
+        own: book.change(session.own, policy),
+      }))
+    },
+    'app.suspend': async ({ client, forMs }) => {
+      const until = forMs === undefined ? null : clock.now() + forMs
+      return changePolicy(host, client as Pubkey, (policy) => suspend(policy, { until, by: 'owner' }))
+    },
+    'app.resume': ({ client }) => {
+      if (settings.state.panicAt !== null)
+        throw new Fault(409, 'host/panic', 'everything is stopped: end that with "resume" first')
+      return changePolicy(host, client as Pubkey, (policy) => unsuspend(unsuspend(policy, 'owner'), 'panic'))
+    },
+    'app.revoke': async ({ client }) => {
+      sessionsOf(host, client)
+      return { ended: await asFault(signer.revoke(client as Pubkey)) }
+    },
+    'app.trim': async ({ client, apply = false }) => {
+      const [session] = sessionsOf(host, client)
+      const policy = readSessionPolicy(session.policy)
+      if (policy === null) return { proposals: [], applied: false, policy: policyOf(host, client as Pubkey) }
+      const proposals = book.trim(await entriesOf(host, client as Pubkey), policy.own)
+      const isApplied = apply && proposals.length > 0
+      const after = isApplied
+        ? await changePolicy(host, client as Pubkey, (current) => ({
+            ...current,
+            own: book.without(current.own, proposals),
+          }))
+        : policyOf(host, client as Pubkey)
+      return { proposals, applied: isApplied, policy: after }
+    },
+  }
+}
+
+/** For all sessions of a client. Once it resolved nothing is judged by the old policy. */
+export async function changePolicy(
+  host: Host,
+  client: Pubkey,
+  change: (policy: SessionPolicy) => SessionPolicy,
+): Promise<PolicyView> {
+  sessionsOf(host, client)
+  const make = (json: JsonValue | null): JsonValue | null =>
+    writeSessionPolicy(change(readSessionPolicy(json) ?? { suspensions: [], own: host.book.begin({}) }))
+  await asFault(host.signer.setPolicy(client, make))
+  return policyOf(host, client)
+}

@@ -1,0 +1,122 @@
+/**
+ * The operations that let apps in: links that are handed out, nostrconnect:// URIs that are answered.
+ * Never shows the secret of a link but in the answer that made it.
+ */
+
+import { createHash } from 'node:crypto'
+import { encodePermissions, type NostrConnectOffer, type Pubkey, parseNostrConnectUri } from '@nip46/core'
+import { Fault } from '../../api/fault.ts'
+import type { Handlers } from '../../api/server.ts'
+import type { LinkView, MadeLink, PolicyChoice } from '../../api/shapes.ts'
+import type { Host } from '../host.ts'
+import { LINK_LISTED } from '../limits.ts'
+import { beginPolicy, viewPolicy } from '../session-policy.ts'
+import { withLabel } from '../settings.ts'
+import { viewApp } from './app-view.ts'
+import { asFault, expectNoPanic } from './faults.ts'
+import { chooseKey } from './keys.ts'
+
+type Names = 'link.create' | 'link.list' | 'link.revoke' | 'connect.preview' | 'connect.accept'
+
+export function linkHandlers(host: Host): Pick<Handlers, Names> {
+  const { signer, settings, book, loaded } = host
+
+  const preview = (uri: string, policy: PolicyChoice | undefined, user: Pubkey | null) => {
+    const offer = readUri(host, uri)
+    const own = book.begin(policy ?? {})
+    const whose = { client: offer.clientPubkey, user: user ?? offer.clientPubkey, now: host.clock.now() }
+    const requested = offer.permissions.map((permission) => ({
+      permission: encodePermissions([permission]),
+      ...book.preview(own, permission, whose),
+    }))
+    const shown = JSON.stringify([offer, own])
+    return { offer, own, requested, hash: createHash('sha256').update(shown).digest('hex') }
+  }
+
+  return {
+    'link.create': async ({ key, policy = {}, forMs, count = 1, label = '', approval = 'secret' }) => {
+      expectNoPanic(host)
+      const { pubkey } = chooseKey(host, key)
+      const own = book.begin(policy)
+      const links: MadeLink[] = []
+      for (let made = 0; made < count; made++) {
+        const expiresInMs = forMs ?? loaded.config.linkMinutes * 60_000
+        const { uri, token, remoteSigner } = await asFault(
+          signer.offer({ user: pubkey, policy: beginPolicy(own), approval, expiresInMs }),
+        )
+        if (label !== '')
+          await settings.change((state) => ({ ...state, links: withLabel(state.links, token, label) }))
+        const expiresAt = signer.offers().find((offer) => offer.token === token)?.expiresAt ?? 0
+        links.push({ uri, token, signer: remoteSigner, label, expiresAt })
+      }
+      return { links }
+    },
+    'link.list': () => ({ links: listLinks(host).slice(0, LINK_LISTED) }),
+    'link.revoke': async ({ token }) => {
+      await asFault(signer.withdraw(token))
+      return { token }
+    },
+    'connect.preview': ({ uri, policy }) => {
+      const { offer, requested, hash } = preview(uri, policy, null)
+      const { clientPubkey, metadata, relays, rejectedPerms, wildcard } = offer
+      return {
+        client: clientPubkey,
+        claims: { name: metadata.name ?? null, url: metadata.url ?? null },
+        relays,
+        requested,
+        rejected: rejectedPerms,
+        warnings: wildcard ? ['it asks to sign every kind of event'] : [],
+        hash,
+      }
+    },
+    'connect.accept': async ({ uri, hash, key, policy, label = '' }) => {
+      expectNoPanic(host)
+      const { pubkey } = chooseKey(host, key)
+      const shown = preview(uri, policy, null)
+      if (shown.hash !== hash)
+        throw new Fault(409, 'connect/changed', 'this is not what was previewed: look at it again')
+      const session = await asFault(
+        signer.accept(uri, { user: pubkey, policy: beginPolicy(shown.own), approved: true }),
+      )
+      if (label !== '')
+        await settings.change((state) => ({
+          ...state,
+          apps: withLabel(state.apps, session.clientPubkey, label),
+        }))
+      return viewApp(host, session.clientPubkey)
+    },
+  }
+}
+
+export function listLinks({ signer, settings, book, clock }: Host): readonly LinkView[] {
+  const now = clock.now()
+  return signer
+    .offers()
+    .map((offer): LinkView => {
+      const { token, remoteSigner, user, createdAt, expiresAt, usedBy, approval, withdrawn, policy } = offer
+      const state = withdrawn ? 'revoked' : usedBy !== null ? 'used' : expiresAt <= now ? 'expired' : 'open'
+      return {
+        token,
+        label: settings.state.links[token] ?? '',
+        signer: remoteSigner,
+        user,
+        createdAt,
+        expiresAt,
+        state,
+        usedBy,
+        approval,
+        policy: viewPolicy(book, policy, now),
+      }
+    })
+    .sort((a, b) => b.createdAt - a.createdAt)
+}
+
+function readUri({ signer, vault }: Host, uri: string): NostrConnectOffer {
+  const ownPubkeys = [
+    ...vault.list().map(({ pubkey }) => pubkey),
+    ...signer.sessions().map(({ signerPubkey }) => signerPubkey),
+  ]
+  const parsed = parseNostrConnectUri(uri, { ownPubkeys })
+  if (!parsed.ok) throw new Fault(400, parsed.error, 'this is no nostrconnect:// URI that can be answered')
+  return parsed.value
+}

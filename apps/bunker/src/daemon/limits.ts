@@ -1,0 +1,56 @@
+/**
+ * Every bound of the daemon, by name.
+ * Never holds a bound of the engine, of the keys or of HTTP: those have lists of their own.
+ */
+
+// -- questions ---------------------------------------------------------------------------------
+/** Different questions that wait at a time; the next one is denied. */
+export const QUESTIONS = 500
+/** Of these, questions of one app, so that none keeps the others from being asked about. */
+export const QUESTIONS_PER_APP = 20
+/** How questions ended is remembered for so many of them, so that deciding again is told from deciding what never was. */
+export const DECIDED_REMEMBERED = 2_000
+/** An app is sent to the page after this long, in milliseconds, if nobody decided. */
+export const CHALLENGE_AFTER_MS = 300
+/** What the engine gives an app that was sent to a page, at least, in milliseconds. */
+export const PAGE_PATIENCE_MS = 300_000
+
+// -- starting and stopping ---------------------------------------------------------------------
+/** What is under way when the daemon is told to stop may take so long, in milliseconds. */
+export const DRAIN_MS = 8_000
+/** And the answers of the API that are under way, in milliseconds. */
+export const DRAIN_API_MS = 1_000
+/** How often draining looks whether it is done, in milliseconds. */
+export const DRAIN_LOOK_MS = 20
+
+// -- looking around ----------------------------------------------------------------------------
+/** Ids of events of ours that are remembered, to tell them from those of another daemon with our keys. */
+export const OWN_EVENTS = 20_000
+/** How often the alert about another daemon is repeated at most, in milliseconds. */
+export const DUPLICATE_EVERY_MS = 60_000
+
+// -- answers of the API ------------------------------------------------------------------------
+/** Links that one answer lists, the youngest first. */
+export const LINK_LISTED = 1_000
+/** Entries of the log that a proposal or a replay looks at, the youngest ones. */
+export const TRIM_ENTRIES = 50_000
+/** Files of a backup. */
+export const BACKUP_FILES = 10_000
+
+// -- another daemon with our keys --------------------------------------------------------------
+/** Sessions whose answers are watched for those of another daemon. */
+export const WATCHED_SESSIONS = 1_000
+/** Of these, in one filter. */
+export const WATCHED_PER_FILTER = 200
+/** Sessions that come and go within this time, in milliseconds, are one change of what is listened for. */
+export const WATCH_EVERY_MS = 250
+
+// -- the log, for those who read along -----------------------------------------------------------
+/** Entries that are told together: those of this time, in milliseconds. */
+export const AUDIT_TAIL_MS = 50
+/** Entries read at once. */
+export const AUDIT_TAIL_PAGE = 200
+
+// -- requests --------------------------------------------------------------------------------------
+/** What an app may ask for at once, in seconds of what it may ask for in the long run. */
+export const BURST_SECONDS = 10

@@ -1,0 +1,70 @@
+/**
+ * What the daemon asks of policies: those of sessions, of links, of drafts.
+ * Only types; the policy of a session is JSON that the book alone reads.
+ */
+
+import type {
+  JsonValue,
+  JudgedRequest,
+  Judgement,
+  Operation,
+  Permission,
+  Pubkey,
+  Question,
+} from '@nip46/core'
+import type { AuditEntry } from '@nip46/core/remote-signer'
+import type {
+  Explanation,
+  Finding,
+  PolicyChoice,
+  PolicyView,
+  Remember,
+  RememberFor,
+  RememberScope,
+  Replay,
+  RequestDraft,
+  TrimProposal,
+} from '../api/shapes.ts'
+
+/** A policy without what the daemon adds to it. */
+export type OwnPolicy = JsonValue
+
+export interface PolicyBook {
+  /** As core's `Judge`, on the policy alone. */
+  judge(request: JudgedRequest): Judgement
+  approve(request: JudgedRequest, remember: JsonValue | null): OwnPolicy | null
+  facts(operation: Operation): JsonValue
+  /** The policy that a choice means. Throws a `Fault` (400 `policy/…`) that says what is wrong with it. */
+  begin(choice: PolicyChoice): OwnPolicy
+  /** Another choice for a session; what was counted goes on where it is the same rule. Throws as {@link PolicyBook.begin}. */
+  change(policy: OwnPolicy, choice: PolicyChoice): OwnPolicy
+  /** Without what the daemon adds. */
+  view(policy: OwnPolicy): Pick<PolicyView, 'preset' | 'grants' | 'json'>
+  /** What can be remembered of a decision about this. */
+  choices(question: Question): {
+    readonly remember: readonly RememberFor[]
+    readonly scopes: readonly RememberScope[]
+  }
+  /** For {@link PolicyBook.approve}. */
+  remembered(question: Question, remember: Remember, allow: boolean): JsonValue
+  presets(): readonly { readonly name: string; readonly words: string }[]
+  lint(choice: PolicyChoice): readonly Finding[]
+  /** What would happen. Counts nothing. */
+  explain(policy: OwnPolicy, draft: RequestDraft, about: Whose): Explanation
+  /** What a permission in NIP-46's terms would get. */
+  preview(
+    policy: OwnPolicy,
+    permission: Permission,
+    about: Whose,
+  ): { readonly effect: 'allow' | 'ask' | 'deny'; readonly rule: string }
+  replay(entries: readonly AuditEntry[], policy: OwnPolicy): Replay
+  trim(entries: readonly AuditEntry[], policy: OwnPolicy): readonly TrimProposal[]
+  /** Without these grants. */
+  without(policy: OwnPolicy, proposals: readonly TrimProposal[]): OwnPolicy
+}
+
+export interface Whose {
+  readonly client: Pubkey
+  readonly user: Pubkey
+  readonly now: number
+}

@@ -1,0 +1,416 @@
+/**
+ * The daemon: a vault, a store, relays, a policy, the remote signer and its API, started in order and stopped in order.
+ * Never reads a setting, a passphrase or a signal by itself: they are given to it.
+ */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Clock,
+  type Crypto,
+  parseRelayUrl,
+  type RandomBytes,
+  type RelayUrl,
+  type Transport,
+  UsageError,
+  type UserSigner,
+} from '@nip46/core'
+import { tinyCrypto } from '@nip46/crypto/tiny'
+import { createRelay, type RelayServer } from '@nip46/relay'
+import { createRemoteSigner, type SessionInfo } from '@nip46/remote-signer'
+import { createRelayPool } from '@nip46/transport-websocket'
+import { createBrowsers } from '../api/browsers.ts'
+import { createEventHub } from '../api/events.ts'
+import { Fault } from '../api/fault.ts'
+import type { OperationName } from '../api/operations.ts'
+import { createApiServer, type Handlers } from '../api/server.ts'
+import { openTokens } from '../api/tokens.ts'
+import { hostRandom } from '../host-random.ts'
+import { hostClock } from '../keys/host-clock.ts'
+import type { Vault } from '../keys/vault.ts'
+import { createAuditTail } from './audit-tail.ts'
+import type { Config, LoadedConfig } from './config.ts'
+import { createDesk } from './desk.ts'
+import { createDuplicateWatch } from './duplicate-watch.ts'
+import { logSignerEvent } from './engine-log.ts'
+import { createGrantsBook } from './grants-book.ts'
+import { createHandlers } from './handlers/index.ts'
+import { viewEntry } from './handlers/policies.ts'
+import { ownRelays, readStatus } from './health.ts'
+import type { Host } from './host.ts'
+import {
+  BURST_SECONDS,
+  DRAIN_API_MS,
+  DRAIN_LOOK_MS,
+  DRAIN_MS,
+  DUPLICATE_EVERY_MS,
+  WATCH_EVERY_MS,
+} from './limits.ts'
+import { createLog } from './log.ts'
+import { ensurePrivateDirectory } from './private-file.ts'
+import { createJudge } from './session-policy.ts'
+import type { Address } from './setting.ts'
+import { openSettings, withLabel } from './settings.ts'
+import { type OpenStore, openStore } from './store.ts'
+import { createUses } from './uses.ts'
+
+export interface DaemonDeps {
+  /** Open. Closed with the daemon, or if it does not start. */
+  readonly vault: Vault
+  /** Takes one line of the log, without its end. */
+  readonly print: (line: string) => void
+  /** Default: what the settings name. Closed with the daemon. */
+  readonly store?: OpenStore
+  readonly crypto?: Crypto
+  readonly clock?: Clock
+  readonly random?: RandomBytes
+}
+
+export interface Daemon {
+  /** The unix socket of the API. */
+  readonly socket: string
+  /** The API and the pages over HTTP; null if that is off. */
+  readonly url: string | null
+  /** The relay that is run here; null if none is. */
+  readonly relay: RelayUrl | null
+  /** Settles when it has stopped, whoever asked for that. */
+  readonly stopped: Promise<void>
+  /**
+   * Reads no more requests, finishes those under way for at most `DRAIN_MS`, publishes their answers, closes everything. What waits
+   * for the owner stays in the store, and is asked again after a start. Calling again waits for the same.
+   */
+  close(): Promise<void>
+}
+
+/** The version of this program. */
+export const VERSION: string = readVersion()
+
+/**
+ * Starts a daemon. Resolves when it answers apps and the API; rejects with a `UsageError` that names the fix if the settings
+ * or the place cannot be used, and then leaves nothing open.
+ */
+export async function runDaemon(loaded: LoadedConfig, deps: DaemonDeps): Promise<Daemon> {
+  const closers: (() => Promise<unknown> | unknown)[] = [() => deps.vault.close()]
+  try {
+    return await start(loaded, deps, closers)
+  } catch (cause) {
+    for (const close of closers.reverse()) await close()
+    throw cause
+  }
+}
+
+async function start(
+  loaded: LoadedConfig,
+  deps: DaemonDeps,
+  closers: (() => Promise<unknown> | unknown)[],
+): Promise<Daemon> {
+  const { config } = loaded
+  const { vault } = deps
+  const clock = deps.clock ?? hostClock
+  const random = deps.random ?? hostRandom
+  const crypto = deps.crypto ?? tinyCrypto()
+  const startedAt = clock.now()
+  await ensurePrivateDirectory(config.data)
+  const hub = createEventHub(clock)
+  const log = createLog({
+    level: config.log,
+    now: clock.now,
+    print: deps.print,
+    onEntry: (entry) => hub.publish({ topic: 'log', entry }),
+  })
+  const settings = await openSettings(join(config.data, 'settings.json'))
+  const tokens = await openTokens(join(config.data, 'tokens.json'), random, clock.now)
+  const store = deps.store ?? (await openStore(config, vault))
+  closers.push(() => store.close())
+  const relayHere = await serveRelay(config, crypto)
+  if (relayHere !== null) closers.push(() => relayHere.server.close())
+  const served = relayHere?.url ?? null
+  const pool = createRelayPool({ clock, randomBytes: random })
+  closers.push(() => pool.close())
+  const book = createGrantsBook(clock.now)
+  const uses = createUses()
+  const browsers = createBrowsers(random, clock)
+
+  const desk = createDesk({
+    clock,
+    patienceMs: config.decideSeconds * 1_000,
+    naming: (client) => ({ label: settings.state.apps[client] ?? '' }),
+    choices: book.choices,
+    remembered: ({ question }, remember, allow) => book.remembered(question, remember, allow),
+    page: (id) => (config.authPage && host.pagesUrl !== null ? `${host.pagesUrl}/ask/${id}` : undefined),
+    onAsked: (question) => hub.publish({ topic: 'requests', type: 'asked', question }),
+    onSettled: (id, how) => hub.publish({ topic: 'requests', type: 'settled', id, how }),
+  })
+  if (settings.state.panicAt !== null) desk.stop()
+
+  // -- the remote signer -----------------------------------------------------------------------
+
+  let performing = 0
+  const userSigner = (user: Parameters<Vault['userSigner']>[0]): UserSigner | undefined => {
+    const signer = vault.userSigner(user)
+    if (signer === undefined) return undefined
+    return {
+      userPubkey: user,
+      repeatable: signer.repeatable,
+      async perform(operation) {
+        performing += 1
+        try {
+          return await signer.perform(operation)
+        } finally {
+          performing -= 1
+        }
+      },
+    }
+  }
+
+  const duplicates =
+    store.store.sharing === undefined
+      ? createDuplicateWatch({
+          transport: pool,
+          crypto,
+          clock,
+          onForeign: (event, relay) => onDuplicate(event.pubkey, relay),
+        })
+      : undefined
+  const transport: Transport = {
+    publish(relays, event, options) {
+      duplicates?.sent(event)
+      return pool.publish(relays, event, options)
+    },
+    // What comes while the daemon stops is left to the next one: relays and clients send it again.
+    subscribe: (request) =>
+      pool.subscribe({
+        ...request,
+        onEvent: (event, relay) => {
+          if (!host.isDraining) request.onEvent(event, relay)
+        },
+      }),
+    close: () => pool.close(),
+  }
+
+  const relays = ownRelays({ loaded, settings, served })
+  const signer = createRemoteSigner({
+    crypto,
+    transport,
+    userSigner,
+    approver: desk.approver,
+    judge: createJudge(book, () => settings.state.panicAt !== null),
+    relays,
+    store: store.store,
+    random,
+    clock,
+    userRelays: Object.fromEntries(relays.map((relay) => [relay, { read: true, write: true }])),
+    nip44GetKey: config.nip44GetKey,
+    acceptNip04: config.legacy,
+    decisionTimeoutMs: config.decideSeconds * 1_000,
+    rates: {
+      sign: { perSecond: config.signsPerSecond, burst: BURST_SECONDS * config.signsPerSecond },
+      cipher: { perSecond: config.ciphersPerSecond, burst: BURST_SECONDS * config.ciphersPerSecond },
+    },
+  })
+  closers.push(() => signer.close())
+
+  const host: Host = {
+    version: VERSION,
+    loaded,
+    clock,
+    random,
+    vault,
+    signer,
+    pool,
+    store,
+    desk,
+    book,
+    settings,
+    tokens,
+    browsers,
+    hub,
+    log,
+    uses,
+    served,
+    startedAt,
+    pagesUrl: null,
+    isDraining: false,
+    duplicateAt: null,
+    status: () => readStatus(host),
+  }
+
+  const onDuplicate = (signerPubkey: string, relay: RelayUrl): void => {
+    const now = clock.now()
+    const isNews = host.duplicateAt === null || now - host.duplicateAt >= DUPLICATE_EVERY_MS
+    if (isNews) {
+      host.duplicateAt = now
+      log.write('error', 'duplicate-signer', { code: 'signer/duplicate', signer: signerPubkey, relay })
+    }
+    if (config.onDuplicate === 'stop') void close()
+  }
+
+  let watchTimer: unknown
+  const watchSoon = (): void => {
+    watchTimer ??= clock.setTimer(() => {
+      watchTimer = undefined
+      duplicates?.watch(signer.sessions())
+    }, WATCH_EVERY_MS)
+  }
+
+  const tail = createAuditTail({
+    audit: store.audit,
+    clock,
+    isWanted: () => hub.wanted('audit'),
+    onEntry: (entry) => hub.publish({ topic: 'audit', entry: viewEntry(entry) }),
+    onFault: (cause) => log.fault('audit-tail', cause),
+  })
+
+  signer.on((event) => {
+    logSignerEvent(log, event)
+    tail.stir()
+    if (event.type === 'performed' && event.error === null) uses.count(event.clientPubkey, event.subject)
+    if (event.type === 'session-opened') takeLinkLabel(host, event.session)
+    if (event.type.startsWith('session-')) watchSoon()
+  })
+  vault.on((event) => {
+    if (event.type === 'worker-lost') log.write('error', event.type, { reason: event.reason })
+    else
+      log.write(event.type === 'wrong-passphrase' ? 'warning' : 'info', event.type, { key: event.key.name })
+  })
+
+  // -- the API -----------------------------------------------------------------------------------
+
+  let isStarted = false
+  const api = createApiServer({
+    handlers: gated(createHandlers(host), () => {
+      if (host.isDraining) throw new Fault(503, 'daemon/stopping', 'the daemon is stopping')
+      if (!isStarted) throw new Fault(503, 'daemon/starting', 'the daemon is starting: try again in a moment')
+    }),
+    tokens,
+    hub,
+    status: host.status,
+    version: VERSION,
+    clock,
+    onFault: (operation, cause) => log.fault('api-fault', cause, { operation }),
+  })
+  closers.push(() => api.close(0))
+  await api.listenOnSocket(config.socket)
+  await signer.start()
+  isStarted = true
+  watchSoon()
+  const url = config.http === null ? null : await listenOnHttp(config)
+  log.write('info', 'started', {
+    version: VERSION,
+    pid: process.pid,
+    path: config.socket,
+    url: url ?? undefined,
+  })
+
+  function listenOnHttp({ http, publicUrl }: Config): Promise<string> {
+    if (http === null) throw new UsageError('http is off')
+    return listenOr(http, () => api.listenOnHttp({ ...http, ...(publicUrl !== null && { publicUrl }) }))
+  }
+
+  // -- stopping ------------------------------------------------------------------------------------
+
+  let tellStopped: () => void = () => undefined
+  let tellFailed: (cause: unknown) => void = () => undefined
+  const stopped = new Promise<void>((resolve, reject) => {
+    tellStopped = resolve
+    tellFailed = reject
+  })
+  // Whoever calls `close()` is told; nobody has to wait for this one as well.
+  stopped.catch(() => undefined)
+
+  const isIdle = (): boolean => {
+    const { events, inputs, answers } = signer.stats().waiting
+    return events + inputs + answers + performing === 0
+  }
+
+  const drain = async (): Promise<void> => {
+    log.write('info', 'stopping', { count: performing })
+    host.isDraining = true
+    clock.clearTimer(watchTimer)
+    duplicates?.close()
+    tail.close()
+    const until = clock.now() + DRAIN_MS
+    while (!isIdle() && clock.now() < until) await pause(clock, DRAIN_LOOK_MS)
+    await signer.close()
+    await api.close(DRAIN_API_MS)
+    await pool.close()
+    await relayHere?.server.close()
+    await store.close()
+    await vault.close()
+    log.write('info', 'stopped', {})
+  }
+
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= drain()
+    closing.then(
+      () => tellStopped(),
+      (cause) => tellFailed(cause),
+    )
+    return closing
+  }
+  return { socket: config.socket, url, relay: served, stopped, close }
+}
+
+/** Every operation behind one question that is asked first. */
+function gated(handlers: Handlers, expectOpen: () => void): Handlers {
+  const guarded = Object.entries(handlers).map(([name, run]) => [
+    name,
+    (input: never, caller: never) => {
+      if (!ALWAYS.includes(name as OperationName)) expectOpen()
+      return (run as (input: never, caller: never) => unknown)(input, caller)
+    },
+  ])
+  return Object.fromEntries(guarded) as Handlers
+}
+
+/** What is answered also while the daemon starts and stops. */
+const ALWAYS: readonly OperationName[] = ['status.get', 'health.get']
+
+async function serveRelay(
+  { serve, serveUrl }: Config,
+  crypto: Crypto,
+): Promise<{ readonly server: RelayServer; readonly url: RelayUrl } | null> {
+  if (serve === null) return null
+  const server = createRelay({ crypto, ...serve })
+  const { url } = await listenOr(serve, () => server.listen())
+  const [named] = serveUrl
+  const parsed = named === undefined ? parseRelayUrl(url) : { ok: true as const, value: named }
+  if (parsed.ok) return { server, url: parsed.value }
+  await server.close()
+  throw new UsageError(
+    `apps would not use ${url}: set "serveUrl" to the wss:// address under which they reach this relay`,
+  )
+}
+
+/** A port that is taken is told with its setting. */
+async function listenOr<T>({ host, port }: Address, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen()
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause
+    throw new UsageError(`${host}:${port} cannot be listened on (${code}): set another port, or 0 for any`)
+  }
+}
+
+/** A link's name becomes that of the app that used it. */
+function takeLinkLabel({ signer, settings, log }: Host, { clientPubkey, signerPubkey }: SessionInfo): void {
+  const offer = signer
+    .offers()
+    .find(({ usedBy, remoteSigner }) => usedBy === clientPubkey && remoteSigner === signerPubkey)
+  const label = offer === undefined ? undefined : settings.state.links[offer.token]
+  if (label === undefined || Object.hasOwn(settings.state.apps, clientPubkey)) return
+  settings
+    .change((state) => ({ ...state, apps: withLabel(state.apps, clientPubkey, label) }))
+    .catch((cause) => log.fault('settings', cause))
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(resolve, ms))
+}
+
+function readVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { readonly version: string }).version
+}

@@ -1,0 +1,138 @@
+/**
+ * A daemon with a real vault and a real relay of its own in a directory of its own, and what tests do with it.
+ * Never used outside tests.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BunkerSession, connect, type SessionEvent } from '@nip46/client'
+import { tinyCrypto } from '@nip46/crypto/tiny'
+import { createRelayPool, type RelayPool } from '@nip46/transport-websocket'
+import { type ApiClient, createApiClient } from '../src/api/client.ts'
+import type { QuestionView } from '../src/api/shapes.ts'
+import { type LoadedConfig, loadConfig } from '../src/daemon/config.ts'
+import { type Daemon, type DaemonDeps, runDaemon } from '../src/daemon/run.ts'
+import { initVault, openVault } from '../src/keys/open-vault.ts'
+
+export const crypto = tinyCrypto()
+/** Of the vault and of each key. */
+export const PASSPHRASE = 'correct horse battery staple'
+
+export interface DaemonWorld {
+  readonly directory: string
+  readonly daemon: Daemon
+  readonly api: ApiClient
+  readonly log: string[]
+  readonly pool: RelayPool
+  readonly loaded: LoadedConfig
+  /** Stops the daemon and starts another one on the same directory and the same relay port. */
+  restart(): Promise<DaemonWorld>
+  close(): Promise<void>
+}
+
+export interface WorldOptions {
+  readonly flags?: Readonly<Record<string, string | boolean>>
+  readonly directory?: string
+  readonly deps?: Partial<DaemonDeps>
+  /** Make a key `me` and unlock it. Default true. */
+  readonly key?: boolean
+}
+
+export async function startWorld(options: WorldOptions = {}): Promise<DaemonWorld> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'nip46-daemon-')))
+  const flags = {
+    data: join(directory, 'data'),
+    socket: join(directory, 'run', 'daemon.sock'),
+    serve: '127.0.0.1:0',
+    log: 'debug',
+    store: 'memory',
+    ...options.flags,
+  }
+  const loaded = await loadConfig({ env: { HOME: directory }, flags })
+  const passphrase = new TextEncoder().encode(PASSPHRASE)
+  const vaultDirectory = join(directory, 'data', 'vault')
+  if (options.directory === undefined) await initVault(vaultDirectory, passphrase, { logN: 16 })
+  const vault = await openVault(vaultDirectory, passphrase, { logN: 16 })
+  const log: string[] = []
+  const daemon = await runDaemon(loaded, { vault, print: (line) => log.push(line), ...options.deps })
+  const api = createApiClient({ socketPath: daemon.socket })
+  if (options.key !== false) {
+    if (options.directory === undefined) await api.call('key.create', { name: 'me', passphrase: PASSPHRASE })
+    await api.call('key.unlock', { name: 'me', passphrase: PASSPHRASE })
+  }
+  const pool = createRelayPool()
+  const stop = async (): Promise<void> => {
+    await pool.close()
+    await daemon.close()
+  }
+  return {
+    directory,
+    daemon,
+    api,
+    log,
+    pool,
+    loaded,
+    async restart() {
+      const port = new URL(daemon.relay ?? 'ws://127.0.0.1:0').port
+      await daemon.close()
+      const again = await startWorld({
+        ...options,
+        directory,
+        flags: { ...options.flags, serve: `127.0.0.1:${port}` },
+      })
+      return { ...again, pool }
+    },
+    async close() {
+      await stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface AppOptions {
+  readonly grants?: string
+  readonly preset?: string
+  readonly label?: string
+  readonly name?: string
+  readonly onEvent?: (event: SessionEvent) => void
+}
+
+/** An app of ours, connected over a link of the API. */
+export async function connectApp(
+  world: Pick<DaemonWorld, 'api' | 'pool'>,
+  options: AppOptions = {},
+): Promise<BunkerSession> {
+  const { grants, preset, label, name = 'Test app', onEvent } = options
+  const { links } = await world.api.call('link.create', {
+    ...(label !== undefined && { label }),
+    policy: { ...(grants !== undefined && { grants }), ...(preset !== undefined && { preset }) },
+  })
+  const uri = links[0]?.uri ?? ''
+  return connect(uri, {
+    crypto,
+    transport: world.pool,
+    metadata: { name },
+    ...(onEvent !== undefined && { onEvent }),
+  })
+}
+
+/** The next question that waits. */
+export async function nextQuestion(
+  api: ApiClient,
+  isIt: (question: QuestionView) => boolean = () => true,
+): Promise<QuestionView> {
+  return until(async () => (await api.call('request.list')).requests.find(isIt))
+}
+
+/** Looks until there is something; rejects after 15 s. */
+export async function until<T>(
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
+  for (let tries = 0; tries < 600; tries++) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error('it did not happen within 15 s')
+}
