@@ -82,6 +82,9 @@ li a{justify-content:flex-start;text-align:start;block-size:100%}
 img{flex:none;inline-size:2rem;block-size:2rem;border-radius:.5rem;object-fit:cover}
 .domain{display:block;font-size:.8125rem;font-weight:400;color:var(--_muted)}
 .unseen{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%)}
-@media (pointer:fine){summary{display:none}.open{order:1}}
+@media (pointer:fine){
+summary{display:none}
+.open{order:1;background:none;border-color:var(--_border);color:var(--_text)}
+}
 @media (forced-colors:active){.primary{border:2px solid}}
 `

@@ -1,0 +1,174 @@
+/**
+ * The built page in Chromium, against the bunker's own daemon over a relay: each in a process of its own.
+ * With a folder in `SCREENSHOTS` it leaves pictures there, phone and desktop, light and dark, for somebody to look at.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright'
+import { build } from 'vite'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { CHROMIUM_ARGS, chromiumPath } from '../../../scripts/chromium.ts'
+import { BUNKER, type Keeper, makeKey, type Program, run, serve } from './parties.ts'
+
+let browser: Browser
+let relay: Program
+let relayUrl: string
+let keeper: Keeper
+let address: string
+const closers: (() => Promise<unknown>)[] = []
+const pages: Page[] = []
+const programs: Program[] = []
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'nip46-page-'))
+  closers.push(() => rm(folder, { recursive: true }))
+  const root = join(import.meta.dirname, '..')
+  await build({ root, logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } })
+  const server = await serve(folder)
+  closers.push(() => server.close())
+  relay = run('./relay-process.ts')
+  closers.push(() => relay.stop())
+  relayUrl = await relay.line(/^ws:/)
+  address = `${server.url}?relay=${encodeURIComponent(relayUrl)}`
+  keeper = await makeKey()
+  closers.push(() => keeper.remove())
+  browser = await chromium.launch({ executablePath: chromiumPath(), args: [...CHROMIUM_ARGS] })
+  closers.push(() => browser.close())
+})
+
+afterEach(async () => {
+  for (const page of pages.splice(0)) await page.context().close()
+  for (const program of programs.splice(0)) await program.stop()
+})
+
+afterAll(async () => {
+  for (const close of closers.reverse()) await close()
+})
+
+/** A page, and what its console and its policy had against it. */
+async function open(
+  options: Parameters<Browser['newContext']>[0] = {},
+): Promise<{ page: Page; complaints: string[]; context: BrowserContext }> {
+  const context = await browser.newContext(options)
+  const page = await context.newPage()
+  pages.push(page)
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  await page.goto(address)
+  return { page, complaints, context }
+}
+
+function up(...more: readonly string[]): Program {
+  const program = run(BUNKER, [...keeper.options(relayUrl), ...more])
+  programs.push(program)
+  return program
+}
+
+async function token(daemon: Program): Promise<string> {
+  return /bunker:\/\/\S+/.exec(await daemon.line(/bunker:\/\//))?.[0] ?? ''
+}
+
+async function logIn(page: Page, uri: string): Promise<void> {
+  await page.getByLabel('Or paste a link from your signer').fill(uri)
+  await page.getByRole('button', { name: 'Connect' }).click()
+  await page.locator('#user').waitFor()
+}
+
+async function postNote(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Your note').fill(text)
+  await page.getByRole('button', { name: 'Sign and post' }).click()
+  await page.getByText('Posted.', { exact: true }).waitFor()
+}
+
+describe('a visitor', () => {
+  test('pastes the link of the daemon, posts, comes back after a reload, posts again, and logs out', async () => {
+    const daemon = up()
+    const { page, complaints } = await open()
+    await logIn(page, await token(daemon))
+    const npub = await page.locator('#user').textContent()
+    const full = /npub1\w+/.exec(await daemon.line(/npub1/))?.[0] ?? ''
+    expect(npub).toBe(`${full.slice(0, 12)}…${full.slice(-6)}`)
+    await postNote(page, 'Hello from a page <b>that</b> never saw the key')
+    expect(await page.locator('#posted p').textContent()).toBe(
+      'Hello from a page <b>that</b> never saw the key',
+    )
+    await daemon.line(/done\s+sign_event kind 1/)
+
+    await page.reload()
+    expect(await page.locator('#user').textContent()).toBe(npub)
+    await postNote(page, 'Once more, without logging in')
+
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
+    await daemon.line(/ended/)
+    await page.reload()
+    await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
+    expect(complaints).toEqual([])
+  })
+
+  test('has the daemon take the offer of the QR code', async () => {
+    const { page, complaints } = await open()
+    const link = page.getByRole('link', { name: 'Open my signer app' })
+    const uri = (await link.getAttribute('href')) ?? ''
+    expect(uri).toMatch(/^nostrconnect:\/\//)
+    up('--accept', uri)
+    await page.locator('#user').waitFor()
+    await postNote(page, 'By QR code')
+    expect(complaints).toEqual([])
+  })
+
+  test('is told how far a note is while the daemon is away', async () => {
+    const daemon = up()
+    const { page } = await open()
+    await logIn(page, await token(daemon))
+    await daemon.stop()
+    await page.getByLabel('Your note').fill('Anybody there?')
+    await page.getByRole('button', { name: 'Sign and post' }).click()
+    await page.getByText('Your signer has it. Approve the note there if it asks.').waitFor()
+    expect(await page.getByRole('button', { name: 'Sign and post' }).isDisabled()).toBe(true)
+  })
+})
+
+/** The pictures are for eyes; what a program can see of them is checked beside. */
+describe.each([
+  ['phone', { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }],
+  ['desktop', { viewport: { width: 1280, height: 900 } }],
+] as const)('on a %s', (device, options) => {
+  test.each(['light', 'dark'] as const)('in a %s theme everything fits', async (colorScheme) => {
+    const shot = async (name: string): Promise<void> => {
+      const width = await page.evaluate(() => document.documentElement.scrollWidth)
+      expect(width, name).toBeLessThanOrEqual(options.viewport.width)
+      const folder = process.env['SCREENSHOTS']
+      if (folder !== undefined) {
+        await page.screenshot({ path: join(folder, `${device}-${colorScheme}-${name}.png`), fullPage: true })
+      }
+    }
+    const daemon = up()
+    const { page } = await open({ ...options, colorScheme })
+    await page.getByText('Scan the code with your signer').waitFor()
+    // On a phone the signer is on the same device, and the code is one tap away.
+    expect(await page.getByRole('img', { name: 'QR code' }).isVisible()).toBe(device === 'desktop')
+    await shot('offer')
+    if (device === 'phone') {
+      await page.getByText('Show the QR code').click()
+      await shot('qr')
+    }
+    await page.getByLabel('Or paste').fill('nostrconnect://wrong')
+    await page.getByRole('button', { name: 'Connect' }).click()
+    await page.getByRole('alert').waitFor()
+    await shot('error')
+    await logIn(page, await token(daemon))
+    await page.getByText('Connected', { exact: true }).waitFor()
+    await shot('account')
+    await postNote(
+      page,
+      'A note with a rather long word: Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen.',
+    )
+    await shot('posted')
+  })
+})

@@ -1,0 +1,9 @@
+/** A relay on loopback for logins and notes, alone in its process: prints its URL and serves until its input ends. */
+
+import { nobleCrypto } from '@nip46/crypto/noble'
+import { createRelay } from '@nip46/relay'
+
+const relay = createRelay({ crypto: nobleCrypto(), kinds: [1, 24_133] })
+const { url } = await relay.listen()
+console.log(url)
+process.stdin.on('end', () => void relay.close()).resume()
