@@ -8,7 +8,7 @@ import { ok, type Result } from '@nip46/core'
 import { CEILINGS, GRANTS_CHARS, RULES } from './limits.ts'
 import { distinct, readCeiling, readRule } from './policy-json.ts'
 import { fail, type PolicyProblem, read } from './problem.ts'
-import type { Ceiling, KindTerm, Quota, Rate, Rule, TagCaveat } from './rule.ts'
+import type { Caveats, Ceiling, KindTerm, Quota, Rate, Rule, TagCaveat } from './rule.ts'
 import {
   formatDay,
   formatDuration,
@@ -256,7 +256,8 @@ function unquote(text: string, path: string): string {
 
 // -- writing -----------------------------------------------------------------------------------
 
-function formatCaveats(rule: Rule): readonly string[] {
+/** Each caveat as a grant says it. */
+export function formatCaveats(rule: Caveats): readonly string[] {
   const { until, hours, days, offset: zone, maxUses, max, each, rate, breadth, tags, content } = rule
   const { length, links, skew, relays, urls, http, shrink, amount, via, notify } = rule
   const span = rule.for

@@ -10,11 +10,16 @@ export {
   carriesAuthority,
   categoriesOfKind,
 } from './category.ts'
+export type { Stage } from './decide.ts'
+export type { Change, Explanation, LimitExplained } from './explain.ts'
 export { formatGrants, formatRule, parseCeilings, parseGrants } from './grant-text.ts'
+export { createJudge, type JudgeOptions, type PolicyJudge, wantsNotice } from './judge.ts'
 export * as limits from './limits.ts'
 export { parsePolicy, parseRule } from './policy-json.ts'
 export { type Consent, PRESETS, type Preset, type PresetEntry } from './preset.ts'
 export type { PolicyProblem, PolicyProblemCode } from './problem.ts'
+export type { Remember, RememberChoices, RememberFor, RememberScope } from './remember.ts'
+export type { Flip, Replay, ReplayOptions } from './replay.ts'
 export type {
   Amount,
   Caveats,
@@ -43,3 +48,4 @@ export {
   suspend,
   viewSessionPolicy,
 } from './session-policy.ts'
+export { type TrimProposal, trim } from './trim.ts'

@@ -26,8 +26,6 @@ export interface Subject {
   readonly facts: Facts
   /** The relay the request came over; null if nobody knows any more. */
   readonly relay: RelayUrl | null
-  /** False if only facts are left. */
-  readonly whole: boolean
 }
 
 /** What an audit record keeps. What is missing was not there, or could not be read. */
@@ -40,7 +38,7 @@ export interface Facts {
   readonly tags?: { readonly [name: string]: number }
   /** There were tags of more names than are listed. */
   readonly moreTags?: true
-  /** Relays that the event logs in to (22242), in their one spelling. */
+  /** Relays that the event logs in to (22242), in their one spelling; here and below, what cannot be read is an empty text. */
   readonly relays?: readonly string[]
   /** Origins that the event is for (27235). */
   readonly origins?: readonly string[]
@@ -57,7 +55,7 @@ export function subjectOf(
   session: { readonly clientPubkey: Pubkey; readonly userPubkey: Pubkey; readonly relay: RelayUrl },
 ): Subject {
   const { clientPubkey, userPubkey, relay } = session
-  const common = { clientPubkey, userPubkey, relay, whole: true }
+  const common = { clientPubkey, userPubkey, relay }
   if (operation.method === 'sign_event') {
     const { template } = operation
     return {
@@ -100,7 +98,7 @@ export function subjectOfRecord(record: {
   const { method, kind, peer } = subject
   const facts = readFacts(subject.facts)
   if (!isOperationMethod(method) || facts === undefined) return undefined
-  const common = { clientPubkey, userPubkey, relay: null, whole: false, template: null, facts }
+  const common = { clientPubkey, userPubkey, relay: null, template: null, facts }
   if (method === 'sign_event') {
     if (kind === undefined) return undefined
     return { ...common, method, kind, peer: null, self: false, categories: categoriesOfKind(kind) }
@@ -127,8 +125,8 @@ export function factsOf(operation: Operation): Facts {
     } else more = true
   }
   const links = countLinks(content)
-  const relays = kind === 22_242 ? readAll(tagValues(template, 'relay'), readRelay) : undefined
-  const origins = kind === 27_235 ? readAll(tagValues(template, 'u'), originOf) : undefined
+  const relays = kind === 22_242 ? readEach(tagValues(template, 'relay'), readRelay) : []
+  const origins = kind === 27_235 ? readEach(tagValues(template, 'u'), originOf) : []
   const verbs = verbsOf(template)
   const msat = msatOf(template)
   return {
@@ -137,9 +135,9 @@ export function factsOf(operation: Operation): Facts {
     ...(links > 0 && { links }),
     ...(names > 0 && { tags: counts }),
     ...(more && { moreTags: true }),
-    ...(relays !== undefined && { relays }),
-    ...(origins !== undefined && { origins }),
-    ...(verbs !== undefined && { verbs }),
+    ...(relays.length > 0 && { relays }),
+    ...(origins.length > 0 && { origins }),
+    ...(verbs.length > 0 && { verbs }),
     ...(msat !== undefined && { msat }),
     ...(isReplaceable(kind) && { entries: countEntries(template) }),
   }
@@ -157,11 +155,11 @@ export function tagValues({ tags }: EventTemplate, name: string): readonly (stri
   return tags.filter((tag) => tag[0] === name).map((tag) => tag[1])
 }
 
-/** HTTP methods that a 27235 event is for, Blossom verbs of a 24242 event, upper case; undefined for other kinds. */
-export function verbsOf(template: EventTemplate): readonly string[] | undefined {
+/** HTTP methods that a 27235 event is for, or Blossom verbs of a 24242 event, upper case; an empty text for what is neither. */
+export function verbsOf(template: EventTemplate): readonly string[] {
   const tag = template.kind === 27_235 ? 'method' : template.kind === 24_242 ? 't' : undefined
-  if (tag === undefined) return undefined
-  return readAll(tagValues(template, tag), (verb) =>
+  if (tag === undefined) return []
+  return readEach(tagValues(template, tag), (verb) =>
     /^[A-Za-z]{1,16}$/.test(verb) ? verb.toUpperCase() : undefined,
   )
 }
@@ -184,18 +182,12 @@ export function countLinks(text: string): number {
   return links
 }
 
-/** All of them read, none if there is none; undefined if one cannot be read. */
-function readAll(
+/** Each once; an empty text for those that cannot be read. */
+function readEach(
   values: readonly (string | undefined)[],
   read: (value: string) => string | undefined,
-): readonly string[] | undefined {
-  const found: string[] = []
-  for (const value of values) {
-    const item = value === undefined ? undefined : read(value)
-    if (item === undefined) return undefined
-    if (!found.includes(item)) found.push(item)
-  }
-  return found.length === 0 ? undefined : found
+): readonly string[] {
+  return [...new Set(values.map((value) => (value === undefined ? '' : (read(value) ?? ''))))]
 }
 
 function readRelay(text: string): string | undefined {

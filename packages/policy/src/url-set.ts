@@ -8,14 +8,24 @@ import { cleanUrl, parseRelayUrl } from '@nip46/core'
 /** Looks up `list:ID`; undefined if the host knows no such list. */
 export type ReadList = (id: string) => readonly string[] | undefined
 
-/** Whether a relay is one of `terms`, which are relay URLs in their one spelling and `list:ID`. */
-export function isRelayIn(relay: string, terms: readonly string[], readList: ReadList): boolean {
+/**
+ * Whether a relay is one of `terms`, which are relay URLs in their one spelling and `list:ID`. `unknown`: whether a list that the
+ * host does not know has everything in it.
+ */
+export function isRelayIn(
+  relay: string,
+  terms: readonly string[],
+  readList: ReadList,
+  unknown = false,
+): boolean {
   const parsed = parseRelayUrl(relay)
   if (!parsed.ok) return false
   const wanted: string = parsed.value
   return terms.some((term) => {
     if (!term.startsWith('list:')) return term === wanted
-    return (readList(term.slice(5)) ?? []).some((entry) => {
+    const entries = readList(term.slice(5))
+    if (entries === undefined) return unknown
+    return entries.some((entry) => {
       const own = parseRelayUrl(entry)
       return own.ok && own.value === wanted
     })
@@ -26,15 +36,18 @@ export function isRelayIn(relay: string, terms: readonly string[], readList: Rea
  * Whether an address is one of `terms`: URLs as `cleanUrl` writes them, with `/*` at the end for everything at and below, and
  * `list:ID`, whose entries are read the same way, an origin standing for everything below it.
  */
-export function isUrlIn(text: string, terms: readonly string[], readList: ReadList): boolean {
+export function isUrlIn(
+  text: string,
+  terms: readonly string[],
+  readList: ReadList,
+  unknown = false,
+): boolean {
   const url = cleanUrl(text)
   if (url === undefined) return false
   return terms.some((term) => {
     if (!term.startsWith('list:')) return fitsTerm(url, term)
-    return (readList(term.slice(5)) ?? []).some((entry) => {
-      const own = normalizeUrlTerm(entry)
-      return own !== undefined && fitsTerm(url, isOrigin(own) ? `${own}/*` : own)
-    })
+    const entries = readList(term.slice(5))
+    return entries === undefined ? unknown : readEntries(entries).some((own) => fitsTerm(url, own))
   })
 }
 
@@ -53,18 +66,29 @@ export function originOf(text: string): string | undefined {
 }
 
 /** Whether an address of this origin fits a term: null if that depends on the rest of the address. */
-export function mayFitOrigin(origin: string, terms: readonly string[], readList: ReadList): boolean | null {
-  const all = terms.flatMap((term) =>
-    term.startsWith('list:')
-      ? (readList(term.slice(5)) ?? []).flatMap((entry) => {
-          const own = normalizeUrlTerm(entry)
-          return own === undefined ? [] : [isOrigin(own) ? `${own}/*` : own]
-        })
-      : [term],
-  )
+export function mayFitOrigin(
+  origin: string,
+  terms: readonly string[],
+  readList: ReadList,
+  unknown = false,
+): boolean | null {
+  const all: string[] = []
+  for (const term of terms) {
+    const entries = term.startsWith('list:') ? readList(term.slice(5)) : [term]
+    if (entries === undefined && unknown) return true
+    all.push(...(entries === undefined || !term.startsWith('list:') ? (entries ?? []) : readEntries(entries)))
+  }
   const same = all.filter((term) => /^https?:\/\/[^/?]+/.exec(term)?.[0] === origin)
   if (same.length === 0) return false
   return same.includes(`${origin}/*`) ? true : null
+}
+
+/** Entries of a host's list as terms; what is no URL is left out. */
+function readEntries(entries: readonly string[]): readonly string[] {
+  return entries.flatMap((entry) => {
+    const own = normalizeUrlTerm(entry)
+    return own === undefined ? [] : [isOrigin(own) ? `${own}/*` : own]
+  })
 }
 
 function fitsTerm(url: string, term: string): boolean {
