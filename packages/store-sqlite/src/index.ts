@@ -1,6 +1,9 @@
 /**
  * @nip46/store-sqlite: the store of a remote signer in one SQLite file, durable and encrypted.
- * Never does anything yet.
+ * Never needs anything but Node.
  */
 
-export {}
+export { StoreError, type StoreErrorCode } from './error.ts'
+export * as limits from './limits.ts'
+export type { Sizes } from './message.ts'
+export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'

@@ -1,0 +1,288 @@
+/**
+ * Records as what is written down: sealed, each bound to its place. The full parts of a session's memory are rows of their own,
+ * written once; what changes with every request is in the session's row.
+ * Never leaves a plaintext unsealed.
+ */
+
+import { isWellFormed, type Pubkey } from '@nip46/core'
+import type {
+  Claim,
+  CommitOutcome,
+  Found,
+  Offer,
+  OutboxEntry,
+  SessionChange,
+  SignerSession,
+  StoreChange,
+  StoredKey,
+  StoreSeal,
+  Versioned,
+} from '@nip46/core/remote-signer'
+import { canonicalJson } from './canonical-json.ts'
+import { corruptError, StoreError } from './error.ts'
+import { SESSION_PARTS } from './limits.ts'
+import type {
+  PlainChange,
+  PlainClaim,
+  PlainFound,
+  PlainOutcome,
+  PlainSession,
+  StoredAnswer,
+  StoredClient,
+  StoredKeyRow,
+  StoredOfferRow,
+  StoredSession,
+} from './message.ts'
+import { bytesAt, type Packer } from './packer.ts'
+
+export interface RecordCodec {
+  /** Throws `store/usage` on what can never be stored. */
+  encode(change: StoreChange, packer: Packer): PlainChange
+  /** What was encoded is stored now. */
+  remember(change: StoreChange): void
+  outcome(outcome: PlainOutcome, bytes: ArrayBuffer): CommitOutcome
+  found(found: PlainFound, bytes: ArrayBuffer): Found
+  session(row: StoredSession, bytes: ArrayBuffer): Versioned<SignerSession>
+  key(row: StoredKeyRow, bytes: ArrayBuffer): StoredKey
+  offer(row: StoredOfferRow, bytes: ArrayBuffer): Versioned<Offer>
+  client(row: StoredClient, bytes: ArrayBuffer): Pubkey
+  claim(row: PlainClaim, bytes: ArrayBuffer): Claim
+  answer(row: StoredAnswer, bytes: ArrayBuffer): OutboxEntry
+}
+
+type Chunk = SignerSession['ledger']['chunks'][number]
+type Head = Omit<SignerSession, 'ledger'> & {
+  readonly ledger: { readonly chars: number; readonly parts: readonly number[]; readonly last: Chunk | null }
+}
+
+const HEX_64 = /^[0-9a-f]{64}$/
+/** Of ids and tokens. */
+const NAME_CHARS = 1_024
+
+export function createRecordCodec(seal: StoreSeal): RecordCodec {
+  /** In which rows the parts of a session's memory are, by the very object that is stored. */
+  const places = new WeakMap<
+    SignerSession,
+    { readonly revision: number; readonly parts: readonly number[] }
+  >()
+  /** Where they will be, once the change is stored. */
+  const planned = new WeakMap<SignerSession, readonly number[]>()
+  const encoder = new TextEncoder()
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+
+  const sealJson = (value: unknown, context: string): Uint8Array =>
+    seal.seal(encoder.encode(JSON.stringify(value)), context)
+
+  const openJson = (sealed: Uint8Array, context: string, what: string): unknown => {
+    const opened = seal.open(sealed, context)
+    if (!opened.ok) throw corruptError(what)
+    try {
+      return JSON.parse(decoder.decode(opened.value))
+    } catch {
+      // Authentic and no JSON: not written by this package.
+      throw corruptError(what)
+    } finally {
+      opened.value.fill(0)
+    }
+  }
+
+  // -- sessions --------------------------------------------------------------------------------
+
+  const encodeSession = (change: SessionChange, packer: Packer): PlainSession => {
+    const { signerPubkey, clientPubkey, revision, before, after } = change
+    const signer = hex64(signerPubkey)
+    const client = hex64(clientPubkey)
+    if (after === null) return { signer, client, revision, head: null, parts: [], dropped: 'all' }
+    const known = before === null ? undefined : places.get(before)
+    const isKnown = known?.revision === revision
+    const stored = new Map<Chunk, number>()
+    if (isKnown)
+      before?.ledger.chunks
+        .slice(0, -1)
+        .forEach((chunk, i) => void stored.set(chunk, known.parts[i] as number))
+    const { chunks, chars } = after.ledger
+    if (chunks.length > SESSION_PARTS)
+      throw unstorable(`more than ${SESSION_PARTS} parts of a session's memory`)
+    const fresh: (readonly [number, ReturnType<Packer['add']>])[] = []
+    const parts = chunks.slice(0, -1).map((chunk) => {
+      const kept = stored.get(chunk)
+      if (kept !== undefined) {
+        stored.delete(chunk)
+        return kept
+      }
+      // Numbered by the revision that writes them: none is ever written twice.
+      const id = (revision + 1) * SESSION_PARTS + fresh.length
+      fresh.push([id, packer.add(sealJson(chunk, `part ${signer} ${client} ${id}`))])
+      return id
+    })
+    const head: Head = { ...after, ledger: { chars, parts, last: chunks.at(-1) ?? null } }
+    planned.set(after, parts)
+    return {
+      signer,
+      client,
+      revision,
+      head: packer.add(sealJson(head, `session ${signer} ${client} ${revision + 1}`)),
+      parts: fresh,
+      dropped: isKnown ? [...stored.values()] : 'all',
+    }
+  }
+  const session: RecordCodec['session'] = (row, bytes) => {
+    const { signer, client, revision } = row
+    const head = openJson(
+      bytesAt(bytes, row.head),
+      `session ${signer} ${client} ${revision}`,
+      'a session',
+    ) as Head
+    const { chars, parts, last } = head.ledger
+    const rows = new Map(row.parts)
+    const chunks = parts.map((id) => {
+      const place = rows.get(id)
+      if (place === undefined) throw corruptError('a session')
+      return openJson(bytesAt(bytes, place), `part ${signer} ${client} ${id}`, 'a session') as Chunk
+    })
+    if (last !== null) chunks.push(last)
+    const value: SignerSession = { ...head, ledger: { chunks, chars } }
+    places.set(value, { revision, parts })
+    return { revision, value }
+  }
+
+  // -- the others ------------------------------------------------------------------------------
+
+  const offer: RecordCodec['offer'] = ({ token, revision, body }, bytes) => ({
+    revision,
+    value: openJson(bytesAt(bytes, body), `offer ${token} ${revision}`, 'an offer') as Offer,
+  })
+
+  const key: RecordCodec['key'] = ({ pubkey, createdAt, secret }, bytes) => {
+    const opened = seal.open(bytesAt(bytes, secret), `key ${pubkey} ${createdAt}`)
+    if (!opened.ok || opened.value.length !== 32) throw corruptError('a key')
+    return { pubkey: pubkey as Pubkey, secret: opened.value, createdAt }
+  }
+
+  const claimContext = (claim: Pick<PlainClaim, 'eventId' | 'signer' | 'client' | 'at'>): string =>
+    `claim ${claim.eventId} ${claim.signer} ${claim.client} ${claim.at}`
+
+  const claim: RecordCodec['claim'] = (row, bytes) => ({
+    eventId: row.eventId,
+    signerPubkey: row.signer as Pubkey,
+    clientPubkey: row.client as Pubkey,
+    requestId: openJson(bytesAt(bytes, row.body), claimContext(row), 'an event that was claimed') as string,
+    at: row.at,
+  })
+
+  const sessionOrNull = (
+    row: StoredSession | null | undefined,
+    bytes: ArrayBuffer,
+  ): { readonly session?: Versioned<SignerSession> | null } =>
+    row === undefined ? {} : { session: row === null ? null : session(row, bytes) }
+
+  return {
+    session,
+    offer,
+    key,
+    claim,
+    client({ pubkey, body }, bytes) {
+      openJson(bytesAt(bytes, body), `client ${pubkey}`, 'a client key')
+      return pubkey as Pubkey
+    },
+    answer({ id, at, body }, bytes) {
+      const rest = openJson(bytesAt(bytes, body), `answer ${id} ${at}`, 'an answer')
+      return { ...(rest as Omit<OutboxEntry, 'id' | 'at'>), id, at }
+    },
+    encode(change, packer) {
+      const plain: { -readonly [K in keyof PlainChange]: PlainChange[K] } = {}
+      if (hasSome(change.claims))
+        plain.claims = change.claims.map(({ eventId, signerPubkey, clientPubkey, requestId, at }) => {
+          const facts = {
+            eventId: hex64(eventId),
+            signer: hex64(signerPubkey),
+            client: hex64(clientPubkey),
+            at: moment(at),
+          }
+          return { ...facts, body: packer.add(sealJson(requestId, claimContext(facts))) }
+        })
+      if (change.session !== undefined) plain.session = encodeSession(change.session, packer)
+      if (hasSome(change.offers))
+        plain.offers = change.offers.map(({ token, revision, after }) => ({
+          token: name(token),
+          revision,
+          body: after === null ? null : packer.add(sealJson(after, `offer ${token} ${revision + 1}`)),
+        }))
+      if (hasSome(change.keys))
+        plain.keys = change.keys.map(({ pubkey, createdAt, secret }) => {
+          if (secret.length !== 32) throw unstorable('a key that is not 32 bytes')
+          const sealed = seal.seal(secret, `key ${hex64(pubkey)} ${moment(createdAt)}`)
+          return { pubkey, createdAt, secret: packer.add(sealed) }
+        })
+      if (hasSome(change.forgetKeys)) plain.forgetKeys = change.forgetKeys.map(hex64)
+      if (hasSome(change.clients))
+        plain.clients = change.clients.map((pubkey) => ({
+          pubkey: hex64(pubkey),
+          body: packer.add(sealJson(null, `client ${pubkey}`)),
+        }))
+      if (hasSome(change.audit)) plain.audit = change.audit.map(canonicalJson)
+      if (hasSome(change.outbox))
+        plain.outbox = change.outbox.map(({ id, at, ...rest }) => ({
+          id: name(id),
+          at: moment(at),
+          body: packer.add(sealJson(rest, `answer ${id} ${at}`)),
+        }))
+      if (hasSome(change.published)) plain.published = change.published.map(name)
+      return plain
+    },
+    remember({ session: change }) {
+      if (change?.after == null) return
+      const parts = planned.get(change.after)
+      if (parts !== undefined) places.set(change.after, { revision: change.revision + 1, parts })
+    },
+    outcome(outcome, bytes) {
+      if (outcome.type === 'done') return outcome
+      if (outcome.type === 'claimed')
+        return {
+          type: 'claimed',
+          claims: outcome.claims.map((row) => claim(row, bytes)),
+          ...sessionOrNull(outcome.session, bytes),
+        }
+      return {
+        type: 'stale',
+        ...sessionOrNull(outcome.session, bytes),
+        offers: outcome.offers.map(({ token, stored }) => ({
+          token,
+          stored: stored === null ? null : offer(stored, bytes),
+        })),
+      }
+    },
+    found: ({ sessions, offers, keys }, bytes) => ({
+      sessions: sessions.map((row) => session(row, bytes)),
+      offers: offers.map((row) => {
+        const { revision, value } = offer(row, bytes)
+        return { revision, value: { token: row.token, offer: value } }
+      }),
+      keys: keys.map((row) => key(row, bytes)),
+    }),
+  }
+}
+
+function hasSome<T>(items: readonly T[] | undefined): items is readonly T[] {
+  return items !== undefined && items.length > 0
+}
+
+function hex64(text: string): string {
+  if (!HEX_64.test(text)) throw unstorable('an id or pubkey that is not 64 lowercase hex characters')
+  return text
+}
+
+function name(text: string): string {
+  if (text.length > NAME_CHARS || !isWellFormed(text) || text.includes('\0'))
+    throw unstorable(`a name longer than ${NAME_CHARS} characters, or not well-formed`)
+  return text
+}
+
+function moment(at: number): number {
+  if (!Number.isSafeInteger(at)) throw unstorable('a time that is no whole number of milliseconds')
+  return at
+}
+
+function unstorable(what: string): StoreError {
+  return new StoreError('store/usage', `${what} cannot be stored`)
+}
