@@ -19,7 +19,7 @@ import {
   type UserSigner,
 } from '@nip46/core'
 import type { SignerStore } from '@nip46/core/remote-signer'
-import { type Admission, type Arrival, type SignerContext, wants } from '@nip46/core/remote-signer'
+import { type Admission, type Arrival, type SignerContext, tokenKey, wants } from '@nip46/core/remote-signer'
 import { type BoundedMap, createBoundedMap } from './bounded-map.ts'
 import { budgetFor, createSessionBudget, createStrangerBudget, type StrangerBudget } from './budget.ts'
 import { type Cohort, createCohort } from './cohort.ts'
@@ -255,6 +255,16 @@ export function createEngine(options: RemoteSignerOptions): Engine {
         return
       }
     }
+    if (store.sharing !== undefined && lane.session === undefined) {
+      // Another process may have made its token, or its session, a moment ago.
+      seen.set(eventId, { lane: lane.key, requestId: undefined })
+      void following.lookUp({ signerPubkey: to, clientPubkey: from }, tokenIn(opened.text, to)).then(() => {
+        if (turns.enqueue(turns.laneOf(to, from), { type: 'message', arrival, requestId })) return
+        seen.delete(eventId)
+        reporter.drop('session/busy')
+      })
+      return
+    }
     if (!turns.enqueue(lane, { type: 'message', arrival, requestId })) reporter.drop('session/busy')
     else seen.set(eventId, { lane: lane.key, requestId })
   }
@@ -451,6 +461,15 @@ function headOf(text: string): { readonly id: RequestId | undefined; readonly me
   const parsed = parseRequest(text, { acceptNative: true })
   if (parsed.ok) return parsed.value
   return { id: parsed.error.type === 'reply' ? parsed.error.id : undefined, method: undefined }
+}
+
+/** The token that a connect presents, or the one without a secret. */
+function tokenIn(text: string, signerPubkey: Pubkey): string {
+  const parsed = parseRequest(text, { acceptNative: true })
+  return tokenKey(
+    parsed.ok && parsed.value.method === 'connect' ? parsed.value.params[1] : null,
+    signerPubkey,
+  )
 }
 
 /** Bytes as lowercase hex. */

@@ -21,6 +21,8 @@ export interface Following {
   /** Nothing is read before the first load is over. */
   begin(): void
   changed(change: SharedChange): void
+  /** A client that is not known here, and the token it presents, as they are stored now. Never rejects. */
+  lookUp(name: SessionName, token: string): Promise<void>
   /** Everything as it is stored now. Rejects if the store cannot be read. */
   refresh(): Promise<StoredState>
   close(): void
@@ -177,6 +179,22 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
       if (change.all) everything = true
       if (everything || tokens.size > 0 || pubkeys.size > 0) arm(FOLLOW_MS)
       else if (sessions.size > 0) arm(Math.max(FOLLOW_MS, nextRead() - now()))
+    },
+    async lookUp(name, token) {
+      const before = revisions([name])
+      const offersBefore = offers.admission
+      try {
+        const found = await store.read({ sessions: [name], offers: [token] })
+        if (closed) return
+        const [stored] = found.offers
+        if (stored !== undefined && offers.admission.offers[token] === offersBefore.offers[token])
+          offers.replace(token, { revision: stored.revision, value: stored.value.offer })
+        adoptAll(before, found.sessions)
+        engine.syncOffers()
+      } catch (cause) {
+        // Its commit will fail as well, and the client is told so.
+        if (!closed) reporter.ail('store', cause)
+      }
     },
     refresh,
     close() {

@@ -17,7 +17,7 @@ import {
 } from '@nip46/core'
 import { createRelayBudgets } from './budget.ts'
 import { deferBy } from './host.ts'
-import { INTAKE_BATCH, INTAKE_CHARS_PER_RELAY, INTAKE_PER_RELAY } from './limits.ts'
+import { INTAKE_BATCH, INTAKE_CHARS_PER_RELAY, INTAKE_PER_RELAY, INTAKE_STRANGERS } from './limits.ts'
 import type { Reporter } from './reporter.ts'
 
 export interface Intake {
@@ -174,7 +174,9 @@ export function createIntake(host: IntakeHost): Intake {
 /** In the order of arrival within each class. */
 function take(queue: Queue, count: number): readonly Entry[] {
   const entries = queue.known.splice(0, count)
-  entries.push(...queue.others.splice(0, count - entries.length))
+  // While clients wait, a flood of strangers costs them little.
+  const room = entries.length === 0 ? count : Math.min(count - entries.length, INTAKE_STRANGERS)
+  entries.push(...queue.others.splice(0, room))
   for (const { chars } of entries) queue.chars -= chars
   return entries
 }

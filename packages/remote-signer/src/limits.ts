@@ -12,6 +12,8 @@ export const INTAKE_PER_RELAY = 1_000
 export const INTAKE_CHARS_PER_RELAY = 4_194_304
 /** Events opened in one turn of the event loop; the rest waits for the next one. */
 export const INTAKE_BATCH = 64
+/** Of these, those that do not claim to be of a client, while there are some that do. */
+export const INTAKE_STRANGERS = 8
 /** Events that were verified and handled, remembered to tell a copy from news. The store remembers the executed ones longer. */
 export const SEEN_IDS = 100_000
 /** Relays with budgets of their own at a time. */

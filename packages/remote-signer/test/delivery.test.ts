@@ -167,7 +167,7 @@ test('what clients of sessions send is served before what strangers send', async
   world.net.inject(RELAY, client.sealed(JSON.stringify({ id: 'first', method: 'ping', params: [] }), to))
   await world.clock.settle()
   expect(client.answers.at(-1)).toMatchObject({ id: 'first', result: 'pong' })
-  expect(world.signer.stats().waiting.events).toBe(101 - limits.INTAKE_BATCH)
+  expect(world.signer.stats().waiting.events).toBe(101 - 1 - limits.INTAKE_STRANGERS)
   await world.clock.run(100)
   expect(world.signer.stats().waiting.events).toBe(0)
   await world.signer.close()

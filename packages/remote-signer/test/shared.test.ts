@@ -301,6 +301,19 @@ test('notices that were lost are made up for', async () => {
   await daemons.close()
 })
 
+test('a token counts on both daemons as soon as its URI is known', async () => {
+  const daemons = await createDaemons({ keys: keyOf('one key') })
+  const { first } = daemons
+  for (let i = 0; i < 8; i++) {
+    const { uri, remoteSigner } = await first.world.signer.offer()
+    const client = first.world.client(keyOf(`quick ${i}`))
+    const request = { id: 'c', method: 'connect', params: [remoteSigner, secretOf(uri)] }
+    await client.send(request, remoteSigner)
+    expect(client.answers).toMatchObject([{ result: 'ack' }])
+  }
+  await daemons.close()
+})
+
 test('one token, many clients, two daemons: one session', async () => {
   const daemons = await createDaemons({ keys: keyOf('one key') })
   const { first } = daemons
