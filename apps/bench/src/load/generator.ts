@@ -292,7 +292,7 @@ export function createGenerator(crypto: Crypto, parties: Parties): Generator {
   }
 }
 
-function templateOf(id: string): string {
+export function templateOf(id: string): string {
   return JSON.stringify({ kind: 1, content: CONTENT, tags: [['id', id]], created_at: 1_767_225_600 })
 }
 

@@ -15,6 +15,7 @@ import type { Backend } from '../subject/backends.ts'
 import type { RunResult } from './generator.ts'
 import { APPLESAUCE_BUNKER, NDK_BUNKER, OUR_BUNKER } from './names.ts'
 import { type BunkerReady, type Parties, toHex } from './parties.ts'
+import type { StoreChoice } from './store-choice.ts'
 
 export interface LoadPlan {
   readonly rounds: number
@@ -32,6 +33,8 @@ export interface BunkerSpec {
   /** Relative to `src`. */
   readonly file: string
   readonly backend: string
+  /** Of ours. Default: memory. Made anew for each start. */
+  readonly createStore?: () => StoreChoice
 }
 
 export interface LoadOptions {
@@ -104,7 +107,8 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
   const remarks: string[] = []
   const open = async ({ spec, bunker, relay }: Stage): Promise<string | null> => {
     const { url } = await relay.ask<{ readonly url: string }>('start', { backend: backend.name })
-    const argument = { relay: url, backend: spec.backend, parties }
+    const store = spec.createStore?.()
+    const argument = { relay: url, backend: spec.backend, parties, ...(store !== undefined && { store }) }
     const { tokens, remark } = await bunker.ask<BunkerReady>('start', argument)
     await generator.ask('connect', { name: spec.name, relay: url, tokens })
     return remark
@@ -273,7 +277,7 @@ function toLoad(track: Track): Load {
   }
 }
 
-function makeParties(crypto: Crypto, clients: number): Parties {
+export function makeParties(crypto: Crypto, clients: number): Parties {
   return {
     signer: toHex(randomBytes(32)),
     user: toHex(randomBytes(32)),

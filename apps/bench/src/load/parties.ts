@@ -3,6 +3,8 @@
  * Test keys of one run, in hex: they travel between the processes of the harness.
  */
 
+import type { StoreChoice } from './store-choice.ts'
+
 export interface Parties {
   readonly signer: string
   readonly user: string
@@ -23,6 +25,20 @@ export interface BunkerArgument {
   /** Of our own bunker. */
   readonly backend: string
   readonly parties: Parties
+}
+
+/** What ours is started with besides. */
+export interface OwnArgument extends BunkerArgument {
+  /** Default: memory. */
+  readonly store?: StoreChoice
+  /** More relays that it listens on. */
+  readonly moreRelays?: readonly string[]
+  /** Whether it makes a token for each client. Default true; false after a restart, or beside another one. */
+  readonly offers?: boolean
+  /** Its key takes so many milliseconds for each signature, one after the other, as a smart card does. Default none. */
+  readonly signMs?: number
+  /** A policy lets each client sign so often. Default: no policy. */
+  readonly uses?: number
 }
 
 /** How the clients reach a bunker: the token of each, in the order of the clients. */

@@ -7,11 +7,18 @@ import { createRelay } from '@nip46/relay'
 import { serve, usage } from '../process/serve.ts'
 import { loadBackend } from '../subject/backends.ts'
 
+interface RelayArgument {
+  readonly backend: string
+  readonly retentionSeconds?: number
+}
+
 serve({
-  async start({ backend }: { readonly backend: string }) {
+  /** `retentionSeconds`: how long events are kept for whoever was away; not at all if undefined. */
+  async start({ backend, retentionSeconds }: RelayArgument) {
     const crypto = await (await loadBackend(backend)).create()
     const relay = createRelay({
       crypto,
+      ...(retentionSeconds !== undefined && { retention: { seconds: retentionSeconds, events: 20_000 } }),
       limits: {
         messagesPerSecond: 1_000_000,
         messageBurst: 1_000_000,

@@ -1,34 +1,86 @@
 /**
- * Our remote signer as a whole bunker: @nip46/remote-signer with its store in memory, on the relay pool.
- * Asks nobody: what the load requests was granted in the offer.
+ * Our remote signer as a whole bunker: @nip46/remote-signer on the relay pool, with its store in memory or on a disk.
+ * Asks nobody: what the load requests was granted in the offer, or is counted by a policy.
  */
 
-import type { RelayUrl } from '@nip46/core'
-import { createRemoteSigner, denyAll, limits, localUserSigner } from '@nip46/remote-signer'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Judge, Pubkey, RelayUrl, UserSigner } from '@nip46/core'
+import { createRemoteSigner, denyAll, limits, localUserSigner, type RemoteSigner } from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { serve, usage } from '../../process/serve.ts'
 import { loadBackend } from '../../subject/backends.ts'
-import { type BunkerArgument, type BunkerReady, fromHex } from '../parties.ts'
+import { type BunkerReady, fromHex, type OwnArgument } from '../parties.ts'
+import { type OpenedStore, openStore } from '../store-choice.ts'
+
+let signer: RemoteSigner | undefined
+let opened: OpenedStore | undefined
 
 serve({
-  async start({ relay, backend, parties }: BunkerArgument): Promise<BunkerReady> {
+  async start(argument: OwnArgument): Promise<BunkerReady> {
+    const { relay, moreRelays = [], backend, parties, uses, signMs, offers = true } = argument
     const crypto = await (await loadBackend(backend)).create()
-    const signer = createRemoteSigner({
+    const key = localUserSigner(crypto.importKey(fromHex(parties.user)), { crypto })
+    opened = await openStore(argument.store ?? { type: 'memory' })
+    signer = createRemoteSigner({
       crypto,
       transport: createRelayPool(),
-      userSigner: localUserSigner(crypto.importKey(fromHex(parties.user)), { crypto }),
+      userSigner: signMs === undefined ? key : slowed(key, signMs),
       approver: denyAll,
-      relays: [relay as RelayUrl],
+      relays: [relay, ...moreRelays] as RelayUrl[],
       keys: crypto.importKey(fromHex(parties.signer)),
+      store: opened.store,
       rates: limits.UNLIMITED_RATES,
+      ...(uses !== undefined && { judge: countingJudge(uses) }),
     })
     await signer.start()
     const tokens: string[] = []
-    for (const _ of parties.clients) {
-      const { uri } = await signer.offer({ granted: [{ method: 'sign_event', kind: 1 }] })
-      tokens.push(new URL(uri.replace('bunker:', 'http:')).searchParams.get('secret') ?? '')
-    }
+    for (const _ of offers ? parties.clients : []) tokens.push(await makeToken())
     return { tokens, remark: null }
+  },
+  token: () => makeToken(),
+  revoke: ({ client }: { readonly client: Pubkey }) => started().revoke(client),
+  sessions: () => started().sessions().length,
+  stats: () => started().stats(),
+  audit: () => opened?.readAudit(),
+  async stop() {
+    await signer?.close()
+    await opened?.close()
   },
   usage,
 })
+
+function started(): RemoteSigner {
+  if (signer === undefined) throw new Error('the bunker was not started')
+  return signer
+}
+
+async function makeToken(): Promise<string> {
+  const { uri } = await started().offer({ granted: [{ method: 'sign_event', kind: 1 }] })
+  return new URL(uri.replace('bunker:', 'http:')).searchParams.get('secret') ?? ''
+}
+
+function slowed(key: UserSigner, ms: number): UserSigner {
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    userPubkey: key.userPubkey,
+    perform(operation) {
+      const mine = last.then(() => sleep(ms)).then(() => key.perform(operation))
+      last = mine.catch(() => undefined)
+      return mine
+    },
+  }
+}
+
+/** So many signatures for each client, counted in the session: one more is denied. */
+function countingJudge(uses: number): Judge {
+  return {
+    judge({ policy }) {
+      const used = typeof policy === 'number' ? policy : 0
+      return used < uses
+        ? { effect: 'allow', rule: 'counted', policy: used + 1 }
+        : { effect: 'deny', rule: 'counted', error: 'denied: all uses are used' }
+    },
+    approve: ({ policy }) => policy,
+    facts: () => null,
+  }
+}
