@@ -8,7 +8,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findPostgres, startPostgresCluster } from '@nip46/testing/postgres-cluster'
-import { findStore, newSealKey, type StoreChoice } from '../src/load/store-choice.ts'
+import { findPostgresStore, newSealKey, type StoreChoice } from '../src/load/store-choice.ts'
 
 export interface Place {
   readonly choice: StoreChoice
@@ -19,9 +19,8 @@ export type StoreName = StoreChoice['type']
 
 /** Why there is none of this kind on this machine; undefined if there is. */
 export async function missingPlace(name: StoreName): Promise<string | undefined> {
-  if (name === 'memory') return undefined
-  if ((await findStore(name)) === undefined) return `@nip46/store-${name} opens no store yet`
   if (name !== 'postgres') return undefined
+  if ((await findPostgresStore()) === undefined) return '@nip46/store-postgres opens no store yet'
   const found = findPostgres()
   return 'missing' in found ? found.missing : undefined
 }

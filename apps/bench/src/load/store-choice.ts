@@ -35,19 +35,21 @@ export function newSealKey(): string {
 export async function openStore(choice: StoreChoice): Promise<OpenedStore> {
   if (choice.type === 'memory') return ofMemory(memoryStore())
   const seal = createSeal(fromHex(choice.sealKey))
-  const open = await findStore(choice.type)
-  if (open === undefined) throw new Error(`@nip46/store-${choice.type} opens no store yet`)
-  const place = choice.type === 'postgres' ? { connection: choice.url } : { file: choice.file }
-  return ofDatabase(await open({ ...place, seal }))
+  if (choice.type === 'sqlite') {
+    const { openSqliteStore } = await import('@nip46/store-sqlite')
+    return ofDatabase(await openSqliteStore(choice.file, { seal }))
+  }
+  const open = await findPostgresStore()
+  if (open === undefined) throw new Error('@nip46/store-postgres opens no store yet')
+  return ofDatabase(await open({ connection: choice.url, seal }))
 }
 
-/** How a store of this kind is opened; undefined if its package cannot do it yet. */
-export async function findStore(
-  type: 'sqlite' | 'postgres',
-): Promise<((options: object) => Promise<DatabaseStore>) | undefined> {
-  const module: Readonly<Record<string, unknown>> =
-    type === 'postgres' ? await import('@nip46/store-postgres') : await import('@nip46/store-sqlite')
-  const open = module[type === 'postgres' ? 'openPostgresStore' : 'openSqliteStore']
+/** How a store in PostgreSQL is opened; undefined if its package cannot do it yet. */
+export async function findPostgresStore(): Promise<
+  ((options: object) => Promise<DatabaseStore>) | undefined
+> {
+  const module: Readonly<Record<string, unknown>> = await import('@nip46/store-postgres')
+  const { openPostgresStore: open } = module
   return typeof open === 'function' ? (open as (options: object) => Promise<DatabaseStore>) : undefined
 }
 
