@@ -37,8 +37,32 @@ const relay: Reader = (value) => {
 const file: Reader = (value) =>
   typeof value === 'string' && value.startsWith('/') ? value.slice(0, 4_096) : undefined
 
+export type LogField =
+  | 'client'
+  | 'user'
+  | 'signer'
+  | 'relay'
+  | 'method'
+  | 'kind'
+  | 'code'
+  | 'rule'
+  | 'reason'
+  | 'key'
+  | 'caller'
+  | 'operation'
+  | 'helper'
+  | 'ailment'
+  | 'count'
+  | 'pid'
+  | 'version'
+  | 'url'
+  | 'path'
+  | 'final'
+  | 'error'
+  | 'stack'
+
 /** Every field that can be in the log, and what it may be. */
-const FIELDS = {
+const FIELDS: { readonly [Field in LogField]: Reader } = {
   client: pubkey,
   user: pubkey,
   signer: pubkey,
@@ -62,9 +86,9 @@ const FIELDS = {
   error: words,
   stack: (value) =>
     Array.isArray(value) ? value.filter((line) => typeof line === 'string').map(maskSecrets) : undefined,
-} as const satisfies Record<string, Reader>
+}
 
-export type LogFields = { readonly [Field in keyof typeof FIELDS]?: unknown }
+export type LogFields = { readonly [Field in LogField]?: unknown }
 
 export interface Log {
   write(level: Level, event: string, fields?: LogFields): void
