@@ -125,6 +125,11 @@ export function createIntake(host: IntakeHost): Intake {
     }
   }
 
+  const isFull = (relay: RelayUrl): boolean => {
+    const queue = queues.get(relay)
+    return queue !== undefined && queue.known.length + queue.others.length >= INTAKE_PER_RELAY
+  }
+
   const enter = (event: SignedEvent, relay: RelayUrl): void => {
     let queue = queues.get(relay)
     if (queue === undefined) {
@@ -151,6 +156,11 @@ export function createIntake(host: IntakeHost): Intake {
     push(value, relay) {
       if (closed) return
       reporter.counts.received += 1
+      // In a flood most of it is not even looked at.
+      if (isFull(relay) && !host.serves(authorOf(value))) {
+        reporter.drop('intake/full')
+        return
+      }
       const parsed = parseSignedEvent(value)
       if (!parsed.ok) reporter.drop(parsed.error)
       else if (!host.leave(parsed.value, relay)) enter(parsed.value, relay)
@@ -169,6 +179,12 @@ export function createIntake(host: IntakeHost): Intake {
       return events
     },
   }
+}
+
+/** Whom an event says it is by, before it is known to be one. */
+function authorOf(value: unknown): string {
+  const pubkey = typeof value === 'object' && value !== null && 'pubkey' in value ? value.pubkey : undefined
+  return typeof pubkey === 'string' ? pubkey : ''
 }
 
 /** In the order of arrival within each class. */

@@ -6,7 +6,7 @@
 import { limits } from '@nip46/core'
 
 // -- what relays send --------------------------------------------------------------------------
-/** Events of one relay that wait to be opened; over it the oldest of that relay goes, strangers' first. */
+/** Events of one relay that wait to be opened; over it strangers' are dropped, and for those of clients the oldest, strangers' first. */
 export const INTAKE_PER_RELAY = 1_000
 /** Characters of these events; likewise. */
 export const INTAKE_CHARS_PER_RELAY = 4_194_304
