@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BunkerSession, connect, type SessionEvent } from '@nip46/client'
+import { type AuthUrl, type BunkerSession, connect } from '@nip46/client'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRelayPool, type RelayPool } from '@nip46/transport-websocket'
 import { type ApiClient, createApiClient } from '../src/api/client.ts'
@@ -95,7 +95,7 @@ export interface AppOptions {
   readonly preset?: string
   readonly label?: string
   readonly name?: string
-  readonly onEvent?: (event: SessionEvent) => void
+  readonly onAuthUrl?: (page: AuthUrl) => void
 }
 
 /** An app of ours, connected over a link of the API. */
@@ -103,7 +103,7 @@ export async function connectApp(
   world: Pick<DaemonWorld, 'api' | 'pool'>,
   options: AppOptions = {},
 ): Promise<BunkerSession> {
-  const { grants, preset, label, name = 'Test app', onEvent } = options
+  const { grants, preset, label, name = 'Test app', onAuthUrl } = options
   const { links } = await world.api.call('link.create', {
     ...(label !== undefined && { label }),
     policy: { ...(grants !== undefined && { grants }), ...(preset !== undefined && { preset }) },
@@ -113,7 +113,7 @@ export async function connectApp(
     crypto,
     transport: world.pool,
     metadata: { name },
-    ...(onEvent !== undefined && { onEvent }),
+    ...(onAuthUrl !== undefined && { onAuthUrl }),
   })
 }
 

@@ -5,7 +5,6 @@
 
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { createInterface } from 'node:readline'
 import type { JsonValue } from '@nip46/core'
 import { Fault } from './fault.ts'
 import {
@@ -75,12 +74,20 @@ async function* watch(
   const stop = (): void => void response.destroy()
   signal.addEventListener('abort', stop, { once: true })
   try {
-    for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line.startsWith('data: ')) yield JSON.parse(line.slice(6)) as StreamMessage
+    let rest = ''
+    response.setEncoding('utf8')
+    for await (const chunk of response) {
+      const lines = `${rest}${chunk}`.split('\n')
+      rest = lines.pop() ?? ''
+      if (rest.length > ANSWER_CHARS)
+        throw new Fault(0, 'daemon/unreachable', 'the answer is larger than anything a daemon says')
+      for (const line of lines)
+        if (line.startsWith('data: ')) yield JSON.parse(line.slice(6)) as StreamMessage
     }
   } catch (cause) {
     // The daemon is gone, or the caller had enough: both end the stream.
-    if (!signal.aborted && !(cause instanceof Error && 'code' in cause)) throw cause
+    if (!signal.aborted && (cause instanceof Fault || !(cause instanceof Error && 'code' in cause)))
+      throw cause
   } finally {
     signal.removeEventListener('abort', stop)
     response.destroy()

@@ -210,7 +210,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const fault = cause instanceof Fault ? cause : new Fault(500, 'internal', 'this went wrong inside')
       if (!(cause instanceof Fault)) onFault('http', cause)
       // What was not read is not waited for.
-      if (!request.complete) response.setHeader('connection', 'close')
+      if (!request.complete) {
+        response.setHeader('connection', 'close')
+        request.resume()
+      }
       if (fault.status === 401) response.setHeader('www-authenticate', 'Bearer')
       if (fault.status === 429) response.setHeader('retry-after', '60')
       const { code, message, facts } = fault
@@ -329,7 +332,9 @@ function guardFor(
 
 function parseTarget(target: string | undefined): URL {
   const url = target?.startsWith('/') ? URL.parse(`http://host${target}`) : null
-  if (url === null) throw new Fault(400, 'input/target', 'this is no path')
+  // What is read is what was sent: dots, backslashes and the like mean one thing to a proxy and another to us.
+  if (url === null || url.pathname !== target?.split(/[?#]/, 1)[0])
+    throw new Fault(400, 'input/target', 'this is no path')
   return url
 }
 

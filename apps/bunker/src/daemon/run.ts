@@ -23,6 +23,7 @@ import { createBrowsers } from '../api/browsers.ts'
 import { createEventHub } from '../api/events.ts'
 import { Fault } from '../api/fault.ts'
 import type { OperationName } from '../api/operations.ts'
+import { createPages } from '../api/pages.ts'
 import { createApiServer, type Handlers } from '../api/server.ts'
 import { openTokens } from '../api/tokens.ts'
 import { hostRandom } from '../host-random.ts'
@@ -290,6 +291,22 @@ async function start(
     onFault: (operation, cause) => log.fault('api-fault', cause, { operation }),
   })
   closers.push(() => api.close(0))
+  const pages = createPages({
+    browsers,
+    clock,
+    isSecure: config.publicUrl?.startsWith('https:') === true,
+    list: desk.list,
+    show: desk.show,
+    settle(id, hash, allow, remember, by) {
+      const decided = desk.settle(id, hash, allow, remember)
+      log.write('info', 'request-decided', {
+        code: decided.decision,
+        caller: by,
+        count: 1 + decided.also.length,
+      })
+      return decided
+    },
+  })
   await api.listenOnSocket(config.socket)
   await signer.start()
   isStarted = true
@@ -302,9 +319,13 @@ async function start(
     url: url ?? undefined,
   })
 
+  host.pagesUrl = url === null ? null : (config.publicUrl ?? url)
+
   function listenOnHttp({ http, publicUrl }: Config): Promise<string> {
     if (http === null) throw new UsageError('http is off')
-    return listenOr(http, () => api.listenOnHttp({ ...http, ...(publicUrl !== null && { publicUrl }) }))
+    return listenOr(http, () =>
+      api.listenOnHttp({ ...http, pages, ...(publicUrl !== null && { publicUrl }) }),
+    )
   }
 
   // -- stopping ------------------------------------------------------------------------------------

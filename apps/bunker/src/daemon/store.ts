@@ -26,6 +26,8 @@ export async function openStore({ store }: Config, _vault: Vault): Promise<OpenS
   throw new UsageError(`there is no ${store.kind} store in this build: set "store" to memory`)
 }
 
+const NO_HASH = '0'.repeat(64)
+
 /** For a process whose state need not outlive it. Its log has no chain that could be verified. */
 export function openMemoryStore(): OpenStore {
   const store = memoryStore()
@@ -47,8 +49,8 @@ export function openMemoryStore(): OpenStore {
         position,
         chain: 'memory',
         seq: position,
-        prev: '',
-        hash: '',
+        prev: NO_HASH,
+        hash: NO_HASH,
         record,
       }))
       return { entries, next: matching.length > limit ? (entries.at(-1)?.position ?? null) : null }

@@ -36,7 +36,7 @@ export function accessHandlers(host: Host): Pick<Handlers, Names> {
       if (host.pagesUrl === null) return { url: null, expiresAt: 0 }
       const { code, expiresAt } = browsers.invite()
       log.write('info', 'browser-invited', { caller: caller.name })
-      // In the fragment it reaches no log of a proxy; the page asks for it to be sent by hand, as it has no scripts.
+      // Good once, and not by being looked at: a proxy's log or a program that follows links uses nothing up.
       return { url: `${host.pagesUrl}/enter?code=${code}`, expiresAt }
     },
   }
