@@ -27,7 +27,7 @@ export interface DaemonWorld {
   readonly pool: RelayPool
   readonly loaded: LoadedConfig
   /** Stops the daemon and starts another one on the same directory and the same relay port. */
-  restart(): Promise<DaemonWorld>
+  restart(change?: Pick<WorldOptions, 'key'>): Promise<DaemonWorld>
   close(): Promise<void>
 }
 
@@ -46,7 +46,6 @@ export async function startWorld(options: WorldOptions = {}): Promise<DaemonWorl
     socket: join(directory, 'run', 'daemon.sock'),
     serve: '127.0.0.1:0',
     log: 'debug',
-    store: 'memory',
     ...options.flags,
   }
   const loaded = await loadConfig({ env: { HOME: directory }, flags })
@@ -73,11 +72,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<DaemonWorl
     log,
     pool,
     loaded,
-    async restart() {
+    async restart(change = {}) {
       const port = new URL(daemon.relay ?? 'ws://127.0.0.1:0').port
       await daemon.close()
       const again = await startWorld({
         ...options,
+        ...change,
         directory,
         flags: { ...options.flags, serve: `127.0.0.1:${port}` },
       })

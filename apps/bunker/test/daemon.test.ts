@@ -1,5 +1,6 @@
 /** The daemon as its owner and the apps of others meet it: over its socket, a real relay and a real client. */
 
+import { appendFile } from 'node:fs/promises'
 import { afterEach, expect, test } from 'vitest'
 import {
   connectApp,
@@ -97,7 +98,7 @@ test('a no, a yes for a while, and what it settles too', async () => {
   await other
 })
 
-test('panic stops everything, also after a restart, until it is ended', async () => {
+test('panic stops everything until it is ended', async () => {
   const world = await start()
   const { api } = world
   const app = await connectApp(world, { grants: 'sign_event:1' })
@@ -131,10 +132,50 @@ test('a suspended app is denied until it is resumed, and a revoked one is gone',
   await expect(app.signEvent({ kind: 1, content: 'x' })).rejects.toBeDefined()
 })
 
-test('stopping lets what is under way finish, and a second daemon finds the socket taken', async () => {
+test('a restart keeps apps, names, what waits for the owner, and a panic', async () => {
+  const world = await start()
+  const app = await connectApp(world, { grants: 'sign_event:1', label: 'Kept' })
+  const waiting = app.signEvent({ kind: 7, content: '+' })
+  const before = await nextQuestion(world.api)
+  const again = await world.restart()
+  worlds.push(again)
+  worlds.shift()
+  const after = await nextQuestion(again.api)
+  expect(after).toMatchObject({
+    id: before.id,
+    hash: before.hash,
+    label: 'Kept',
+    expiresAt: before.expiresAt,
+  })
+  await again.api.call('request.approve', { id: after.id, hash: after.hash })
+  expect(await waiting).toMatchObject({ kind: 7 })
+  expect(await app.signEvent({ kind: 1, content: 'after' })).toMatchObject({ content: 'after' })
+  expect(await again.api.call('audit.verify')).toMatchObject({ ok: true, problems: [] })
+
+  const directory = `${again.directory}/backup`
+  const made = await again.api.call('backup.create', { directory })
+  expect(made.files.map(({ name }) => name)).toContain('store.sqlite')
+  expect(await again.api.call('backup.verify', { directory })).toMatchObject({ ok: true, problems: [] })
+  await appendFile(`${directory}/settings.json`, ' ')
+  expect(await again.api.call('backup.verify', { directory })).toMatchObject({
+    ok: false,
+    problems: ['settings.json was changed'],
+  })
+
+  await again.api.call('host.panic')
+  const third = await again.restart({ key: false })
+  worlds.push(third)
+  worlds.shift()
+  expect(await third.api.call('status.get')).toMatchObject({ state: 'panic', ready: false })
+  expect(await third.api.call('host.resume')).toEqual({ apps: 1 })
+  await third.api.call('key.unlock', { name: 'me', passphrase: PASSPHRASE })
+  expect(await app.signEvent({ kind: 1, content: 'again' })).toMatchObject({ content: 'again' })
+})
+
+test('stopping lets what is under way finish, and a second daemon is told who is there', async () => {
   const { api, ...world } = await start()
   await expect(startWorld({ directory: world.directory, key: false })).rejects.toThrow(
-    'another daemon answers',
+    `process ${process.pid}`,
   )
   const app = await connectApp({ api, ...world }, { grants: 'sign_event:1' })
   const signing = Array.from({ length: 20 }, (_, at) => app.signEvent({ kind: 1, content: String(at) }))

@@ -9,10 +9,10 @@ import type { QuestionDetail, QuestionView } from './shapes.ts'
 const STYLE = `:root{color-scheme:light dark;--edge:#8886;--yes:#176b2c;--no:#a3211b}
 *{box-sizing:border-box}
 body{font:1.0625rem/1.5 system-ui,sans-serif;max-width:42rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}
-h1{font-size:1.375rem;line-height:1.3;margin:.5rem 0 1rem}
+h1{font-size:1.375rem;line-height:1.3;margin:.5rem 0 1rem}h2{font-size:1rem;margin:1rem 0 .25rem}
 dl{display:grid;grid-template-columns:minmax(5rem,auto) 1fr;gap:.25rem 1rem;margin:1rem 0}
 dt{opacity:.8}dd{margin:0;min-width:0}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;border-left:.25rem solid var(--edge);padding:.25rem .75rem;margin:1rem 0;font:1rem/1.5 ui-monospace,monospace;max-height:24rem;overflow:auto}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;border-left:.25rem solid var(--edge);padding:.25rem .75rem;margin:.25rem 0 1rem;font:1rem/1.5 ui-monospace,monospace;max-height:24rem;overflow:auto}
 code{font:.9375rem ui-monospace,monospace}
 ul{list-style:none;padding:0}li{border:1px solid var(--edge);border-radius:.5rem;margin:.75rem 0}
 li a{display:block;padding:.75rem 1rem;color:inherit}
@@ -116,17 +116,19 @@ export function questionPage(question: QuestionDetail, token: string, now: numbe
       : [['Time left', `${Math.max(0, Math.round((expiresAt - now) / 1_000))} seconds`] as const]),
   ]
   const facts = rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)
-  const full =
-    event === null && text === null
-      ? html``
-      : html`<details><summary>All of it, as it is signed</summary><pre>${visible(event === null ? (text ?? '') : JSON.stringify(event, null, 1))}</pre></details>`
+  const shown =
+    event !== null
+      ? html`<h2>Content</h2><pre tabindex="0">${visible(event.content) || '(empty)'}</pre><h2>Tags</h2><pre tabindex="0">${event.tags.length === 0 ? '(none)' : event.tags.map((tag) => visible(JSON.stringify(tag))).join('\n')}</pre>`
+      : text !== null
+        ? html`<h2>Text</h2><pre tabindex="0">${visible(text)}</pre>`
+        : html`<pre tabindex="0">${question.lines.join('\n')}</pre>`
   const memory =
     remember.length === 0
       ? html``
       : html`<fieldset><legend>Remember this decision</legend><label for="for">For</label><select id="for" name="for"><option value="">this request only</option>${remember.map((choice) => html`<option value="${choice}">${FOR_WORDS[choice]}</option>`)}</select><label for="scope">and</label><select id="scope" name="scope">${scopes.map((scope) => html`<option value="${scope}">${SCOPE_WORDS[scope]}</option>`)}</select></fieldset>`
   return page(
     question.title,
-    html`<h1>${question.title}</h1><dl>${facts}</dl><pre>${question.lines.join('\n')}</pre>${full}
+    html`<h1>${question.title}</h1><dl>${facts}</dl>${shown}
 <form method="post" action="/ask/${id}"><input type="hidden" name="hash" value="${hash}"><input type="hidden" name="token" value="${token}">${memory}<div class="row"><button class="no" name="decision" value="deny">Deny</button><button class="yes" name="decision" value="allow">Allow</button></div></form><p><a href="/asks">All requests</a></p>`,
   )
 }

@@ -36,7 +36,7 @@ export interface DeskOptions {
   /** How long a question waits, in milliseconds, if the engine does not say. */
   readonly patienceMs: number
   /** What the app is called, by the owner and by itself. */
-  readonly naming: (client: Pubkey) => Pick<ViewFacts, 'label'>
+  readonly naming: (question: Question) => Pick<ViewFacts, 'label' | 'claims'>
   /** What can be remembered of a decision about this. */
   readonly choices: (question: Question) => {
     readonly remember: readonly RememberFor[]
@@ -145,8 +145,7 @@ export function createDesk(options: DeskOptions): Desk {
       expiresAt: askedAt,
       waiters: new Set(),
       facts: {
-        ...options.naming(question.clientPubkey),
-        ...claimsOf(question),
+        ...options.naming(question),
         ...options.choices(question),
       },
     }
@@ -259,9 +258,4 @@ function expectChoice({ facts }: Entry, remember: Remember): void {
       ? 'a decision about this is never remembered: decide on it alone'
       : `this can be remembered for ${facts.remember.join(', ')}, for ${facts.scopes.join(', ')}`,
   )
-}
-
-function claimsOf(question: Question): Pick<ViewFacts, 'claims'> {
-  const metadata = question.type === 'connect' ? question.metadata : null
-  return { claims: { name: metadata?.name ?? null, url: metadata?.url ?? null } }
 }

@@ -9,6 +9,7 @@ import {
   type Clock,
   type Crypto,
   parseRelayUrl,
+  type Question,
   type RandomBytes,
   type RelayUrl,
   type Transport,
@@ -25,6 +26,7 @@ import { Fault } from '../api/fault.ts'
 import type { OperationName } from '../api/operations.ts'
 import { createPages } from '../api/pages.ts'
 import { createApiServer, type Handlers } from '../api/server.ts'
+import type { QuestionView } from '../api/shapes.ts'
 import { openTokens } from '../api/tokens.ts'
 import { hostRandom } from '../host-random.ts'
 import { hostClock } from '../keys/host-clock.ts'
@@ -135,7 +137,7 @@ async function start(
   const desk = createDesk({
     clock,
     patienceMs: config.decideSeconds * 1_000,
-    naming: (client) => ({ label: settings.state.apps[client] ?? '' }),
+    naming: (question) => nameApp(host, question),
     choices: book.choices,
     remembered: ({ question }, remember, allow) => book.remembered(question, remember, allow),
     page: (id) => (config.authPage && host.pagesUrl !== null ? `${host.pagesUrl}/ask/${id}` : undefined),
@@ -412,6 +414,17 @@ async function listenOr<T>({ host, port }: Address, listen: () => Promise<T>): P
     const { code } = cause as NodeJS.ErrnoException
     if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause
     throw new UsageError(`${host}:${port} cannot be listened on (${code}): set another port, or 0 for any`)
+  }
+}
+
+/** What the owner calls an app, and what it says of itself. */
+function nameApp({ settings, signer }: Host, question: Question): Pick<QuestionView, 'label' | 'claims'> {
+  const { clientPubkey } = question
+  const session = signer.sessions().find((each) => each.clientPubkey === clientPubkey)
+  const metadata = question.type === 'connect' ? question.metadata : (session?.metadata ?? null)
+  return {
+    label: settings.state.apps[clientPubkey] ?? '',
+    claims: { name: metadata?.name ?? null, url: metadata?.url ?? null },
   }
 }
 

@@ -3,9 +3,11 @@
  * Never falls back to another one.
  */
 
+import { join } from 'node:path'
 import { UsageError } from '@nip46/core'
 import type { AuditLog, SignerStore } from '@nip46/core/remote-signer'
 import { memoryStore } from '@nip46/remote-signer'
+import { openSqliteStore, StoreError } from '@nip46/store-sqlite'
 import type { Vault } from '../keys/vault.ts'
 import { type Config, type StoreChoice, showStore } from './config.ts'
 
@@ -21,9 +23,32 @@ export interface OpenStore {
 }
 
 /** Rejects with a `UsageError` that names the fix, or with what the store says. */
-export async function openStore({ store }: Config, _vault: Vault): Promise<OpenStore> {
+export async function openStore({ store, data }: Config, vault: Vault): Promise<OpenStore> {
   if (store.kind === 'memory') return openMemoryStore()
-  throw new UsageError(`there is no ${store.kind} store in this build: set "store" to memory`)
+  if (store.kind === 'sqlite') return openSqlite(store.path ?? join(data, 'store.sqlite'), vault)
+  throw new UsageError('PostgreSQL is not there in this version: set "store" to sqlite')
+}
+
+async function openSqlite(file: string, vault: Vault): Promise<OpenStore> {
+  try {
+    const store = await openSqliteStore(file, { seal: vault.seal() })
+    return {
+      kind: 'sqlite',
+      place: file,
+      store,
+      audit: store,
+      backup: (copy) => store.backup(copy),
+      close: () => store.close(),
+    }
+  } catch (cause) {
+    if (!(cause instanceof StoreError)) throw cause
+    const owner = cause.pid === undefined ? '' : ` (process ${cause.pid})`
+    if (cause.code === 'store/locked')
+      throw new UsageError(
+        `another daemon${owner} uses ${file}: stop it first, or give this one another --data`,
+      )
+    throw new UsageError(`${file}: ${cause.message} (${cause.code})`)
+  }
 }
 
 const NO_HASH = '0'.repeat(64)
