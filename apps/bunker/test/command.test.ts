@@ -34,6 +34,14 @@ interface Run {
 function start(...args: readonly string[]): Run {
   const child = spawn(process.execPath, ['--conditions=@nip46/source', main, ...args], {
     cwd: folder,
+    env: {
+      ...process.env,
+      HOME: folder,
+      XDG_RUNTIME_DIR: '',
+      XDG_DATA_HOME: '',
+      XDG_CONFIG_HOME: '',
+      NODE_OPTIONS: '',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: string[] = []
@@ -85,109 +93,62 @@ test('the demo shows both flows, nostr-tools and a client of early 2024, and exi
   expect(text).not.toMatch(/secret=[0-9a-f]/)
 }, 30_000)
 
-test('up answers an app by its rules until it is told to stop, and stops cleanly', async () => {
-  const made = await start('key', 'new', '--out', 'me.ncryptsec', '--password-file', 'password').ended
-  expect(made.code, made.text).toBe(0)
-  expect((await stat(join(folder, 'me.ncryptsec'))).mode & 0o777).toBe(0o600)
-  await writeFile(
-    join(folder, 'rules.json'),
-    '{"grant":"sign_event:1","rules":[{"decision":"deny","perms":"sign_event"}]}',
-  )
-
-  const up = start(
-    'up',
+test('from nothing to a signed note: init, up, a link; and SIGTERM stops it cleanly', async () => {
+  const made = await start(
+    'init',
+    '--key',
+    'me',
     '--serve',
-    '0',
-    '--key-file',
-    'me.ncryptsec',
-    '--password-file',
+    '127.0.0.1:0',
+    '--vault-passphrase-file',
     'password',
-    '--rules',
-    'rules.json',
-  )
-  const uri = await up.line(/^bunker:/)
+    '--json',
+  ).ended
+  expect(made.code, made.text).toBe(0)
+  const { key, config, vault } = JSON.parse(made.text)
+  expect((await stat(config)).mode & 0o777).toBe(0o600)
+  expect((await stat(vault)).mode & 0o777).toBe(0o700)
+  const again = await start('init', '--vault-passphrase-file', 'password').ended
+  expect([again.code, again.text]).toEqual([1, expect.stringContaining('nothing was changed')])
+
+  // Without a daemon keys are those of the vault.
+  const listed = await start('key', 'list', '--vault-passphrase-file', 'password', '--json').ended
+  expect(JSON.parse(listed.text).keys).toMatchObject([{ name: 'me', npub: key.npub, state: 'locked' }])
+  expect((await start('key', 'lock', 'me').ended).code).toBe(3)
+
+  const up = start('up', '--unlock', 'me', '--vault-passphrase-file', 'password')
+  await up.line(/started/)
+  const link = await start('link', 'new', '--grant', 'sign_event:1', '--json').ended
+  expect(link.code, link.text).toBe(0)
   const pool = createRelayPool()
-  const session = await connect(uri, { crypto: tinyCrypto(), transport: pool })
-  expect(await session.getPublicKey()).toBe(decodeNpub(made.text.trim()))
+  const session = await connect(JSON.parse(link.text).links[0].uri, { crypto: tinyCrypto(), transport: pool })
+  expect(await session.getPublicKey()).toBe(decodeNpub(key.npub))
   expect((await session.signEvent({ kind: 1, content: 'hello' })).content).toBe('hello')
-  await expect(session.signEvent({ kind: 6, content: '' })).rejects.toMatchObject({
-    code: 'remote/error',
-    reason: 'rejected',
-  })
-  await expect(session.nip44.encrypt(session.userPubkey, 'x')).rejects.toMatchObject({ reason: 'rejected' })
-  await expect(connect(uri, { crypto: tinyCrypto(), transport: pool })).rejects.toMatchObject({
-    reason: 'bad-secret',
-  })
+  expect((await start('status').ended).text).toContain('1 of 1 unlocked')
+  // A second one finds the first.
+  const second = await start('up', '--vault-passphrase-file', 'password').ended
+  expect(second.code, second.text).toBe(2)
   session.close()
   await pool.close()
   up.child.kill('SIGTERM')
   const { code, text } = await up.ended
   expect(code, text).toBe(0)
-  expect(text).toContain('done        sign_event kind 1')
-  expect(text).not.toContain('nsec1')
-}, 40_000)
+  expect(text).not.toMatch(/nsec1|secret=|correct horse|hello/)
+}, 60_000)
 
-test('a key file that others may read, a wrong password, a bad rules file: one line that says what to do', async () => {
-  await start('key', 'new', '--out', 'open.ncryptsec', '--password-file', 'password').ended
-  await chmod(join(folder, 'open.ncryptsec'), 0o644)
-  const open = await start(
-    'up',
-    '--serve',
-    '0',
-    '--key-file',
-    'open.ncryptsec',
-    '--password-file',
-    'password',
-  ).ended
-  expect(open).toEqual({
-    code: 1,
-    text: 'nip46-bunker: others may read open.ncryptsec: run chmod 600 open.ncryptsec',
-  })
-
-  await chmod(join(folder, 'open.ncryptsec'), 0o600)
+test('a wrong passphrase, one that others may read, no terminal: one line that says what to do', async () => {
   await writeFile(join(folder, 'wrong'), 'battery staple\n', { mode: 0o600 })
-  const wrong = await start('up', '--serve', '0', '--key-file', 'open.ncryptsec', '--password-file', 'wrong')
-    .ended
-  expect(wrong.code).toBe(1)
-  expect(wrong.text).toContain('wrong password')
-
-  await writeFile(join(folder, 'bad.json'), '{"rules":[{"decision":"allow","kind":1}]}')
-  const rules = await start(
-    'up',
-    '--serve',
-    '0',
-    '--key-file',
-    'open.ncryptsec',
-    '--password-file',
-    'password',
-    '--rules',
-    'bad.json',
-  ).ended
-  expect(rules).toEqual({
-    code: 1,
-    text: 'nip46-bunker: bad.json: rule 1: unknown field "kind"; known are decision, perms, clients',
-  })
-}, 40_000)
-
-test('an existing key file is never overwritten', async () => {
-  await writeFile(join(folder, 'mine'), 'precious')
-  const { code, text } = await start('key', 'new', '--out', 'mine', '--password-file', 'password').ended
-  expect(code).toBe(1)
-  expect(text).toBe('nip46-bunker: mine is there already: choose another name')
-}, 20_000)
-
-test('a file that is not there, a command that is half said, no relay: one line that says what is missing', async () => {
+  await writeFile(join(folder, 'open'), 'correct horse\n', { mode: 0o644 })
+  await chmod(join(folder, 'open'), 0o644)
   const runs = [
-    start('up', '--serve', '0', '--key-file', 'nowhere'),
-    start('key'),
-    start('up', '--key-file', 'nowhere'),
+    start('up', '--serve', '127.0.0.1:0', '--vault-passphrase-file', 'wrong'),
+    start('up', '--serve', '127.0.0.1:0', '--vault-passphrase-file', 'open'),
+    start('up', '--serve', '127.0.0.1:0'),
+    start('up', '--serve', 'nonsense', '--vault-passphrase-file', 'password'),
   ]
-  expect(await Promise.all(runs.map(({ ended }) => ended))).toEqual([
-    { code: 1, text: 'nip46-bunker: there is no file or folder nowhere' },
-    { code: 1, text: 'nip46-bunker: say what to do with keys: key new --out me.ncryptsec' },
-    {
-      code: 1,
-      text: 'nip46-bunker: give at least one relay: --relay wss://relay.example.com, or --serve 7777',
-    },
-  ])
-}, 20_000)
+  const [wrong, open, none, serve] = await Promise.all(runs.map(({ ended }) => ended))
+  expect([wrong?.code, wrong?.text]).toEqual([1, expect.stringContaining('wrong passphrase of the vault')])
+  expect([open?.code, open?.text]).toEqual([1, expect.stringMatching(/others may read .*: run chmod 600/)])
+  expect([none?.code, none?.text]).toEqual([2, expect.stringContaining('give --vault-passphrase-file FILE')])
+  expect([serve?.code, serve?.text]).toEqual([2, expect.stringContaining('--serve must be HOST:PORT')])
+}, 40_000)

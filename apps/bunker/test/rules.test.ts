@@ -1,22 +1,11 @@
-import { type Deliberation, type Pubkey, parsePubkey, type Question } from '@nip46/core'
+import { type Pubkey, parsePubkey, type Question } from '@nip46/core'
 import { expect, test } from 'vitest'
 import { describeQuestion } from '../src/question-text.ts'
 import { applyRules, parseRules } from '../src/rules.ts'
-import { createTerminalApprover, WAITING_OF_ONE_APP, WAITING_QUESTIONS } from '../src/terminal-approver.ts'
 
 const key = parsePubkey('d9071f685197d91dfe2842694fb51f554d2a792cc1f75cd2ed2f391bd561fd62')
 if (!key.ok) throw new Error('fixture')
 const clientPubkey = key.value
-
-const deliberation: Deliberation = {
-  challenge: () => undefined,
-  signal: new AbortController().signal,
-}
-
-/** Any key will do where nothing is encrypted. */
-function appKey(n: number): Pubkey {
-  return n.toString(16).padStart(64, '0') as Pubkey
-}
 
 function signing(kind: number, by: Pubkey = clientPubkey): Question {
   const template = { kind, content: 'hi', tags: [], created_at: 1_767_225_600 }
@@ -63,77 +52,6 @@ test('a typo is an error that names the place, never a wider rule', () => {
   expect(() => parseRules('{"grant":"sign_evnt:1"}')).toThrow('unknown entry "sign_evnt:1"')
   expect(() => parseRules('{"rules":[{"decision":"perhaps"}]}')).toThrow('"decision" must be')
   expect(() => parseRules('not json')).toThrow('not JSON')
-})
-
-test('with nobody at the terminal, what no rule allows is denied', async () => {
-  const approver = createTerminalApprover(parseRules('{}'), null)
-  expect(await approver.decide(signing(1), deliberation)).toEqual({
-    allow: false,
-    reason: 'nobody is there to decide',
-  })
-})
-
-test('one question more than may wait is denied at once, the others are asked in turn', async () => {
-  const asked: number[] = []
-  let release: () => void = () => undefined
-  const gate = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  const approver = createTerminalApprover(parseRules('{}'), async (question) => {
-    await gate
-    if (question.type === 'operation' && question.operation.method === 'sign_event') {
-      asked.push(question.operation.template.kind)
-    }
-    return { allow: true }
-  })
-  const all = Array.from({ length: WAITING_QUESTIONS }, (_, kind) =>
-    approver.decide(signing(kind, appKey(kind)), deliberation),
-  )
-  expect(await approver.decide(signing(99), deliberation)).toMatchObject({
-    allow: false,
-    reason: 'too many questions are waiting',
-  })
-  release()
-  expect((await Promise.all(all)).every(({ allow }) => allow)).toBe(true)
-  expect(asked).toEqual(Array.from({ length: WAITING_QUESTIONS }, (_, kind) => kind))
-})
-
-test('one app cannot fill the queue: its next question is denied, another app is still asked about', async () => {
-  const asked: Pubkey[] = []
-  const approver = createTerminalApprover(parseRules('{}'), async (question) => {
-    asked.push(question.clientPubkey)
-    return new Promise(() => undefined)
-  })
-  const abort = new AbortController()
-  const held = Array.from({ length: WAITING_OF_ONE_APP }, () =>
-    approver.decide(signing(1), { ...deliberation, signal: abort.signal }),
-  )
-  expect(await approver.decide(signing(1), deliberation)).toMatchObject({ allow: false })
-  void approver.decide(signing(1, appKey(2)), deliberation)
-  abort.abort()
-  expect(await Promise.all(held)).toEqual(held.map(() => ({ allow: false })))
-  expect(asked).toEqual([clientPubkey])
-})
-
-test('a question that is no longer open is taken away, and the next one is asked', async () => {
-  const asked: number[] = []
-  const approver = createTerminalApprover(parseRules('{}'), (question, _rules, signal) => {
-    if (question.type === 'operation' && question.operation.method === 'sign_event')
-      asked.push(question.operation.template.kind)
-    return new Promise((resolve) => signal.addEventListener('abort', () => resolve({ allow: false })))
-  })
-  const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()]
-  const decide = (kind: number, { signal }: AbortController) =>
-    approver.decide(signing(kind), { ...deliberation, signal })
-  const answers = [decide(1, first), decide(2, second), decide(3, third)]
-  second.abort()
-  expect(await answers[1]).toEqual({ allow: false })
-  expect(asked).toEqual([1])
-  first.abort()
-  expect(await answers[0]).toEqual({ allow: false })
-  await expect.poll(() => asked).toEqual([1, 3])
-  third.abort()
-  expect(await answers[2]).toEqual({ allow: false })
 })
 
 test('a question says which app asks, and a name cannot write past its quotes', () => {

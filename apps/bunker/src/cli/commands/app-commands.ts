@@ -1,0 +1,182 @@
+/**
+ * `app …`: apps that are connected, and what they may do.
+ */
+
+import type { AppDetail, PolicyView } from '../../api/shapes.ts'
+import { chooseApp, nameOfApp } from '../choose.ts'
+import type { Command } from '../command.ts'
+import { readDuration } from '../options.ts'
+import { describePolicy, POLICY_OPTIONS, readPolicyChoice } from '../policy-options.ts'
+import { facts, npub, plural, short, table, when } from '../text.ts'
+
+const APP = ['APP is its label, its name or the beginning of its key, as "app list" shows them.'] as const
+
+export const APP_COMMANDS: readonly Command[] = [
+  {
+    name: 'app list',
+    words: 'Apps that are connected.',
+    operands: [],
+    options: {},
+    example: 'app list',
+    operations: ['app.list'],
+    async run(context) {
+      const { apps } = await (await context.api()).call('app.list')
+      const rows = apps.map((app) => [
+        short(app.client),
+        nameOfApp(app),
+        app.suspended ? 'suspended' : app.phase,
+        String(app.pending),
+        when(app.pairedAt),
+      ])
+      const text = table(
+        ['APP', 'NAME', 'STATE', 'WAITING', 'SINCE'],
+        rows,
+        'no apps: let one in with "link new"',
+      )
+      return { json: { apps }, text }
+    },
+  },
+  {
+    name: 'app show',
+    words: 'One app: its policy, and what it used.',
+    operands: ['APP'],
+    options: {},
+    example: 'app show coracle',
+    notes: APP,
+    operations: ['app.list', 'app.show'],
+    async run(context, call) {
+      const api = await context.api()
+      const app = await api.call('app.show', { client: (await chooseApp(api, call.need(0))).client })
+      return { json: app, text: describeApp(app) }
+    },
+  },
+  {
+    name: 'app rename',
+    words: 'Your own name for an app.',
+    operands: ['APP', 'LABEL'],
+    options: {},
+    example: 'app rename 5f2a9c coracle',
+    notes: APP,
+    operations: ['app.list', 'app.rename'],
+    async run(context, call) {
+      const api = await context.api()
+      const { client } = await chooseApp(api, call.need(0))
+      const app = await api.call('app.rename', { client, label: call.need(1) })
+      return { json: app, text: `${short(client)} is now ${nameOfApp(app)}` }
+    },
+  },
+  {
+    name: 'app policy',
+    words: 'What an app may do; with options, what it may do from now on.',
+    operands: ['APP'],
+    options: POLICY_OPTIONS,
+    example: 'app policy coracle --preset standard --grant sign_event:30023',
+    notes: APP,
+    operations: ['app.list', 'app.policy.get', 'app.policy.set'],
+    async run(context, call) {
+      const api = await context.api()
+      const { client } = await chooseApp(api, call.need(0))
+      const policy = await readPolicyChoice(call)
+      const view: PolicyView =
+        policy === undefined
+          ? await api.call('app.policy.get', { client })
+          : await api.call('app.policy.set', { client, policy })
+      return { json: view, text: describePolicy(view) }
+    },
+  },
+  {
+    name: 'app suspend',
+    words: 'Denies the app everything, for a time or until it is resumed.',
+    operands: ['APP'],
+    options: { for: { type: 'text', value: 'TIME', words: 'ends by itself after this time, such as 1h' } },
+    example: 'app suspend coracle --for 1h',
+    notes: APP,
+    operations: ['app.list', 'app.suspend'],
+    async run(context, call) {
+      const forText = call.text('for')
+      const forMs = forText === undefined ? undefined : readDuration('--for', forText)
+      const api = await context.api()
+      const { client } = await chooseApp(api, call.need(0))
+      const policy = await api.call('app.suspend', { client, ...(forMs !== undefined && { forMs }) })
+      return {
+        json: policy,
+        text: `${short(client)} is suspended until ${when(policy.suspendedUntil, 'it is resumed')}`,
+      }
+    },
+  },
+  {
+    name: 'app resume',
+    words: 'Ends a suspension.',
+    operands: ['APP'],
+    options: {},
+    example: 'app resume coracle',
+    notes: APP,
+    operations: ['app.list', 'app.resume'],
+    async run(context, call) {
+      const api = await context.api()
+      const { client } = await chooseApp(api, call.need(0))
+      return { json: await api.call('app.resume', { client }), text: `${short(client)} goes on` }
+    },
+  },
+  {
+    name: 'app revoke',
+    words: 'Ends the connection of an app, for good and at once.',
+    operands: ['APP'],
+    options: {},
+    example: 'app revoke coracle',
+    notes: APP,
+    operations: ['app.list', 'app.revoke'],
+    async run(context, call) {
+      const api = await context.api()
+      const { client } = await chooseApp(api, call.need(0))
+      const ended = await api.call('app.revoke', { client })
+      return {
+        json: { client, ...ended },
+        text: `${short(client)} is out: ${plural(ended.ended, 'connection')} ended`,
+      }
+    },
+  },
+  {
+    name: 'app trim',
+    words: 'Proposes to take away grants that were never used.',
+    operands: ['APP'],
+    options: { apply: { type: 'flag', words: 'take them away' } },
+    example: 'app trim coracle --apply',
+    notes: APP,
+    operations: ['app.list', 'app.trim'],
+    async run(context, call) {
+      const api = await context.api()
+      const { client } = await chooseApp(api, call.need(0))
+      const trimmed = await api.call('app.trim', { client, ...(call.flag('apply') && { apply: true }) })
+      const rows = trimmed.proposals.map(({ grant, why }) => [grant, why])
+      const list = table(['GRANT', 'WHY'], rows, 'nothing to take away')
+      const more = trimmed.applied ? 'taken away' : 'take them away with --apply'
+      return { json: trimmed, text: rows.length === 0 ? list : `${list}\n${more}` }
+    },
+  },
+]
+
+function describeApp(app: AppDetail): string {
+  const used = Object.entries(app.used).map(([what, count]) => [what, String(count)])
+  return [
+    facts([
+      ['app', app.client],
+      ['label', app.label === '' ? undefined : app.label],
+      ['says it is', app.claims.name === null ? undefined : `"${app.claims.name}" (unverified)`],
+      ['says it is from', app.claims.url === null ? undefined : `${app.claims.url} (unverified)`],
+      ['user', npub(app.user)],
+      ['state', app.suspended ? 'suspended' : app.phase],
+      ['encryption', app.legacyEncryption ? 'NIP-04: anybody can alter its messages unnoticed' : undefined],
+      ['relays', app.relays.join(' ')],
+      ['since', when(app.pairedAt)],
+      ['expires', when(app.expiresAt)],
+      ['waiting', String(app.pending)],
+      ['asked for', app.requested.length === 0 ? undefined : app.requested.join(',')],
+      ['granted', app.granted.length === 0 ? undefined : app.granted.join(',')],
+    ]),
+    '',
+    describePolicy(app.policy),
+    '',
+    table(['USED', 'TIMES'], used, 'nothing used since the daemon started'),
+  ].join('\n')
+}

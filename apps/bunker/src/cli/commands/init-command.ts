@@ -1,0 +1,115 @@
+/**
+ * `init`: the vault, a first key, the settings file. Never changes what is there already.
+ */
+
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { parseRelayUrl } from '@nip46/core'
+import type { Command } from '../command.ts'
+import { EXIT } from '../exit-code.ts'
+import { CommandProblem } from '../problem.ts'
+import {
+  PASSPHRASE,
+  readGivenSecret,
+  readSecret,
+  secretOptions,
+  VAULT_PASSPHRASE,
+} from '../secret-options.ts'
+import { facts, npub } from '../text.ts'
+
+export const INIT_COMMANDS: readonly Command[] = [
+  {
+    name: 'init',
+    words: 'Makes the vault, and with --key a first key in it.',
+    operands: [],
+    options: {
+      key: { type: 'text', value: 'NAME', words: 'make a key of this name' },
+      relay: { type: 'list', value: 'URL', words: 'a relay for the settings file' },
+      serve: { type: 'text', value: 'HOST:PORT', words: 'run a relay there; for the settings file' },
+      ...secretOptions(VAULT_PASSPHRASE, PASSPHRASE),
+    },
+    example: 'init --key me --relay wss://relay.example.com',
+    notes: [
+      'The passphrase of the vault opens the store; that of a key lets it sign.',
+      'The first key gets the one of the vault too, unless --passphrase-file gives another.',
+    ],
+    operations: [],
+    handlesSecrets: true,
+    async run(context, call) {
+      const places = await context.places()
+      const settings = readSettings(call.list('relay'), call.text('serve'))
+      const { initVault, openVault, vaultExists } = await import('../../keys/open-vault.ts')
+      if (await vaultExists(places.vault))
+        throw new CommandProblem(
+          'vault/exists',
+          `there is a vault in ${places.vault}: nothing was changed`,
+          EXIT.failed,
+        )
+      const passphrase = await readSecret(context, call, VAULT_PASSPHRASE, { repeat: true })
+      const keyPassphrase = await readGivenSecret(context, call, PASSPHRASE)
+      const keyName = call.text('key')
+      let pubkey: string | undefined
+      try {
+        await mkdir(places.data, { recursive: true, mode: 0o700 })
+        await initVault(places.vault, passphrase)
+        if (keyName !== undefined) {
+          const vault = await openVault(places.vault, passphrase)
+          try {
+            pubkey = (await vault.create(keyName, keyPassphrase ?? passphrase)).pubkey
+          } finally {
+            await vault.close()
+          }
+        }
+      } finally {
+        passphrase.fill(0)
+        keyPassphrase?.fill(0)
+      }
+      const wrote = settings === undefined ? undefined : await writeSettings(places.config, settings)
+      const key =
+        pubkey === undefined || keyName === undefined ? null : { name: keyName, pubkey, npub: npub(pubkey) }
+      return {
+        json: { vault: places.vault, key, config: wrote === true ? places.config : null },
+        text: [
+          facts([
+            ['vault', places.vault],
+            ['key', key === null ? undefined : `${key.name} ${key.npub}`],
+            [
+              'settings',
+              wrote === undefined
+                ? undefined
+                : wrote
+                  ? places.config
+                  : `${places.config} was there, and is as it was`,
+            ],
+          ]),
+          `Next: nip46-bunker up${keyName === undefined ? '' : ` --unlock ${keyName}`}`,
+        ].join('\n'),
+      }
+    },
+  },
+]
+
+function readSettings(relays: readonly string[], serve: string | undefined): object | undefined {
+  for (const relay of relays) {
+    const parsed = parseRelayUrl(relay)
+    if (!parsed.ok)
+      throw new CommandProblem(
+        'usage',
+        `--relay takes a relay such as wss://relay.example.com, or ws:// on this machine`,
+      )
+  }
+  if (relays.length === 0 && serve === undefined) return undefined
+  return { ...(relays.length > 0 && { relays }), ...(serve !== undefined && { serve }) }
+}
+
+/** False if there is one already. */
+async function writeSettings(path: string, settings: object): Promise<boolean> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    await writeFile(path, `${JSON.stringify(settings, null, 2)}\n`, { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false
+    throw cause
+  }
+}
