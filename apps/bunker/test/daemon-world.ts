@@ -93,6 +93,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<DaemonWorl
 export interface AppOptions {
   readonly grants?: string
   readonly preset?: string
+  /** If there are several. */
+  readonly key?: string
   readonly label?: string
   readonly name?: string
   readonly onAuthUrl?: (page: AuthUrl) => void
@@ -103,9 +105,10 @@ export async function connectApp(
   world: Pick<DaemonWorld, 'api' | 'pool'>,
   options: AppOptions = {},
 ): Promise<BunkerSession> {
-  const { grants, preset, label, name = 'Test app', onAuthUrl } = options
+  const { grants, preset, key, label, name = 'Test app', onAuthUrl } = options
   const { links } = await world.api.call('link.create', {
     ...(label !== undefined && { label }),
+    ...(key !== undefined && { key }),
     policy: { ...(grants !== undefined && { grants }), ...(preset !== undefined && { preset }) },
   })
   const uri = links[0]?.uri ?? ''

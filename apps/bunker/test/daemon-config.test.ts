@@ -1,0 +1,113 @@
+/** Settings from a file, the environment and the command line, and what is said about wrong ones. */
+
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadConfig, showSetting, showStore } from '../src/daemon/config.ts'
+
+let home: string
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'nip46-config-'))
+})
+afterAll(() => rm(home, { recursive: true, force: true }))
+
+async function withFile(json: unknown): Promise<string> {
+  const file = join(home, 'settings.json')
+  await writeFile(file, typeof json === 'string' ? json : JSON.stringify(json))
+  return file
+}
+
+test('the command line wins over the environment, and that over the file', async () => {
+  const file = await withFile({ relays: ['wss://one.example'], linkMinutes: 5, log: 'error' })
+  const { config, sources } = await loadConfig({
+    file,
+    home,
+    env: { NIP46_BUNKER_LINK_MINUTES: '6', NIP46_BUNKER_LOG: 'warning', OTHER: 'x' },
+    flags: { log: 'debug', authPage: false, unrelated: 'x' },
+  })
+  expect(config).toMatchObject({
+    relays: ['wss://one.example/'],
+    linkMinutes: 6,
+    log: 'debug',
+    preset: 'standard',
+  })
+  expect(sources).toMatchObject({
+    relays: 'file',
+    linkMinutes: 'environment',
+    log: 'flag',
+    preset: 'default',
+  })
+})
+
+test('places follow the XDG variables, and relative ones are ignored', async () => {
+  const flags = { relays: 'wss://one.example' }
+  const plain = await loadConfig({ home, env: {}, flags })
+  expect(plain.config).toMatchObject({
+    data: `${home}/.local/share/nip46-bunker`,
+    socket: `${home}/.local/share/nip46-bunker/daemon.sock`,
+  })
+  const xdg = await loadConfig({
+    home,
+    env: { XDG_DATA_HOME: '/srv/data', XDG_RUNTIME_DIR: '/run/user/1', XDG_CONFIG_HOME: 'relative' },
+    flags,
+  })
+  expect(xdg.config).toMatchObject({
+    data: '/srv/data/nip46-bunker',
+    socket: '/run/user/1/nip46-bunker/daemon.sock',
+  })
+  await mkdir(`${home}/.config/nip46-bunker`, { recursive: true })
+  await writeFile(`${home}/.config/nip46-bunker/config.json`, '{"preset":"bot"}')
+  expect(await loadConfig({ home, env: {}, flags })).toMatchObject({
+    config: { preset: 'bot' },
+    file: `${home}/.config/nip46-bunker/config.json`,
+  })
+})
+
+test.for([
+  [{}, {}, 'there is no relay: give "relays"'],
+  [{ relay: [] }, {}, 'there is no setting "relay"'],
+  [{ relays: 'wss://x.example' }, {}, 'must be a list of relay URLs'],
+  [{ relays: ['ws://x.example'] }, {}, 'use wss://'],
+  [{ relays: ['wss://x.example'], log: 'loud' }, {}, '"log" in'],
+  [{ relays: ['wss://x.example'], linkMinutes: 0 }, {}, 'must be a whole number from 1 to'],
+  [{ relays: ['wss://x.example'], data: 'here' }, {}, 'must be an absolute path'],
+  [{ relays: ['wss://x.example'], http: '0.0.0.0:80' }, {}, 'tokens would travel in the clear'],
+  [{ relays: ['wss://x.example'], publicUrl: 'https://b.example' }, {}, 'set "http" to 127.0.0.1:7747'],
+  [
+    { relays: ['wss://x.example'], http: '127.0.0.1:0', publicUrl: 'https://b.example/path' },
+    {},
+    'without a path',
+  ],
+  [{ relays: ['wss://x.example'], authPage: true }, {}, '"authPage" needs "http"'],
+  [{ relays: ['wss://x.example'], store: 'mysql://x' }, {}, 'must be sqlite'],
+  ['{', {}, 'is not JSON'],
+  ['[]', {}, 'must be one JSON object'],
+  [{ relays: ['wss://x.example'] }, { NIP46_BUNKER_RELAYZ: 'x' }, 'there is no setting NIP46_BUNKER_RELAYZ'],
+  [
+    { relays: ['wss://x.example'] },
+    { NIP46_BUNKER_LEGACY: 'maybe' },
+    'NIP46_BUNKER_LEGACY must be yes or no',
+  ],
+] as const)('%j with %j is told with its fix', async ([json, env, words]) => {
+  await expect(loadConfig({ file: await withFile(json), home, env })).rejects.toThrow(words)
+})
+
+test('a database password is shown nowhere, and not taken from a file that others may read', async () => {
+  const file = await withFile({
+    relays: ['wss://one.example'],
+    store: 'postgres://bunker:hunter22@db.example/bunker',
+  })
+  await chmod(file, 0o644)
+  await expect(loadConfig({ file, home, env: {} })).rejects.toThrow('run chmod 600')
+  await chmod(file, 0o600)
+  const { config } = await loadConfig({ file, home, env: {} })
+  expect(showStore(config.store)).toBe('postgres://db.example/bunker')
+  expect(showSetting(config, 'store')).not.toContain('hunter22')
+})
+
+test('a file that was named must be there', async () => {
+  await expect(loadConfig({ file: join(home, 'absent.json'), home, env: {} })).rejects.toThrow(
+    'give another one with --config',
+  )
+})
