@@ -1,11 +1,21 @@
+import { fileURLToPath } from 'node:url'
 import { defineProject } from 'vitest/config'
 
 export default defineProject({
-  resolve: { conditions: ['@nip46/source'] },
-  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'import', 'module', 'default'] } },
+  resolve: {
+    conditions: ['@nip46/source'],
+    // What sets a run up is resolved without the conditions.
+    alias: {
+      '@nip46/testing/postgres-cluster': fileURLToPath(
+        new URL('../testing/src/postgres-cluster.ts', import.meta.url),
+      ),
+    },
+  },
+  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'module', 'default'] } },
   test: {
     name: 'store-postgres',
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/global-setup.ts'],
     // Machines that run checks are shared and slow at times: a time-out here means a hang.
     testTimeout: 30_000,
     hookTimeout: 30_000,

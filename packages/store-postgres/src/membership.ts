@@ -1,0 +1,171 @@
+/**
+ * One process among others on the store: its lease, who else is alive, what they changed.
+ * Never decides by the clock of this machine whether the lease holds: the row in `member` says so, in each commit.
+ */
+
+import { randomUUID } from 'node:crypto'
+import type { Member, MemberListener } from '@nip46/core/remote-signer'
+import { type Database, type Listener, openListener, persist } from './database.ts'
+import { failureOf, PostgresStoreError, storeError } from './error.ts'
+import { BEAT_PATIENCE_MS, BEATS_PER_LEASE, NOTE_PROBE_MS, READ_MS, RECONNECT_PAUSES_MS } from './limits.ts'
+import { EVERYTHING, readNote } from './note.ts'
+import type { Settings } from './options.ts'
+
+export interface MembershipOptions {
+  readonly settings: Settings
+  readonly database: Database
+  readonly writer: string
+  readonly listener: MemberListener
+  /** Commits count as this member's from now on. */
+  readonly onJoined: (id: string) => void
+}
+
+export interface Membership extends Member {
+  /** Someone found that this member may commit no more. */
+  fence(): void
+  /** As far as this process goes: the row stays until it is taken for dead. */
+  drop(): void
+  /** Something may have been missed. */
+  lookAgain(): void
+}
+
+/** Resolves when this member is in the table and hears the others. */
+export async function joinMembers(options: MembershipOptions): Promise<Membership> {
+  const { settings, database, writer, listener, onJoined } = options
+  const { schema, leaseMs } = settings
+  const beatMs = Math.floor(leaseMs / BEATS_PER_LEASE)
+  const probe = randomUUID()
+  let id: string | undefined
+  let over = false
+  let heard = (): void => undefined
+  let notes: Listener | undefined
+  let beatTimer: NodeJS.Timeout | undefined
+  let listenTimer: NodeJS.Timeout | undefined
+  let beating = false
+  let beatAgain = false
+  let alive = ''
+
+  function onNote(payload: string): void {
+    const note = readNote(payload)
+    if (note.type === 'probe') {
+      if (note.id === probe) heard()
+    } else if (id === undefined || over) return
+    else if (note.type === 'members') void beat()
+    else if (note.writer !== writer) listener.changed(note.change)
+  }
+
+  async function listen(): Promise<Listener> {
+    return await openListener(settings, schema, onNote, () => {
+      notes = undefined
+      void listenAgain(0)
+    })
+  }
+
+  async function listenAgain(tries: number): Promise<void> {
+    if (over) return
+    try {
+      const opened = await listen()
+      if (over) return opened.close()
+      notes = opened
+      // Whatever was said while nobody listened.
+      listener.changed(EVERYTHING)
+      void beat()
+    } catch {
+      const pause = RECONNECT_PAUSES_MS[Math.min(tries, RECONNECT_PAUSES_MS.length - 1)]
+      listenTimer = setTimeout(() => void listenAgain(tries + 1), pause)
+    }
+  }
+
+  function fence(): void {
+    if (over) return
+    stop()
+    listener.fenced()
+  }
+
+  function stop(): void {
+    over = true
+    clearTimeout(beatTimer)
+    clearTimeout(listenTimer)
+    notes?.close()
+    notes = undefined
+  }
+
+  async function beat(): Promise<void> {
+    if (over || id === undefined) return
+    if (beating) {
+      beatAgain = true
+      return
+    }
+    beating = true
+    beatAgain = false
+    clearTimeout(beatTimer)
+    let next = beatMs
+    try {
+      const rows = await database.query<{ alive: string; remaining: number }>(
+        `SELECT alive, remaining FROM ${schema}.beat($1, $2)`,
+        [id, leaseMs],
+        Math.min(BEAT_PATIENCE_MS, beatMs * 2),
+      )
+      if (rows.length === 0) return fence()
+      tell(rows.map((row) => row.alive))
+      // Whoever does not give a sign of life is noticed as soon as that is certain.
+      next = Math.min(beatMs, ...rows.map(({ remaining }) => remaining + 5))
+    } catch (error) {
+      // A slip of the network is not a reason to wait for the next turn.
+      next = failureOf(error) === 'lost' ? Math.min(beatMs, 200) : beatMs
+    } finally {
+      beating = false
+      if (!over) beatTimer = setTimeout(() => void beat(), beatAgain ? 0 : Math.max(next, 20))
+    }
+  }
+
+  function tell(ids: readonly string[]): void {
+    const sorted = [...ids].sort()
+    const key = sorted.join(' ')
+    if (over || key === alive) return
+    alive = key
+    listener.members(sorted)
+  }
+
+  try {
+    notes = await persist(READ_MS, listen)
+    const probed = new Promise<boolean>((resolve) => {
+      heard = () => resolve(true)
+      setTimeout(() => resolve(false), NOTE_PROBE_MS).unref()
+    })
+    await persist(READ_MS, (left) =>
+      database.query('SELECT pg_notify($1, $2)', [schema.slice(1, -1), JSON.stringify({ probe })], left),
+    )
+    if (!(await probed))
+      throw new PostgresStoreError(
+        'store/no-notifications',
+        'LISTEN does not work over this connection: give `notifications`, a connection to the server itself',
+      )
+    const [row] = await persist(READ_MS, (left) =>
+      database.query<{ id: string }>(`SELECT ${schema}.join_members($1, $2) AS id`, [writer, leaseMs], left),
+    )
+    id = row?.id
+    if (id === undefined) throw new PostgresStoreError('store/failed', 'no member was made')
+    onJoined(id)
+    await beat()
+    // The first beat may not have come through; the next one tells.
+    if (alive === '') tell([id])
+  } catch (error) {
+    stop()
+    throw storeError(error)
+  }
+
+  return {
+    id,
+    fence,
+    drop: stop,
+    lookAgain() {
+      if (!over) listener.changed(EVERYTHING)
+    },
+    async leave() {
+      if (over) return
+      stop()
+      await persist(READ_MS, (left) => database.query(`SELECT ${schema}.leave_members($1)`, [id], left))
+    },
+  }
+}
