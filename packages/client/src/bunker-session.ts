@@ -6,7 +6,10 @@
 import type { MethodResults, Pubkey, RelayUrl, UserRelays } from '@nip46/core'
 import type { ClientPhase } from '@nip46/core/client'
 import type { CallOptions } from './calls.ts'
+import type { EventStream } from './event-stream.ts'
+import type { RelayHealth } from './relay-health.ts'
 import type { SavedSession } from './saved-session.ts'
+import type { SessionEvent } from './session-event.ts'
 
 /** What to sign. `created_at` is now and `tags` is `[]` where missing; a `pubkey` must be the user's. */
 export interface SignTemplate {
@@ -71,6 +74,11 @@ export interface BunkerSession {
   ) => Promise<E>
   readonly nip04: Encryption
   readonly nip44: Encryption
+  /** The same four under the names that other libraries' signers give them. */
+  readonly nip04Encrypt: Encryption['encrypt']
+  readonly nip04Decrypt: Encryption['decrypt']
+  readonly nip44Encrypt: Encryption['encrypt']
+  readonly nip44Decrypt: Encryption['decrypt']
   readonly ping: (options?: CallOptions) => Promise<'pong'>
   /** The user's relays, where the remote signer still knows `get_relays` (texts until 2025-02). */
   readonly getRelays: (options?: CallOptions) => Promise<UserRelays>
@@ -92,6 +100,11 @@ export interface BunkerSession {
     options?: CallOptions,
   ) => Promise<MethodResults['create_account']>
 
+  /** What happens from here on, as `onEvent` is told, to be read with `for await`; ends with the session. */
+  readonly events: () => EventStream<SessionEvent>
+  /** How each of {@link BunkerSession.relays} is doing. */
+  readonly relayHealth: () => readonly RelayHealth[]
+
   /**
    * Ends the connection on both sides and wipes the client key, after at most 3 seconds, whether or not the remote
    * signer answers. Never rejects. Forget the saved session then.
@@ -99,6 +112,6 @@ export interface BunkerSession {
   readonly logout: () => Promise<void>
   /** Ends it here only: requests in flight reject with `closed`. A saved session can be resumed later. */
   readonly close: () => void
-  /** What `resume` needs. Throws `Nip46Error` (`closed`, `logged-out`) once the session has ended. */
+  /** What `resume` needs; see also the option `store`. Throws `Nip46Error` (`closed`, `logged-out`) once the session has ended. */
   readonly save: () => SavedSession
 }

@@ -22,14 +22,26 @@ export type {
 export type { CallOptions } from './calls.ts'
 export { type ConnectOptions, connect } from './connect.ts'
 export { type ErrorCode, Nip46Error } from './error.ts'
+export { createEventStream, type EventStream } from './event-stream.ts'
 export {
+  CONCURRENT_REQUESTS,
+  CONCURRENT_REQUESTS_MAX,
+  EVENT_READERS,
+  EVENTS_BUFFERED,
   JUNK_EVENTS_BURST,
   JUNK_EVENTS_PER_SECOND,
+  PLAINTEXT_CACHE_BYTES_MAX,
+  QUEUED_REQUESTS,
   SAVED_SESSION_CHARS,
   TIMEOUT_MS_MAX,
+  WAITING_AFTER_MS,
 } from './limits.ts'
 export { type Offer, type OfferOptions, offer } from './offer.ts'
 export type { LoginOptions, SessionOptions, Timeouts } from './options.ts'
-export { resume } from './resume.ts'
+export type { RelayHealth } from './relay-health.ts'
+export type { Priority } from './request-queue.ts'
+export { resume, resumeStored } from './resume.ts'
 export { parseSavedSession, type SavedSession } from './saved-session.ts'
 export type { AuthUrl, RequestStage, SessionEvent } from './session-event.ts'
+export type { SessionStore } from './session-store.ts'
+export { type TrackedRequest, trackRequest } from './tracked-request.ts'

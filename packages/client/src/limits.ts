@@ -19,3 +19,25 @@ export const SAVED_SESSION_CHARS = 65_536
 export const MESSAGE_CHARS = 1_024
 /** A relay that the transport gave up on is subscribed to anew after so long, in milliseconds. */
 export const RESUBSCRIBE_MS = 60_000
+/** Requests under way at the same time; the others wait for their turn. Deployed remote signers refuse more than 32. */
+export const CONCURRENT_REQUESTS = 24
+/** The most that can be asked for: the machine's `limits.CLIENT_PENDING`, less what it needs for itself. */
+export const CONCURRENT_REQUESTS_MAX = 240
+/** Of these places, one of so many is never taken by requests of low priority. */
+export const RESERVED_SHARE = 4
+/** Requests that wait for their turn; the next one is refused with `request/busy`. */
+export const QUEUED_REQUESTS = 4_096
+/** A request without a time-out of its own waits so long for its turn, in milliseconds; its time-out begins then. */
+export const QUEUE_WAIT_MS = 600_000
+/** A request that a relay took and nobody answered is said to wait for a person after so long, in milliseconds. */
+export const WAITING_AFTER_MS = 2_500
+/** Events kept for a reader who is slow; the oldest is lost first. */
+export const EVENTS_BUFFERED = 1_024
+/** Readers of one session's events. */
+export const EVENT_READERS = 64
+/** Relays whose health is kept; the one heard of longest ago is forgotten first. */
+export const HEALTH_RELAYS = 64
+/** The largest cache of plaintexts that can be asked for, in bytes. */
+export const PLAINTEXT_CACHE_BYTES_MAX = 67_108_864
+/** How long `logout` waits for a store to clear, in milliseconds. */
+export const STORE_MS = 3_000

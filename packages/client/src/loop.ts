@@ -44,6 +44,8 @@ export interface LoopObserver {
   readonly onOutput: (output: ClientOutput, state: ClientState) => void
   /** A relay took a request. */
   readonly onAccepted: (id: string, relay: RelayUrl, state: ClientState) => void
+  /** A relay refused a request. */
+  readonly onRefused: (relay: RelayUrl) => void
   /** An event was dropped before the machine saw it. */
   readonly onDrop: (code: OpenProblem) => void
   readonly onRelay: (relay: RelayUrl, live: boolean, reason?: string) => void
@@ -123,6 +125,7 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
     const hear = (outcome: Published): void => {
       if (kind === 'response' || state.phase === 'closed') return
       if (outcome.ok) observer.onAccepted(id, outcome.value.relay, state)
+      else for (const { relay } of outcome.error) observer.onRefused(relay)
       feed({ type: 'published', id, outcome })
     }
     const refuse = (reason: string): void => hear(err(relays.map((relay) => ({ relay, reason }))))

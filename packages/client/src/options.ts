@@ -20,8 +20,14 @@ import {
   UsageError,
 } from '@nip46/core'
 import { callHost, hostClock, hostRandom } from './host.ts'
-import { TIMEOUT_MS_MAX } from './limits.ts'
+import {
+  CONCURRENT_REQUESTS,
+  CONCURRENT_REQUESTS_MAX,
+  PLAINTEXT_CACHE_BYTES_MAX,
+  TIMEOUT_MS_MAX,
+} from './limits.ts'
 import type { AuthUrl, SessionEvent } from './session-event.ts'
+import type { SessionStore } from './session-store.ts'
 
 export interface SessionOptions {
   readonly crypto: Crypto
@@ -38,6 +44,18 @@ export interface SessionOptions {
    */
   readonly onAuthUrl?: (auth: AuthUrl) => void
   readonly onEvent?: (event: SessionEvent) => void
+  /**
+   * Keeps the session by itself: saved once it is ready and when it moves to other relays, cleared on logout. A store
+   * that fails is told of as the alert `store/failed`; the session goes on.
+   */
+  readonly store?: SessionStore
+  /** Requests under way at the same time, 1 to `CONCURRENT_REQUESTS_MAX`; others wait for their turn. Default `CONCURRENT_REQUESTS`. */
+  readonly concurrency?: number
+  /**
+   * Bytes of plaintexts (and their ciphertexts) kept in memory so that the same text is not decrypted twice, up to
+   * `PLAINTEXT_CACHE_BYTES_MAX`; wiped when the session ends. Default 0: none are kept.
+   */
+  readonly plaintextCache?: number
   /** Ends the login with `cancelled`. Once the session is there it has no effect. */
   readonly signal?: AbortSignalLike
   /** Take a signed event whose `created_at` differs from the one asked for. Default false. */
@@ -76,6 +94,9 @@ export interface Ports {
   readonly timeouts: Timeouts
   readonly onAuthUrl: (auth: AuthUrl) => void
   readonly onEvent: (event: SessionEvent) => void
+  readonly store: SessionStore | undefined
+  readonly concurrency: number
+  readonly plaintextCache: number
   readonly signal: AbortSignalLike | undefined
   readonly allowCreatedAtChange: boolean
   readonly allowInsecure: boolean
@@ -90,6 +111,9 @@ export function readOptions(options: SessionOptions): Ports {
     throw new UsageError('transport is needed: createRelayPool() of @nip46/transport-websocket')
   }
   for (const ms of [timeouts.connect, timeouts.offer, timeouts.request]) checkTimeout(ms)
+  const { concurrency = CONCURRENT_REQUESTS, plaintextCache = 0 } = options
+  checkCount('concurrency', concurrency, 1, CONCURRENT_REQUESTS_MAX)
+  checkCount('plaintextCache', plaintextCache, 0, PLAINTEXT_CACHE_BYTES_MAX)
   const randomOf = options.random ?? hostRandom
   return {
     crypto,
@@ -99,6 +123,9 @@ export function readOptions(options: SessionOptions): Ports {
     timeouts,
     onAuthUrl: (auth) => void callHost(() => onAuthUrl?.(auth)),
     onEvent: (event) => void callHost(() => onEvent?.(event)),
+    store: options.store,
+    concurrency,
+    plaintextCache,
     signal: options.signal,
     allowCreatedAtChange: options.allowCreatedAtChange === true,
     allowInsecure: options.allowInsecureRelays === true,
@@ -136,6 +163,11 @@ export function readWishes(options: LoginOptions): Wishes {
 export function checkTimeout(ms: number | undefined): void {
   if (ms === undefined || (typeof ms === 'number' && ms > 0 && ms <= TIMEOUT_MS_MAX)) return
   throw new UsageError(`a time-out is a number of milliseconds from 1 to ${TIMEOUT_MS_MAX}`)
+}
+
+function checkCount(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return
+  throw new UsageError(`${name} is a whole number from ${min} to ${max}`)
 }
 
 function profileOf(era: Era): ClientProfile {

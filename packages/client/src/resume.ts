@@ -13,6 +13,7 @@ import { quiet } from './host.ts'
 import { type Ports, readOptions, type SessionOptions } from './options.ts'
 import { parseSavedSession, type SavedSession } from './saved-session.ts'
 import { type Start, startSession } from './session.ts'
+import type { SessionStore } from './session-store.ts'
 
 /**
  * The session that `save()` wrote down, ready at once: its requests wait until a relay is reached. Rejects with a
@@ -24,6 +25,34 @@ import { type Start, startSession } from './session.ts'
  */
 export function resume(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {
   return quiet(goOn(saved, options))
+}
+
+/**
+ * The session that `options.store` holds; undefined if it holds none. Rejects as {@link resume} does, and with
+ * `session/saved` if the store cannot be read.
+ *
+ * ```ts
+ * const session = (await resumeStored({ crypto, transport, store })) ?? (await connect(uri, { crypto, transport, store }))
+ * ```
+ */
+export function resumeStored(
+  options: SessionOptions & { readonly store: SessionStore },
+): Promise<BunkerSession | undefined> {
+  return quiet(goOnStored(options))
+}
+
+async function goOnStored(
+  options: SessionOptions & { readonly store: SessionStore },
+): Promise<BunkerSession | undefined> {
+  let saved: unknown
+  try {
+    saved = await options.store.load()
+  } catch (cause) {
+    // The cause may hold the key.
+    const why = cause instanceof Error ? cause.name : 'no error'
+    throw new Nip46Error({ code: 'session/saved', message: `the store could not be read (${why})` })
+  }
+  return saved === undefined || saved === null ? undefined : goOn(parseSavedSession(saved), options)
 }
 
 async function goOn(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {

@@ -19,7 +19,7 @@ export type SessionEvent =
   /** How far a request is. */
   | ({ readonly type: 'request'; readonly id: RequestId; readonly method: string } & RequestStage)
   /** Worth showing to the user or writing to a log. */
-  | { readonly type: 'alert'; readonly code: ClientAlert }
+  | { readonly type: 'alert'; readonly code: ClientAlert | 'store/failed' }
   /** Something came in that was not believed, and changed nothing. */
   | { readonly type: 'ignored'; readonly code: ClientIgnored | OpenProblem }
   /**
@@ -39,6 +39,8 @@ export type RequestStage =
   | { readonly stage: 'sent'; readonly relays: readonly RelayUrl[] }
   /** This relay took it: the remote signer can have it. */
   | { readonly stage: 'accepted'; readonly relay: RelayUrl }
+  /** Taken and not answered for `WAITING_AFTER_MS`: likely a person is being asked. */
+  | { readonly stage: 'waiting' }
   /** The remote signer wants its page opened; see `onAuthUrl`. */
   | { readonly stage: 'auth-url' }
   /** With the code of the error, if it was one. */

@@ -8,23 +8,32 @@ import { sessionOf } from '@nip46/core/client'
 import type { BunkerSession, Encryption, NostrEvent, SignTemplate } from './bunker-session.ts'
 import type { CallOptions, Calls } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
+import type { Decrypts } from './decrypts.ts'
 import { Nip46Error } from './error.ts'
+import type { EventStream } from './event-stream.ts'
 import { quiet } from './host.ts'
 import type { Loop } from './loop.ts'
 import type { Ports } from './options.ts'
+import type { HealthBook } from './relay-health.ts'
 import type { SavedSession } from './saved-session.ts'
+import type { SessionEvent } from './session-event.ts'
 
 export interface SessionParts {
   readonly key: ClientKey
   readonly loop: Loop
   readonly calls: Calls
+  readonly decrypts: Decrypts
+  readonly health: HealthBook
+  /** One more reader of the session's events. */
+  readonly read: () => EventStream<SessionEvent>
   readonly ports: Ports
   /** How it ended, once it has. */
   readonly ended: () => 'logged-out' | 'closed' | undefined
   readonly ending: Promise<void>
 }
 
-export function createSessionObject({ key, loop, calls, ports, ended, ending }: SessionParts): BunkerSession {
+export function createSessionObject(parts: SessionParts): BunkerSession {
+  const { key, loop, calls, decrypts, health, read, ports, ended, ending } = parts
   const ask: Calls['call'] = (method, params, options) => {
     if (ended() !== 'logged-out') return calls.call(method, params, options)
     return Promise.reject(new Nip46Error({ code: 'logged-out', message: 'this session was logged out' }))
@@ -33,8 +42,10 @@ export function createSessionObject({ key, loop, calls, ports, ended, ending }: 
 
   const encryption = (scheme: 'nip04' | 'nip44'): Encryption => ({
     encrypt: (peer, plaintext, options) => call(`${scheme}_encrypt`, [peer, plaintext], options),
-    decrypt: (peer, ciphertext, options) => call(`${scheme}_decrypt`, [peer, ciphertext], options),
+    decrypt: (peer, ciphertext, options) => quiet(decrypts.decrypt(scheme, peer, ciphertext, options)),
   })
+  const nip04 = Object.freeze(encryption('nip04'))
+  const nip44 = Object.freeze(encryption('nip44'))
 
   const signEvent = async (template: SignTemplate, options?: CallOptions): Promise<NostrEvent> => {
     const text = templateText(template, userPubkey(), Math.floor(ports.clock.now() / 1_000))
@@ -61,8 +72,14 @@ export function createSessionObject({ key, loop, calls, ports, ended, ending }: 
     // The type parameter only says which library's name for a verified event is wanted.
     signEvent: <E extends NostrEvent>(template: SignTemplate, options?: CallOptions) =>
       quiet(signEvent(template, options) as Promise<E>),
-    nip04: Object.freeze(encryption('nip04')),
-    nip44: Object.freeze(encryption('nip44')),
+    nip04,
+    nip44,
+    nip04Encrypt: nip04.encrypt,
+    nip04Decrypt: nip04.decrypt,
+    nip44Encrypt: nip44.encrypt,
+    nip44Decrypt: nip44.decrypt,
+    events: read,
+    relayHealth: () => health.read(loop.state().relays),
     ping: (options?: CallOptions) => call('ping', [], options),
     getRelays: (options?: CallOptions) => call('get_relays', [], options),
     switchRelays: (options?: CallOptions) => call('switch_relays', [], options),

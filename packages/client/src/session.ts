@@ -3,18 +3,24 @@
  * Never makes a decision of the protocol; those are the machine's.
  */
 
-import { cleanText, type Failure, type RequestId } from '@nip46/core'
+import { cleanText, type Failure, type RequestId, UsageError } from '@nip46/core'
 import type { ClientOutput, ClientState } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { type Calls, createCalls } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
+import { createDecrypts } from './decrypts.ts'
 import { Nip46Error, withoutSecret } from './error.ts'
+import { createEventStream, type EventStream } from './event-stream.ts'
 import { freshId } from './hex.ts'
 import { quiet } from './host.ts'
-import { MESSAGE_CHARS } from './limits.ts'
+import { EVENT_READERS, MESSAGE_CHARS } from './limits.ts'
 import { createLoop, type Loop } from './loop.ts'
 import type { Ports } from './options.ts'
+import { createPatience } from './patience.ts'
+import { createHealthBook } from './relay-health.ts'
+import type { SessionEvent } from './session-event.ts'
 import { createSessionObject, known } from './session-object.ts'
+import { createSessionKeeper } from './session-store.ts'
 
 export interface Start {
   readonly key: ClientKey
@@ -32,15 +38,26 @@ export interface Starting {
 
 /** Runs the machine until it is ready (then the promise resolves) or has failed (then it rejects), and on to its end. */
 export function startSession({ key, make, secret }: Start, ports: Ports): Starting {
-  const { random, clock, signal, onEvent } = ports
+  const { random, clock, signal } = ports
   const { promise, resolve, reject } = withResolvers<BunkerSession>()
   const ending = withResolvers<void>()
   let login: 'pending' | 'done' | 'failed' = 'pending'
   let ended: 'logged-out' | 'closed' | undefined
 
+  const readers = new Set<EventStream<SessionEvent>>()
+  const onEvent = (event: SessionEvent): void => {
+    ports.onEvent(event)
+    for (const reader of readers) reader.push(event)
+  }
+  const keeper = createSessionKeeper(ports.store, clock, () =>
+    onEvent({ type: 'alert', code: 'store/failed' }),
+  )
+  const health = createHealthBook(() => clock.now())
+
   const finish = (): void => {
     login = 'done'
     signal?.removeEventListener('abort', cancel)
+    keeper.save(session.save())
     resolve(session)
   }
   const fail = (failure: Failure): void => {
@@ -57,9 +74,13 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   const end = (reason: 'logged-out' | 'closed'): void => {
     ended = reason
     key.destroy()
+    decrypts.close()
+    patience.close()
     fail({ code: reason, message: 'the session ended before it was ready' })
     onEvent({ type: 'ended', reason })
-    ending.resolve()
+    for (const reader of readers) reader.end()
+    if (reason === 'logged-out') void keeper.clear().then(ending.resolve)
+    else ending.resolve()
   }
 
   const hear = (output: ClientOutput, state: ClientState): void => {
@@ -68,20 +89,23 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
         const method = state.pending[output.id]?.method
         if (output.kind !== 'request' || method === undefined) return
         const { id, relays } = output
-        onEvent({ type: 'request', id, method, stage: 'sent', relays })
+        calls.stage(id, method, { stage: 'sent', relays })
         return
       }
       case 'settle':
+        patience.end(output.id)
         calls.settle(output.id, output.outcome)
         return
       case 'auth-url': {
         const { id, url, origin } = output
         const method = state.pending[id]?.method ?? ''
-        onEvent({ type: 'request', id, method, stage: 'auth-url' })
+        patience.end(id)
+        calls.stage(id, method, { stage: 'auth-url' })
         ports.onAuthUrl({ url, origin, requestId: id })
         return
       }
       case 'ready':
+        patience.close()
         onEvent(output)
         finish()
         return
@@ -90,6 +114,15 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
         return
       case 'ended':
         end(output.reason)
+        return
+      case 'unpaired':
+        decrypts.close()
+        patience.close()
+        onEvent(output)
+        return
+      case 'relays':
+        if (login === 'done') keeper.save(session.save())
+        onEvent(output)
         return
       default:
         onEvent(output)
@@ -103,12 +136,17 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
     {
       onOutput: hear,
       onAccepted(id, relay, state) {
-        const method = state.pending[id]?.method
-        if (method !== undefined) onEvent({ type: 'request', id, method, stage: 'accepted', relay })
+        const request = state.pending[id]
+        health.accepted(relay, Math.max(0, clock.now() - (request?.sentAt ?? clock.now())))
+        if (request === undefined) return
+        calls.stage(id, request.method, { stage: 'accepted', relay })
+        patience.begin(id, request.method)
       },
+      onRefused: (relay) => health.refused(relay),
       onDrop: (code) => onEvent({ type: 'ignored', code }),
       onRelay(relay, live, reason) {
         const why = reason === undefined ? {} : { reason: cleanText(reason, MESSAGE_CHARS) }
+        health.live(relay, live, why.reason)
         onEvent({ type: 'relay', relay, live, ...why })
       },
     },
@@ -120,11 +158,32 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
     userPubkey: () => loop.state().userPubkey,
     allowCreatedAtChange: ports.allowCreatedAtChange,
     timeout: ports.timeouts.request,
-    onQueued: (id, method) => onEvent({ type: 'request', id, method, stage: 'queued' }),
-    onSettled: (id, method, code) =>
-      onEvent({ type: 'request', id, method, stage: 'settled', ...(code !== undefined && { code }) }),
+    clock,
+    concurrency: ports.concurrency,
+    onStage: (id, method, stage) => onEvent({ type: 'request', id, method, ...stage }),
   })
-  const session = createSessionObject({ key, loop, calls, ports, ended: () => ended, ending: ending.promise })
+  const decrypts = createDecrypts(calls.call, ports.plaintextCache)
+  const patience = createPatience(clock, (id, method) => {
+    if (loop.state().pending[id] !== undefined) calls.stage(id, method, { stage: 'waiting' })
+  })
+  const read = (): EventStream<SessionEvent> => {
+    if (readers.size >= EVENT_READERS) throw new UsageError(`at most ${EVENT_READERS} readers of events`)
+    const reader: EventStream<SessionEvent> = createEventStream(() => void readers.delete(reader))
+    readers.add(reader)
+    if (ended !== undefined) reader.end()
+    return reader
+  }
+  const session = createSessionObject({
+    key,
+    loop,
+    calls,
+    decrypts,
+    health,
+    read,
+    ports,
+    ended: () => ended,
+    ending: ending.promise,
+  })
 
   if (signal?.aborted === true) {
     cancel()

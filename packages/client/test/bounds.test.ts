@@ -65,8 +65,9 @@ test('a request settles once, and nothing is kept of it', async () => {
     userPubkey: () => null,
     allowCreatedAtChange: false,
     timeout: undefined,
-    onQueued: () => undefined,
-    onSettled: (id) => void settled.push(id),
+    clock: createFakeClock(0),
+    concurrency: 1,
+    onStage: (id, _, { stage }) => void (stage === 'settled' && settled.push(id)),
   })
   const ping = calls.call('ping', [])
   const [id = ''] = asked

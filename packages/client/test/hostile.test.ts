@@ -309,7 +309,7 @@ describe('a flood of junk', () => {
     const many = 3 * JUNK_EVENTS_BURST
     const pings = Array.from({ length: many }, () => session.ping())
     const outcomes = await world.settled(Promise.allSettled(pings))
-    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(256)
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(many)
     expect(world.codes('ignored')).toEqual([])
   })
 })

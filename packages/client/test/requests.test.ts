@@ -1,6 +1,7 @@
-import { limits } from '@nip46/core'
+/** Requests of a session, from the call to the one word that ends it. */
+
 import { describe, expect, test } from 'vitest'
-import { UsageError } from '../src/index.ts'
+import { CONCURRENT_REQUESTS, QUEUED_REQUESTS, UsageError } from '../src/index.ts'
 import { failed, okay } from './scripted-signer.ts'
 import { carrier, createWorld, newKey, ONE, START, TWO } from './world.ts'
 
@@ -192,7 +193,7 @@ test('a signal is let go of when its request has settled', async () => {
 
 test('many requests at once each get their own answer, whatever the order of the answers', async () => {
   const world = createWorld()
-  const session = await world.login()
+  const session = await world.login({ concurrency: 100 })
   const held: (() => Promise<void>)[] = []
   world.signer.script('sign_event', ({ id, params }, from) => {
     const template = JSON.parse(params[0] ?? '') as Parameters<typeof world.signer.sign>[0]
@@ -208,11 +209,12 @@ test('many requests at once each get their own answer, whatever the order of the
   expect(events.map(({ content }) => content)).toEqual(numbers.map((i) => `note ${i}`))
 })
 
-test('the 257th request in flight is refused, and there is room again afterwards', async () => {
+test('one request more than may wait is refused, and there is room again afterwards', async () => {
   const world = createWorld()
   const session = await world.login()
   world.signer.script('describe', () => undefined)
-  const waiting = Array.from({ length: limits.CLIENT_PENDING }, () => session.describe({ timeout: 10_000 }))
+  const most = QUEUED_REQUESTS + CONCURRENT_REQUESTS
+  const waiting = Array.from({ length: most }, () => session.describe({ timeout: 10_000 }))
   await world.clock.settle()
   expect((await world.failure(session.describe())).code).toBe('request/busy')
   const outcomes = await world.settled(Promise.allSettled(waiting))

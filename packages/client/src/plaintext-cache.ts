@@ -1,0 +1,57 @@
+/**
+ * Plaintexts that were decrypted a while ago, so that the remote signer is not asked again.
+ * Never larger than it was told to be, and overwritten when it is closed.
+ */
+
+export interface PlaintextCache {
+  get(key: string): string | undefined
+  set(key: string, plaintext: string): void
+  /** Overwrites what it holds; nothing is kept from here on. */
+  close(): void
+}
+
+/** Each entry counts its plaintext in UTF-8 bytes and its key in characters; the one used longest ago goes first. */
+export function createPlaintextCache(maxBytes: number): PlaintextCache {
+  const entries = new Map<string, Uint8Array>()
+  const encoder = new TextEncoder()
+  const decoder = new TextDecoder()
+  let size = 0
+  let closed = maxBytes <= 0
+
+  const drop = (key: string): void => {
+    const bytes = entries.get(key)
+    if (bytes === undefined) return
+    entries.delete(key)
+    size -= bytes.length + key.length
+    bytes.fill(0)
+  }
+
+  return {
+    get(key) {
+      const bytes = entries.get(key)
+      if (bytes === undefined) return undefined
+      entries.delete(key)
+      entries.set(key, bytes)
+      return decoder.decode(bytes)
+    },
+    set(key, plaintext) {
+      if (closed) return
+      drop(key)
+      const bytes = encoder.encode(plaintext)
+      if (bytes.length + key.length > maxBytes) {
+        bytes.fill(0)
+        return
+      }
+      entries.set(key, bytes)
+      size += bytes.length + key.length
+      for (const [oldest] of entries) {
+        if (size <= maxBytes) break
+        drop(oldest)
+      }
+    },
+    close() {
+      closed = true
+      for (const [key] of entries) drop(key)
+    },
+  }
+}

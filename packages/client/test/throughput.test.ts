@@ -1,0 +1,175 @@
+/** Many requests at once: who goes first, what is asked only once, and what is kept. */
+
+import { expect, test } from 'vitest'
+import { CONCURRENT_REQUESTS, CONCURRENT_REQUESTS_MAX, PLAINTEXT_CACHE_BYTES_MAX } from '../src/index.ts'
+import { createPlaintextCache } from '../src/plaintext-cache.ts'
+import { createRequestQueue } from '../src/request-queue.ts'
+import { failed, okay } from './scripted-signer.ts'
+import { createWorld, newKey, ONE } from './world.ts'
+
+const PEER = newKey().pubkey
+
+test('a thousand decrypts do not hold up a signature, and keep going beside it', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  const open: string[] = []
+  world.signer.script('nip44_decrypt', ({ id }) => void open.push(id) as undefined)
+  const texts = Array.from({ length: 1_000 }, (_, i) => session.nip44Decrypt(PEER, `ciphertext ${i}`))
+  await world.clock.settle()
+  expect(open).toHaveLength(CONCURRENT_REQUESTS - CONCURRENT_REQUESTS / 4)
+  const before = world.clock.now()
+  expect(await world.settled(session.signEvent({ kind: 1, content: 'first' }))).toMatchObject({
+    content: 'first',
+  })
+  expect(world.clock.now()).toBe(before)
+  expect(world.signer.heard.at(-1)?.method).toBe('sign_event')
+  world.signer.script('nip44_decrypt', ({ id, params }) => okay(id, `plain ${params[1]}`))
+  for (const id of open) await world.signer.say(session.clientPubkey, okay(id, 'held'))
+  const plain = await world.settled(Promise.all(texts))
+  expect(plain.at(-1)).toBe('plain ciphertext 999')
+  expect(world.signer.heard.filter(({ method }) => method === 'nip44_decrypt')).toHaveLength(1_000)
+})
+
+test('no more requests are under way than the session was told', async () => {
+  const world = createWorld()
+  const session = await world.login({ concurrency: 2 })
+  world.signer.script('describe', () => undefined)
+  for (let i = 0; i < 5; i += 1) void session.describe()
+  await world.clock.settle()
+  expect(world.signer.methods().filter((method) => method === 'describe')).toHaveLength(2)
+  await expect(createWorld().connect({ concurrency: 0 })).rejects.toThrow('concurrency')
+  await expect(createWorld().connect({ concurrency: CONCURRENT_REQUESTS_MAX + 1 })).rejects.toThrow(
+    'concurrency',
+  )
+})
+
+test('a request that waits for its turn can be cancelled, runs out of its own time, and ends with the session', async () => {
+  const world = createWorld()
+  const session = await world.login({ concurrency: 1 })
+  world.signer.script('describe', () => undefined)
+  const first = session.describe({ timeout: 30_000 })
+  const controller = new AbortController()
+  const cancelled = session.ping({ signal: controller.signal })
+  const impatient = session.ping({ timeout: 5_000 })
+  const last = session.ping()
+  controller.abort()
+  expect((await world.failure(cancelled)).code).toBe('cancelled')
+  expect((await world.failure(impatient)).code).toBe('timeout/not-sent')
+  session.close()
+  expect((await world.failure(first)).code).toBe('closed')
+  expect((await world.failure(last)).code).toBe('closed')
+  expect(world.clock.pending).toBe(0)
+})
+
+test('a time-out of a waiting request counts from the call, the usual one from its turn', async () => {
+  const world = createWorld()
+  const session = await world.login({ concurrency: 1, timeouts: { request: 10_000 } })
+  world.signer.script('describe', () => undefined)
+  world.signer.script('ping', () => undefined)
+  const began = world.clock.now()
+  void session.describe({ timeout: 8_000 })
+  const usual = session.ping()
+  const own = session.ping({ timeout: 12_000 })
+  expect((await world.failure(own)).code).toBe('timeout/not-sent')
+  expect(world.clock.now() - began).toBe(12_000)
+  expect((await world.failure(usual)).code).toBe('timeout/no-answer')
+  expect(world.clock.now() - began).toBe(18_000)
+})
+
+test('a ciphertext that is being decrypted is not asked for again, whoever gives up', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  const open: string[] = []
+  world.signer.script('nip44_decrypt', ({ id }) => void open.push(id) as undefined)
+  world.signer.script('nip04_decrypt', () => undefined)
+  const controller = new AbortController()
+  const one = session.nip44.decrypt(PEER, 'same')
+  const two = session.nip44Decrypt(PEER, 'same', { signal: controller.signal })
+  const other = session.nip04.decrypt(PEER, 'same')
+  await world.clock.settle()
+  controller.abort()
+  expect((await world.failure(two)).code).toBe('cancelled')
+  await world.signer.say(session.clientPubkey, okay(open[0] ?? '', 'plain'))
+  expect(await world.settled(one)).toBe('plain')
+  expect(open).toHaveLength(1)
+  world.signer.script('nip44_decrypt', ({ id }) => okay(id, 'again'))
+  expect(await world.settled(session.nip44.decrypt(PEER, 'same'))).toBe('again')
+  session.close()
+  expect((await world.failure(other)).code).toBe('closed')
+})
+
+test('when all who wait for a decrypt give up, a later one is asked anew', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  world.signer.script('nip44_decrypt', () => undefined)
+  const controller = new AbortController()
+  const given = session.nip44.decrypt(PEER, 'same', { signal: controller.signal })
+  await world.clock.settle()
+  controller.abort()
+  expect((await world.failure(given)).code).toBe('cancelled')
+  world.signer.script('nip44_decrypt', ({ id }) => okay(id, 'plain'))
+  expect(await world.settled(session.nip44.decrypt(PEER, 'same'))).toBe('plain')
+})
+
+test('plaintexts are kept only if asked for, and not beyond the session', async () => {
+  const world = createWorld()
+  const session = await world.login({ plaintextCache: 1_000 })
+  let asked = 0
+  world.signer.script('nip44_decrypt', ({ id }) => {
+    asked += 1
+    return okay(id, `plain ${asked}`)
+  })
+  expect(await world.settled(session.nip44.decrypt(PEER, 'c'))).toBe('plain 1')
+  expect(await world.settled(session.nip44.decrypt(PEER, 'c'))).toBe('plain 1')
+  expect(asked).toBe(1)
+  world.signer.script('nip44_decrypt', ({ id }) => failed(id, 'denied: no'))
+  expect((await world.failure(session.nip44.decrypt(PEER, 'd'))).code).toBe('remote/error')
+  session.close()
+  expect((await world.failure(session.nip44.decrypt(PEER, 'c'))).code).toBe('closed')
+  await expect(createWorld().connect({ plaintextCache: PLAINTEXT_CACHE_BYTES_MAX + 1 })).rejects.toThrow(
+    'plaintextCache',
+  )
+})
+
+test('the cache holds as many bytes as it was told, and the longest unused goes first', () => {
+  const cache = createPlaintextCache(10)
+  cache.set('a', '1234')
+  cache.set('b', '1234')
+  expect(cache.get('a')).toBe('1234')
+  cache.set('c', '12')
+  expect([cache.get('a'), cache.get('b'), cache.get('c')]).toEqual(['1234', undefined, '12'])
+  cache.set('d', '123456789')
+  expect(cache.get('d')).toBe('123456789')
+  expect(cache.get('a')).toBe(undefined)
+  cache.set('e', '1234567890')
+  expect(cache.get('e')).toBe(undefined)
+  cache.close()
+  expect(cache.get('d')).toBe(undefined)
+  cache.set('f', '')
+  expect(cache.get('f')).toBe(undefined)
+})
+
+test('a queue is full at its limit, and low priority leaves the reserved places free', () => {
+  const queue = createRequestQueue<number>({ concurrency: 3, reserved: 1, max: 4 })
+  expect([1, 2, 3, 4, 5].map((item) => queue.add(item, 'low'))).toEqual([true, true, true, true, false])
+  expect([queue.take(), queue.take(), queue.take()]).toEqual([1, 2, undefined])
+  expect(queue.add(6, 'high')).toBe(true)
+  expect([queue.take(), queue.take()]).toEqual([6, undefined])
+  queue.end(1)
+  queue.end(3)
+  expect([queue.take(), queue.take()]).toEqual([4, undefined])
+})
+
+test('signatures of one session go over the relays that are there', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  await world.settled(session.ping())
+  expect(session.relayHealth()).toMatchObject([{ relay: ONE, live: true, drops: 0, refused: 0 }])
+  expect(session.relayHealth()[0]?.accepted).toBeGreaterThan(0)
+  world.network.refuse(ONE, 'blocked: no')
+  expect((await world.failure(session.ping())).code).toBe('publish/rejected')
+  expect(session.relayHealth()[0]?.refused).toBe(1)
+  world.network.down(ONE)
+  await world.clock.run(1)
+  expect(session.relayHealth()).toMatchObject([{ live: false, drops: 1, since: expect.any(Number) }])
+})
