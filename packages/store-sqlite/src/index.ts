@@ -3,6 +3,7 @@
  * Never needs anything but Node.
  */
 
+export { type BackupVerdict, restoreSqliteBackup, verifySqliteBackup } from './backup.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'
 export * as limits from './limits.ts'
 export type { Sizes } from './message.ts'

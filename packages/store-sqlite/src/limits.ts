@@ -64,5 +64,3 @@ export const AUDIT_SCAN = 5_000
 export const VERIFY_RECORDS = 2_000
 /** Bytes up to which a whole file is checked when it is opened; of a larger one the small tables are. */
 export const CHECKED_BYTES = 134_217_728
-/** Pages copied in one step of a backup; commits come in between. */
-export const BACKUP_PAGES = 256

@@ -51,7 +51,8 @@ export interface SqliteStore extends SignerStore, AuditLog {
   /** How much of each is kept. */
   sizes(): Promise<Sizes>
   /**
-   * Makes a consistent copy while commits go on. What is sealed stays sealed. Rejects with `store/exists` rather than overwrite.
+   * Makes a copy of this moment; commits wait meanwhile. What is sealed stays sealed. Rejects with `store/exists` rather than
+   * overwrite.
    * Check it with `verifySqliteBackup`.
    */
   backup(file: string): Promise<void>

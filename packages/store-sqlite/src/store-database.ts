@@ -3,15 +3,14 @@
  * Never goes on with a connection whose disk failed, and never knows a key.
  */
 
-import { accessSync, chmodSync, constants, rmSync } from 'node:fs'
+import { accessSync, closeSync, constants, fsyncSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import * as sqlite from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { type AuditReader, createAuditReader } from './audit-reader.ts'
 import { blobOf, numberOf, type Row, toHex } from './blob.ts'
 import { closeQuietly, openConnection, sizeOf } from './connection.ts'
 import { closedError, isDistrusted, StoreError, storeError } from './error.ts'
 import { createGroupWriter, type GroupWriter } from './group-writer.ts'
-import { BACKUP_PAGES } from './limits.ts'
 import type {
   CallReply,
   Group,
@@ -28,8 +27,8 @@ import { createRowReader, type RowReader } from './row-reader.ts'
 
 export interface StoreDatabase {
   readonly opened: OpenedState
-  /** Answers one request. Throws or rejects with `StoreError`. */
-  handle(request: ThreadRequest): Answer | Promise<Answer>
+  /** Answers one request. Throws `StoreError`. */
+  handle(request: ThreadRequest): Answer
 }
 
 export interface Answer {
@@ -38,7 +37,7 @@ export interface Answer {
 }
 
 interface Live {
-  readonly database: sqlite.DatabaseSync
+  readonly database: DatabaseSync
   readonly reader: RowReader
   readonly writer: GroupWriter
   readonly audit: AuditReader
@@ -51,7 +50,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
   /** Transactions that were told to be written. */
   let acknowledged = 0
 
-  const stateOf = (database: sqlite.DatabaseSync): Row => {
+  const stateOf = (database: DatabaseSync): Row => {
     const row = database.prepare('SELECT * FROM state').get()
     if (row === undefined) throw new StoreError('store/corrupt', 'the store is damaged: restore a backup')
     return row
@@ -257,7 +256,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
     if (!opening.readOnly) removeOwner(opening.file)
   }
 
-  const answer = (request: ThreadRequest): Answer | Promise<Answer> => {
+  const answer = (request: ThreadRequest): Answer => {
     switch (request.type) {
       case 'begin': {
         current()
@@ -294,7 +293,8 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
         return { value: undefined }
       }
       case 'backup':
-        return backUp(current().database, request.file, request.now).then(() => ({ value: undefined }))
+        backUp(current().database, request.file, request.now)
+        return { value: undefined }
       case 'sizes':
         return { value: sizes() }
       case 'close':
@@ -314,11 +314,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
     opened: opened(),
     handle(request) {
       try {
-        const result = answer(request)
-        if (!(result instanceof Promise)) return result
-        return result.catch((cause: unknown) => {
-          throw storeError(cause)
-        })
+        return answer(request)
       } catch (cause) {
         if (isDistrusted(cause)) drop()
         throw failureOf(cause)
@@ -331,18 +327,26 @@ function answerOf(value: unknown, packer: Packer): Answer {
   return { value, bytes: packer.toBuffer() }
 }
 
-/** A copy as it is at the end of the copying, in one file that nobody else may read. */
-async function backUp(database: sqlite.DatabaseSync, file: string, now: number): Promise<void> {
+/** A copy as it is now, in one file that nobody else may read. What was deleted is not in it. */
+function backUp(database: DatabaseSync, file: string, now: number): void {
   checkFolder(file)
+  closeSync(openSync(file, 'wx', 0o600))
   try {
-    await sqlite.backup(database, file, { rate: BACKUP_PAGES })
-    chmodSync(file, 0o600)
-    const copy = new sqlite.DatabaseSync(file)
+    database.prepare('VACUUM INTO ?').run(file)
+    const copy = new DatabaseSync(file)
     try {
       copy.exec('PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE')
       copy.prepare('UPDATE state SET backup_at = ?').run(now)
     } finally {
       copy.close()
+    }
+    for (const path of [file, dirname(file)]) {
+      const descriptor = openSync(path, 'r')
+      try {
+        fsyncSync(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
     }
   } catch (cause) {
     rmSync(file, { force: true })

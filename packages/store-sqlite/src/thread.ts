@@ -26,13 +26,7 @@ try {
   const store = openStoreDatabase(opening, steady)
   port.on('message', ({ id, request }: { readonly id: number; readonly request: ThreadRequest }) => {
     try {
-      const answer = store.handle(request)
-      if (answer instanceof Promise)
-        answer.then(
-          (value) => post(id, value),
-          (cause: unknown) => fail(id, cause),
-        )
-      else post(id, answer)
+      post(id, store.handle(request))
     } catch (cause) {
       fail(id, cause)
     }
