@@ -10,16 +10,14 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CHROMIUM_ARGS, chromiumPath } from '../../../scripts/chromium.ts'
-import { BUNKER, type Keeper, makeKey, type Program, run, serve } from './parties.ts'
+import { type Bunker, run, serve, startBunker } from './parties.ts'
 
 let browser: Browser
-let relay: Program
 let relayUrl: string
-let keeper: Keeper
+let bunker: Bunker
 let address: string
 const closers: (() => Promise<unknown>)[] = []
 const pages: Page[] = []
-const programs: Program[] = []
 
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'nip46-page-'))
@@ -28,19 +26,18 @@ beforeAll(async () => {
   await build({ root, logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } })
   const server = await serve(folder)
   closers.push(() => server.close())
-  relay = run('./relay-process.ts')
+  const relay = run('./relay-process.ts')
   closers.push(() => relay.stop())
   relayUrl = await relay.line(/^ws:/)
   address = `${server.url}?relay=${encodeURIComponent(relayUrl)}`
-  keeper = await makeKey()
-  closers.push(() => keeper.remove())
+  bunker = await startBunker(relayUrl)
+  closers.push(() => bunker.stop())
   browser = await chromium.launch({ executablePath: chromiumPath(), args: [...CHROMIUM_ARGS] })
   closers.push(() => browser.close())
 })
 
 afterEach(async () => {
   for (const page of pages.splice(0)) await page.context().close()
-  for (const program of programs.splice(0)) await program.stop()
 })
 
 afterAll(async () => {
@@ -63,16 +60,6 @@ async function open(
   return { page, complaints, context }
 }
 
-function up(...more: readonly string[]): Program {
-  const program = run(BUNKER, [...keeper.options(relayUrl), ...more])
-  programs.push(program)
-  return program
-}
-
-async function token(daemon: Program): Promise<string> {
-  return /bunker:\/\/\S+/.exec(await daemon.line(/bunker:\/\//))?.[0] ?? ''
-}
-
 async function logIn(page: Page, uri: string): Promise<void> {
   await page.getByLabel('Or paste a link from your signer').fill(uri)
   await page.getByRole('button', { name: 'Connect' }).click()
@@ -87,17 +74,15 @@ async function postNote(page: Page, text: string): Promise<void> {
 
 describe('a visitor', () => {
   test('pastes the link of the daemon, posts, comes back after a reload, posts again, and logs out', async () => {
-    const daemon = up()
     const { page, complaints } = await open()
-    await logIn(page, await token(daemon))
+    await logIn(page, await bunker.link())
     const npub = await page.locator('#user').textContent()
-    const full = /npub1\w+/.exec(await daemon.line(/npub1/))?.[0] ?? ''
-    expect(npub).toBe(`${full.slice(0, 12)}…${full.slice(-6)}`)
+    expect(npub).toBe(`${bunker.npub.slice(0, 12)}…${bunker.npub.slice(-6)}`)
     await postNote(page, 'Hello from a page <b>that</b> never saw the key')
     expect(await page.locator('#posted p').textContent()).toBe(
       'Hello from a page <b>that</b> never saw the key',
     )
-    await daemon.line(/done\s+sign_event kind 1/)
+    expect(await bunker.command('audit', 'tail')).toContain('sign_event')
 
     await page.reload()
     expect(await page.locator('#user').textContent()).toBe(npub)
@@ -105,7 +90,6 @@ describe('a visitor', () => {
 
     await page.getByRole('button', { name: 'Log out' }).click()
     await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
-    await daemon.line(/ended/)
     await page.reload()
     await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
     expect(complaints).toEqual([])
@@ -116,17 +100,17 @@ describe('a visitor', () => {
     const link = page.getByRole('link', { name: 'Open my signer app' })
     const uri = (await link.getAttribute('href')) ?? ''
     expect(uri).toMatch(/^nostrconnect:\/\//)
-    up('--accept', uri)
+    await bunker.command('connect', uri, '--grant', 'sign_event:1', '--yes')
     await page.locator('#user').waitFor()
     await postNote(page, 'By QR code')
     expect(complaints).toEqual([])
   })
 
   test('is told how far a note is while the daemon is away', async () => {
-    const daemon = up()
+    const other = await startBunker(relayUrl)
     const { page } = await open()
-    await logIn(page, await token(daemon))
-    await daemon.stop()
+    await logIn(page, await other.link())
+    await other.stop()
     await page.getByLabel('Your note').fill('Anybody there?')
     await page.getByRole('button', { name: 'Sign and post' }).click()
     await page.getByText('Your signer has it. Approve the note there if it asks.').waitFor()
@@ -148,7 +132,6 @@ describe.each([
         await page.screenshot({ path: join(folder, `${device}-${colorScheme}-${name}.png`), fullPage: true })
       }
     }
-    const daemon = up()
     const { page } = await open({ ...options, colorScheme })
     await page.getByText('Scan the code with your signer').waitFor()
     // On a phone the signer is on the same device, and the code is one tap away.
@@ -162,7 +145,7 @@ describe.each([
     await page.getByRole('button', { name: 'Connect' }).click()
     await page.getByRole('alert').waitFor()
     await shot('error')
-    await logIn(page, await token(daemon))
+    await logIn(page, await bunker.link())
     await page.getByText('Connected', { exact: true }).waitFor()
     await shot('account')
     await postNote(

@@ -16,15 +16,21 @@ import { fileURLToPath } from 'node:url'
 export interface Program {
   /** The first line that matches, also of those already printed. Rejects if it ends, or after 20 s. */
   line(pattern: RegExp): Promise<string>
+  /** Everything it printed, once it has ended by itself. */
+  output(): Promise<string>
   /** Ends it and waits for that. */
   stop(): Promise<void>
 }
 
-/** Runs a program of the workspace's sources. */
-export function run(file: string, args: readonly string[] = []): Program {
+/** Runs a program of the workspace's sources, in `home` if it keeps anything. */
+export function run(file: string, args: readonly string[] = [], home?: string): Program {
   const path = fileURLToPath(new URL(file, import.meta.url))
+  const own =
+    home === undefined ? {} : { HOME: home, XDG_RUNTIME_DIR: '', XDG_DATA_HOME: '', XDG_CONFIG_HOME: '' }
   const child: ChildProcess = spawn(process.execPath, ['--conditions=@nip46/source', path, ...args], {
+    env: { ...process.env, NODE_OPTIONS: '', ...own },
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(home !== undefined && { cwd: home }),
   })
   const lines: string[] = []
   const watchers = new Set<() => void>()
@@ -52,6 +58,10 @@ export function run(file: string, args: readonly string[] = []): Program {
         void ended.then(fail)
         look()
       }),
+    async output() {
+      await ended
+      return lines.join('\n')
+    },
     async stop() {
       child.stdin?.end()
       child.kill('SIGTERM')
@@ -60,39 +70,37 @@ export function run(file: string, args: readonly string[] = []): Program {
   }
 }
 
-/** A daemon's folder: a new key, its password, and rules that let apps sign notes. */
-export interface Keeper {
-  /** The options of `up` for this key and these relays. */
-  options(relay: string): readonly string[]
-  readonly remove: () => Promise<void>
+/** The bunker as its users run it, with a new key and a home of its own. */
+export interface Bunker {
+  readonly npub: string
+  /** One command of its command line; resolves with what it printed as JSON. */
+  command(...args: readonly string[]): Promise<string>
+  /** A link that lets one app sign notes. */
+  link(): Promise<string>
+  /** Ends the daemon and removes its home. */
+  stop(): Promise<void>
 }
 
-export const BUNKER = '../../bunker/src/main.ts'
+const BUNKER = '../../bunker/src/main.ts'
+const OPEN = ['--vault-passphrase-file', 'password']
 
-export async function makeKey(): Promise<Keeper> {
-  const folder = await mkdtemp(join(tmpdir(), 'nip46-example-'))
-  const [keyFile, password, rules] = ['me.ncryptsec', 'password', 'rules.json'].map((name) =>
-    join(folder, name),
-  ) as [string, string, string]
-  await writeFile(password, 'correct horse battery staple\n', { mode: 0o600 })
-  const allowed = { grant: 'sign_event:1', rules: [{ decision: 'allow', perms: 'connect' }] }
-  await writeFile(rules, JSON.stringify(allowed), { mode: 0o600 })
-  const made = run(BUNKER, ['key', 'new', '--out', keyFile, '--password-file', password])
-  await made.line(/^npub1/)
-  await made.stop()
+export async function startBunker(relay: string): Promise<Bunker> {
+  const home = await mkdtemp(join(tmpdir(), 'nip46-example-'))
+  await writeFile(join(home, 'password'), 'correct horse battery staple\n', { mode: 0o600 })
+  const command = (...args: readonly string[]): Promise<string> =>
+    run(BUNKER, [...args, '--json'], home).output()
+  const made = await command('init', '--key', 'me', '--relay', relay, ...OPEN)
+  const daemon = run(BUNKER, ['up', '--unlock', 'me', ...OPEN], home)
+  await daemon.line(/started/)
   return {
-    options: (relay) => [
-      'up',
-      '--relay',
-      relay,
-      '--key-file',
-      keyFile,
-      '--password-file',
-      password,
-      '--rules',
-      rules,
-    ],
-    remove: () => rm(folder, { recursive: true }),
+    npub: /npub1\w+/.exec(made)?.[0] ?? '',
+    command,
+    link: async () =>
+      /bunker:\/\/[^"\s]+/.exec(await command('link', 'new', '--grant', 'sign_event:1'))?.[0] ?? '',
+    async stop() {
+      await daemon.stop()
+      await rm(home, { recursive: true, force: true })
+    },
   }
 }
 
