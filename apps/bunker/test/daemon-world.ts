@@ -46,6 +46,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<DaemonWorl
     socket: join(directory, 'run', 'daemon.sock'),
     serve: '127.0.0.1:0',
     log: 'debug',
+    // What was not granted is asked about.
+    preset: 'paranoid',
     ...options.flags,
   }
   const loaded = await loadConfig({ env: { HOME: directory }, flags })

@@ -98,6 +98,33 @@ test('a no, a yes for a while, and what it settles too', async () => {
   await other
 })
 
+test('a policy is explained, tried on the past, and trimmed to what was used', async () => {
+  const world = await start()
+  const { api } = world
+  const app = await connectApp(world, { preset: 'bot', grants: 'sign_event:1[max=1/1d],sign_event:7' })
+  await app.signEvent({ kind: 1, content: 'one' })
+  await expect(app.signEvent({ kind: 1, content: 'two' })).rejects.toMatchObject({ code: 'remote/error' })
+  const [{ client = '' } = {}] = (await api.call('app.list')).apps
+  const request = { method: 'sign_event', event: { kind: 1 } } as const
+  const explained = await api.call('policy.explain', { client, request })
+  expect(explained.effect).not.toBe('allow')
+  expect(explained.words.join(' ')).toContain('max=1')
+  expect(await api.call('policy.test', { request, policy: { preset: 'standard' } })).toMatchObject({
+    effect: 'allow',
+  })
+  const replayed = await api.call('policy.replay', { policy: { preset: 'bot', grants: 'sign_event:7' } })
+  expect(replayed.flips).toMatchObject([{ client, kind: 1, was: 'allow', would: 'deny' }])
+  const trimmed = await api.call('app.trim', { client, apply: true })
+  expect(trimmed).toMatchObject({ applied: true, proposals: [{ grant: 'sign_event:7' }] })
+  expect(trimmed.policy.grants).toEqual(['sign_event:1[max=1/1d]'])
+  await expect(api.call('link.create', { policy: { grants: 'sign_event:*' } })).rejects.toMatchObject({
+    status: 400,
+  })
+  expect((await api.call('policy.lint', { policy: { grants: 'sign_event' } })).findings).toMatchObject([
+    { level: 'warning' },
+  ])
+})
+
 test('panic stops everything until it is ended', async () => {
   const world = await start()
   const { api } = world

@@ -58,13 +58,18 @@ export interface PolicyBook {
     about: Whose,
   ): { readonly effect: 'allow' | 'ask' | 'deny'; readonly rule: string }
   replay(entries: readonly AuditEntry[], policy: OwnPolicy): Replay
-  trim(entries: readonly AuditEntry[], policy: OwnPolicy): readonly TrimProposal[]
+  trim(entries: readonly AuditEntry[], policy: OwnPolicy): readonly Trimming[]
   /** Without these grants. */
-  without(policy: OwnPolicy, proposals: readonly TrimProposal[]): OwnPolicy
+  without(policy: OwnPolicy, proposals: readonly Trimming[]): OwnPolicy
 }
 
 export interface Whose {
   readonly client: Pubkey
   readonly user: Pubkey
   readonly now: number
+}
+
+/** A proposal, and what to hold instead of the grant; null for nothing. */
+export interface Trimming extends TrimProposal {
+  readonly instead: string | null
 }

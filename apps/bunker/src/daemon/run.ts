@@ -36,7 +36,6 @@ import type { Config, LoadedConfig } from './config.ts'
 import { createDesk } from './desk.ts'
 import { createDuplicateWatch } from './duplicate-watch.ts'
 import { logSignerEvent } from './engine-log.ts'
-import { createGrantsBook } from './grants-book.ts'
 import { createHandlers } from './handlers/index.ts'
 import { viewEntry } from './handlers/policies.ts'
 import { ownRelays, readStatus } from './health.ts'
@@ -50,7 +49,8 @@ import {
   WATCH_EVERY_MS,
 } from './limits.ts'
 import { createLog } from './log.ts'
-import { ensurePrivateDirectory } from './private-file.ts'
+import { createPolicyBook } from './own-policy-book.ts'
+import { ensurePrivateDirectory, readPrivateFile, replacePrivateFile } from './private-file.ts'
 import { createJudge } from './session-policy.ts'
 import type { Address } from './setting.ts'
 import { openSettings, withLabel } from './settings.ts'
@@ -130,7 +130,12 @@ async function start(
   const served = relayHere?.url ?? null
   const pool = createRelayPool({ clock, randomBytes: random })
   closers.push(() => pool.close())
-  const book = createGrantsBook(clock.now)
+  const book = createPolicyBook({
+    now: clock.now,
+    preset: config.preset,
+    salt: await readSalt(join(config.data, 'salt'), random),
+    relays: () => ownRelays({ loaded, settings, served }),
+  })
   const uses = createUses()
   const browsers = createBrowsers(random, clock)
 
@@ -415,6 +420,15 @@ async function listenOr<T>({ host, port }: Address, listen: () => Promise<T>): P
     if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause
     throw new UsageError(`${host}:${port} cannot be listened on (${code}): set another port, or 0 for any`)
   }
+}
+
+/** Made once, so that what sessions remember of long lists stays comparable. */
+async function readSalt(path: string, random: RandomBytes): Promise<string> {
+  const known = (await readPrivateFile(path))?.trim()
+  if (known !== undefined && /^[0-9a-f]{64}$/.test(known)) return known
+  const salt = Buffer.from(random(32)).toString('hex')
+  await replacePrivateFile(path, `${salt}\n`)
+  return salt
 }
 
 /** What the owner calls an app, and what it says of itself. */

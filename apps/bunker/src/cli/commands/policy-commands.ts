@@ -142,8 +142,8 @@ async function lint(context: Context, policy: PolicyChoice): Promise<OutputOf<'p
   } catch (cause) {
     if (!(cause instanceof Fault && cause.code === 'daemon/not-running') || context.remote) throw cause
   }
-  const { createGrantsBook } = await import('../../daemon/grants-book.ts')
-  const book = createGrantsBook(context.io.now)
+  const { createPolicyBook } = await import('../../daemon/own-policy-book.ts')
+  const book = createPolicyBook({ now: context.io.now, preset: 'standard', salt: '', relays: () => [] })
   const view = book.view(book.begin(policy))
   return { findings: book.lint(policy), policy: { ...view, suspended: false, suspendedUntil: null } }
 }

@@ -78,7 +78,11 @@ export function appHandlers(host: Host): Pick<Handlers, Names> {
             own: book.without(current.own, proposals),
           }))
         : policyOf(host, client as Pubkey)
-      return { proposals, applied: isApplied, policy: after }
+      const told = proposals.map(({ grant, instead, why }) => ({
+        grant,
+        why: instead === null ? why : `${why}: hold ${instead} instead`,
+      }))
+      return { proposals: told, applied: isApplied, policy: after }
     },
   }
 }

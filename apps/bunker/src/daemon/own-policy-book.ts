@@ -1,0 +1,247 @@
+/**
+ * The book of policies: those of `@nip46/policy`, with the daemon's preset for whoever names none.
+ * Never decides by itself, and never shows what a policy counted but in its JSON.
+ */
+
+import {
+  isOperationMethod,
+  type JsonValue,
+  type JudgedRequest,
+  type Operation,
+  type Permission,
+  type Pubkey,
+  parsePubkey,
+  parseRelayUrl,
+  type Question,
+  type RelayUrl,
+} from '@nip46/core'
+import {
+  carriesAuthority,
+  createJudge,
+  formatRule,
+  type Policy,
+  type PolicyProblem,
+  type RememberFor as PolicyRememberFor,
+  type RememberScope as PolicyRememberScope,
+  PRESETS,
+  type PresetName,
+  parseGrants,
+  parsePolicy,
+  readSessionPolicy,
+  replacePolicy,
+  sessionPolicy,
+  trim,
+  viewSessionPolicy,
+} from '@nip46/policy'
+import { Fault } from '../api/fault.ts'
+import type { Finding, PolicyChoice, RememberFor, RememberScope, RequestDraft } from '../api/shapes.ts'
+import type { OwnPolicy, PolicyBook, Whose } from './policy-book.ts'
+
+export interface PolicyBookOptions {
+  readonly now: () => number
+  /** For links and sessions that name none. */
+  readonly preset: PresetName
+  /** See `JudgeOptions.salt` of the policy package. */
+  readonly salt: string
+  /** The user's relays, as the daemon knows them: `list:relays`. */
+  readonly relays: () => readonly RelayUrl[]
+}
+
+const TIMES: readonly PolicyRememberFor[] = ['5m', '1h', 'today', 'session', 'always'] satisfies RememberFor[]
+const SCOPES: readonly PolicyRememberScope[] = ['kind', 'peer', 'method'] satisfies RememberScope[]
+
+export function createPolicyBook({ now, preset, salt, relays }: PolicyBookOptions): PolicyBook {
+  const judge = createJudge({ salt, list: (id) => (id === 'relays' ? relays() : undefined) })
+
+  const policyOf = ({ preset: named, grants = '', json }: PolicyChoice): Policy => {
+    if (json !== undefined) {
+      if (named !== undefined || grants !== '')
+        throw new Fault(400, 'policy/shape', 'a policy is JSON, or a preset and grants: not both')
+      return expectPolicy(parsePolicy(json))
+    }
+    if (named !== undefined && !Object.hasOwn(PRESETS, named))
+      throw new Fault(400, 'policy/preset', `presets are ${Object.keys(PRESETS).join(', ')}`)
+    return expectPolicy(parsePolicy({ preset: named ?? preset, rules: expectPolicy(parseGrants(grants)) }))
+  }
+
+  const requestOf = (
+    policy: OwnPolicy,
+    operation: Operation,
+    { client, user, now: at }: Whose,
+  ): JudgedRequest => ({
+    clientPubkey: client,
+    userPubkey: user,
+    operation,
+    granted: [],
+    policy,
+    relay: ANY_RELAY,
+    now: at,
+  })
+
+  const rulesOf = (policy: OwnPolicy): Policy['rules'] => {
+    const session = readSessionPolicy(policy)
+    return session.ok ? (session.value.policy?.rules ?? []) : []
+  }
+
+  return {
+    judge: judge.judge,
+    approve: judge.approve,
+    facts: judge.facts,
+    begin: (choice) => sessionPolicy(policyOf(choice), now()),
+    change: (policy, choice) => replacePolicy(policy, policyOf(choice), now(), { keepDecisions: true }),
+    view(policy) {
+      const view = viewSessionPolicy(policy, now())
+      if (!view.ok) return { preset: null, grants: [], json: policy }
+      return {
+        preset: view.value.preset,
+        grants: [...view.value.grants, ...view.value.remembered],
+        json: policy,
+      }
+    },
+    choices(question: Question) {
+      if (question.type === 'connect') return { remember: [], scopes: [] }
+      const { clientPubkey, operation } = question
+      const offered = judge.choices(
+        { operation, clientPubkey, userPubkey: clientPubkey, relay: ANY_RELAY },
+        'allow',
+      )
+      const scopes = SCOPES.filter((scope) => offered.scopes.includes(scope)) as readonly RememberScope[]
+      const times = TIMES.filter((time) => offered.for.includes(time)) as readonly RememberFor[]
+      return scopes.length === 0 ? { remember: [], scopes: [] } : { remember: times, scopes }
+    },
+    remembered: (_question, { for: how, scope }, allow): JsonValue => ({
+      effect: allow ? 'allow' : 'deny',
+      for: how,
+      scope,
+      // The owner's day is this machine's.
+      offset: -new Date(now()).getTimezoneOffset(),
+    }),
+    presets: () => Object.values(PRESETS).map(({ name, title }) => ({ name, words: title })),
+    lint: (choice) => lintPolicy(policyOf(choice), now()),
+    explain(policy, draft, whose) {
+      const { effect, rule, words, stage, limits, changes, retryAt } = judge.explain(
+        requestOf(policy, operationOf(draft, whose), whose),
+      )
+      const detail = {
+        stage,
+        limits: limits.map((each) => ({ ...each })),
+        changes: changes.map((each) => ({ ...each })),
+        retryAt,
+      }
+      return { effect, rule, words: [...words, ...changes.map((change) => change.words)], detail }
+    },
+    preview(policy, permission, whose) {
+      const operation = operationFor(permission, whose)
+      if (operation === undefined) return { effect: 'allow', rule: 'answered without the key' }
+      const judged = judge.judge(requestOf(policy, operation, whose))
+      // Without a kind it is about all of them: nothing is promised for each.
+      const isBare = permission.method === 'sign_event' && permission.kind === undefined
+      return isBare
+        ? { effect: 'ask', rule: 'each kind by its own rule' }
+        : { effect: judged.effect, rule: judged.rule }
+    },
+    replay(entries, policy) {
+      const { judged, skipped, undecided, flips } = judge.replay(
+        entries.map(({ record }) => record),
+        policy,
+      )
+      const told = flips.map(({ clientPubkey, ...flip }) => ({ ...flip, client: clientPubkey }))
+      return { judged, skipped: skipped + undecided, flips: told }
+    },
+    trim: (entries, policy) =>
+      trim(
+        entries.map(({ record }) => record),
+        rulesOf(policy),
+      ),
+    without(policy, proposals) {
+      const session = readSessionPolicy(policy)
+      if (!session.ok || session.value.policy === null) return policy
+      const own = session.value.policy
+      const rules = own.rules.flatMap((rule) => {
+        const proposal = proposals.find(({ grant }) => grant === formatRule(rule))
+        if (proposal === undefined) return rule
+        return proposal.instead === null ? [] : expectPolicy(parseGrants(proposal.instead))
+      })
+      return replacePolicy(policy, { ...own, rules }, now(), { keepDecisions: true })
+    },
+  }
+}
+
+function expectPolicy<T>(
+  read: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: PolicyProblem },
+): T {
+  if (read.ok) return read.value
+  const { code, path, message } = read.error
+  throw new Fault(400, code, `${path}: ${message}`)
+}
+
+/** What is probably not meant. */
+function lintPolicy(policy: Policy, at: number): readonly Finding[] {
+  const findings: Finding[] = []
+  const warn = (what: string, words: string, fix: string): void =>
+    void findings.push({ level: 'warning', what, words, fix })
+  if (policy.expiresAt !== undefined && policy.expiresAt * 1_000 <= at)
+    warn('expiresAt', 'the policy is over: nothing is allowed by it', 'give it a later end, or none')
+  for (const rule of policy.rules) {
+    const text = formatRule(rule)
+    if (rule.until !== undefined && rule.until * 1_000 <= at) warn(text, 'its time is over', 'take it out')
+    if (rule.effect !== 'allow') continue
+    if (rule.method === 'sign_event' && rule.kinds === undefined)
+      warn(
+        text,
+        'it allows every kind that carries no authority, also those that nobody knows yet',
+        'name the kinds',
+      )
+    if (
+      rule.kinds?.some((kind) => typeof kind === 'number' && carriesAuthority(kind)) === true &&
+      rule.max === undefined &&
+      rule.maxUses === undefined &&
+      rule.rate === undefined
+    )
+      warn(
+        text,
+        'it allows as many events that carry authority as an app wants',
+        'add max=, rate=, or begin it with ask:',
+      )
+    if (
+      (rule.method ?? '').endsWith('_decrypt') &&
+      rule.peers === undefined &&
+      rule.max === undefined &&
+      rule.breadth === undefined
+    )
+      warn(text, 'it lets an app read every message there ever was', 'add max=200/1d or peers<=30/1d')
+  }
+  return findings.length === 0
+    ? [{ level: 'ok', what: 'policy', words: 'nothing to remark', fix: '' }]
+    : findings
+}
+
+function operationOf({ method, event, peer, text = '' }: RequestDraft, { now }: Whose): Operation {
+  if (method === 'sign_event') {
+    if (event === undefined) throw new Fault(400, 'input/shape', 'sign_event needs an event: { "kind": 1 }')
+    const { kind, content = '', tags = [], created_at = Math.floor(now / 1_000) } = event
+    return { method, template: { kind, content, tags, created_at } }
+  }
+  const parsed = parsePubkey(peer ?? '')
+  if (!parsed.ok) throw new Fault(400, 'input/shape', `${method} needs a peer: a pubkey of 64 hex characters`)
+  if (method === 'nip44_get_key') return { method, peer: parsed.value }
+  return method === 'nip44_encrypt' || method === 'nip04_encrypt'
+    ? { method, peer: parsed.value, plaintext: text }
+    : { method, peer: parsed.value, ciphertext: text }
+}
+
+/** A request that this permission would be for; undefined for what the remote signer answers itself. */
+function operationFor({ method, kind }: Permission, whose: Whose): Operation | undefined {
+  if (!isOperationMethod(method)) return undefined
+  return operationOf({ method, event: { kind: kind ?? 1 }, peer: SOMEBODY }, whose)
+}
+
+/** A peer that is neither the user nor the app: the pubkey of the secret 2, which everybody has. */
+const SOMEBODY = 'c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5' as Pubkey
+const ANY_RELAY = relayOf('wss://relay.invalid')
+
+function relayOf(url: string): RelayUrl {
+  const parsed = parseRelayUrl(url)
+  if (!parsed.ok) throw new Error(parsed.error)
+  return parsed.value
+}
