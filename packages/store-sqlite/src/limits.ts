@@ -1,5 +1,5 @@
 /**
- * Every bound of the store, by name. Each has a test at the limit and one over, or is compared with the engine's.
+ * Every bound of the store, by name.
  * Never holds a limit of the protocol.
  */
 

@@ -56,7 +56,6 @@ export type ThreadRequest =
   | { readonly type: 'audit'; readonly query: PlainAuditQuery }
   | { readonly type: 'verify'; readonly from: ChainPoint }
   | { readonly type: 'hash'; readonly seq: number }
-  | { readonly type: 'check' }
   | { readonly type: 'backup'; readonly file: string; readonly now: number }
   | { readonly type: 'sizes' }
   | { readonly type: 'close' }

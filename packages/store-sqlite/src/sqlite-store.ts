@@ -417,6 +417,7 @@ export async function verifyChain(thread: ThreadLink, seal: StoreSeal): Promise<
     if (reply.fault?.code === 'missing' && at.seq < reply.checkpoint.seq) {
       at = reply.checkpoint
       begin = at
+      reply = { ...reply, fault: null, done: false }
       continue
     }
     at = reply.at

@@ -286,12 +286,6 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
       }
       case 'hash':
         return { value: current().audit.hashAt(request.seq) }
-      case 'check': {
-        const result = current().database.prepare('PRAGMA integrity_check(1)').get()
-        if (result?.['integrity_check'] !== 'ok')
-          throw new StoreError('store/corrupt', 'the store is damaged: restore a backup')
-        return { value: undefined }
-      }
       case 'backup':
         backUp(current().database, request.file, request.now)
         return { value: undefined }
