@@ -89,9 +89,14 @@ export function compileCeilings(ceilings: readonly Ceiling[], words: string): re
 
 /** How audit records name a rule of a policy. Different rules have different names. */
 export function ruleName(rule: Rule): string {
-  const text = formatRule(rule)
-  return shorten(rule.effect === 'allow' ? `allow:${text}` : text, RULE_NAME_CHARS - 24)
+  const text = rule.effect === 'allow' ? `allow:${formatRule(rule)}` : formatRule(rule)
+  const most = RULE_NAME_CHARS - 24
+  if (text.length <= most || rule.notify !== true) return shorten(text, most)
+  // Whoever reads the record must still see that the owner wants to be told.
+  return `${shorten(text, most - NOTIFY.length)}${NOTIFY}`
 }
+
+const NOTIFY = ';notify]'
 
 /** Whole if it fits, else its beginning and a hash of all of it. */
 function shorten(text: string, most: number): string {

@@ -278,8 +278,8 @@ function cap(decision: Decision, input: Case): Decision {
         ? {
             ...rest,
             effect: 'ask',
-            stage: 'ceiling',
-            name: capped,
+            stage: capped.stage,
+            name: capped.name,
             consent: null,
             uses: [],
             notify: false,
@@ -292,12 +292,13 @@ function cap(decision: Decision, input: Case): Decision {
   return { ...silent, ...refusal(silent, subject, measures.now, ownGrantOf(input)) }
 }
 
-function capOf(input: Case): string | null {
+function capOf(input: Case): Pick<Decision, 'stage' | 'name'> | null {
   const { subject, measures } = input
   const ceiling = ceilingOf(input, 'ask')
-  if (ceiling !== undefined) return ceiling
-  if (subject.method === 'nip44_get_key') return 'guard: hands out a key'
-  return isAhead(subject, FUTURE_ASK_SECONDS, measures.now) ? 'guard: ahead of time' : null
+  if (ceiling !== undefined) return { stage: 'ceiling', name: ceiling }
+  if (subject.method === 'nip44_get_key') return { stage: 'guard', name: 'guard: hands out a key' }
+  if (!isAhead(subject, FUTURE_ASK_SECONDS, measures.now)) return null
+  return { stage: 'guard', name: 'guard: ahead of time' }
 }
 
 /** Where a grant without kinds, or a range, stops short of a kind that carries authority. */

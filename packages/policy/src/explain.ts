@@ -1,12 +1,14 @@
 /**
  * A decision in words and as data: what decided, which limit, and what would change it.
- * Never judges anew: it says what `decide` found.
+ * Never guesses: it says what `decide` found, and suggests a grant only if `decide` then allows the request.
  */
 
 import type { Millis } from '@nip46/core'
 import type { CaveatName } from './caveat.ts'
-import { type Case, type Decision, type Stage, thingOf } from './decide.ts'
-import { formatCaveats } from './grant-text.ts'
+import { compileRules } from './compile.ts'
+import { type Case, type Decision, decide, type Stage, thingOf } from './decide.ts'
+import { formatCaveats, parseGrants } from './grant-text.ts'
+import { RULES } from './limits.ts'
 import type { Effect } from './rule.ts'
 
 export interface Explanation {
@@ -85,7 +87,7 @@ function wordsOf({ rule, text, used, at }: LimitExplained): string {
   return `${rule} names it, but ${text} does not hold${count}${until}.`
 }
 
-function changesOf({ stage, name, retryAt }: Decision, { subject }: Case): readonly Change[] {
+function changesOf({ stage, name, retryAt }: Decision, input: Case): readonly Change[] {
   const changes: Change[] = []
   if (retryAt !== null)
     changes.push({ words: `Waiting until ${new Date(retryAt).toISOString()} would change it.`, grant: null })
@@ -96,17 +98,28 @@ function changesOf({ stage, name, retryAt }: Decision, { subject }: Case): reado
     changes.push({ words: 'A higher rates.sign would change it.', grant: null })
   else if (stage === 'rate' && name === 'rate: crypt')
     changes.push({ words: 'A higher rates.crypt would change it.', grant: null })
-  else {
-    const peer = subject.peer === null ? '' : `:${subject.self ? 'self' : subject.peer}`
-    const grant = `${thingOf(subject)}${peer}`
-    changes.push({ words: `The grant ${grant} would allow it.`, grant })
-  }
+  else changes.push(...grantChange(input))
   return changes
+}
+
+/** The narrowest grant that covers the request, if it helps; else what else stands in its way. */
+function grantChange(input: Case): readonly Change[] {
+  const { subject, policy, allow } = input
+  const peer = subject.peer === null ? '' : `:${subject.self ? 'self' : subject.peer}`
+  const grant = `${thingOf(subject)}${peer}`
+  const rules = parseGrants(grant)
+  if (!rules.ok || policy.rules.length + rules.value.length > RULES)
+    return [{ words: 'The policy has no room for a grant that would allow it.', grant: null }]
+  const then = decide({ ...input, allow: [...allow, ...compileRules(rules.value, true)] })
+  if (then.effect === 'allow') return [{ words: `The grant ${grant} would allow it.`, grant }]
+  const words = `The grant ${grant} alone would not allow it: ${STAGES[then.stage]} (${then.name}).`
+  return [{ words, grant: null }, ...changesOf(then, input)]
 }
 
 function guardChange(name: string): string {
   if (name.endsWith('suspended')) return 'Resuming the app would change it.'
   if (name.endsWith('expired')) return 'A later expiry would change it.'
+  if (name.endsWith('hands out a key')) return 'Nothing changes that: a person decides each time.'
   if (name.endsWith('far ahead') || name.endsWith('ahead of time'))
     return 'A created_at that is not ahead would change it.'
   return 'Nothing changes that.'

@@ -510,6 +510,58 @@ describe('Explanations', () => {
     })
     expect(judge.explain(ask(event(14), stateOf(''))).words).toContain('Nothing changes that.')
   })
+  it('name the guard that makes a question of a grant, and no ceiling', () => {
+    const key: Operation = { method: 'nip44_get_key', peer: FRIEND }
+    const early = event(1, { created_at: NOW_SECONDS + limits.FUTURE_ASK_SECONDS + 1 })
+    const keyWords = 'Nothing changes that: a person decides each time.'
+    const earlyWords = 'A created_at that is not ahead would change it.'
+    const granted = stateOf('nip44_get_key,sign_event:1')
+    for (const [asked, name, words] of [
+      [key, 'guard: hands out a key', keyWords],
+      [early, 'guard: ahead of time', earlyWords],
+    ] as const) {
+      const why = judge.explain(ask(asked, granted))
+      expect(why).toMatchObject({
+        effect: 'ask',
+        stage: 'guard',
+        rule: name,
+        changes: [{ words, grant: null }],
+      })
+      expect(why.words.join(' ')).not.toContain('Raising')
+      expect(why.words[0]).toBe(`Asked about: no policy can allow this (${name}).`)
+      // Without any grant, none is suggested: it would be asked about all the same.
+      const bare = judge.explain(ask(asked, stateOf('')))
+      expect(bare).toMatchObject({ stage: 'default', changes: [{ grant: null }, { words, grant: null }] })
+    }
+  })
+  it('suggest a grant only if it would allow the request', () => {
+    const capped = createJudge({ ceilings: [{ effect: 'ask', category: 'social' }] })
+    const asked = ask(event(1), stateOf(''))
+    expect(judge.explain(asked).changes).toEqual([
+      { words: 'The grant sign_event:1 would allow it.', grant: 'sign_event:1' },
+    ])
+    const [first, second] = capped.explain(asked).changes
+    expect(first?.words).toContain('The grant sign_event:1 alone would not allow it: a ceiling')
+    expect([first?.grant, second?.grant]).toEqual([null, null])
+    expect(second?.words).toContain('Raising the ceiling of the host')
+    const full = parse({
+      rules: Array.from({ length: limits.RULES }, (_, i) => ({ method: 'sign_event', kinds: [40_000 + i] })),
+    })
+    expect(judge.explain(ask(event(1), sessionPolicy(full, NOW))).changes).toMatchObject([{ grant: null }])
+  })
+  it('suggest grants that hold, on random policies', () => {
+    fc.assert(
+      fc.property(rawRules, operation, (rules, asked) => {
+        const policy = parse({ rules })
+        for (const { grant } of judge.explain(ask(asked, sessionPolicy(policy, NOW))).changes) {
+          if (grant === null) continue
+          const more = parse({ rules: [...policy.rules, ...rulesOf(grant)] })
+          expect(effect(asked, sessionPolicy(more, NOW))).toBe('allow')
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
   it('keep no content in what they store', () => {
     const facts = JSON.stringify(
       judge.facts(
@@ -533,6 +585,17 @@ describe('Explanations', () => {
         'allow:sign_event:1',
       ].map(wantsNotice),
     ).toEqual([true, true, false, false])
+  })
+  it('still tell it by names that are cut', () => {
+    const nameOf = (grants: string): string => judge.judge(ask(event(1), stateOf(grants))).rule
+    const long = (chars: number, more = ''): string =>
+      `sign_event:1[tag.t<=1;content="",${'a'.repeat(chars)}${more}]`
+    for (let chars = 1; chars <= 200; chars++) {
+      const name = nameOf(long(chars, ';notify'))
+      expect([name.length <= limits.RULE_NAME_CHARS - 24, wantsNotice(name)]).toEqual([true, true])
+      expect(wantsNotice(nameOf(long(chars)))).toBe(false)
+    }
+    expect(nameOf(long(200, ';notify'))).not.toBe(nameOf(long(201, ';notify')))
   })
 })
 
