@@ -28,11 +28,7 @@ export async function migrate(
 }
 
 async function currentVersion(database: Database, schema: string, migrations: Migrations): Promise<number> {
-  const there = await database.query<{ there: boolean }>(
-    'SELECT to_regclass($1) IS NOT NULL AS there',
-    [`${schema}.migration`],
-    READ_MS,
-  )
+  const there = await database.query<{ there: boolean }>(IS_THERE, [unquoted(schema)], READ_MS)
   if (there[0]?.there !== true) return 0
   const [row] = await database.query<{ version: number }>(versionQuery(schema), [], READ_MS)
   return checked(row?.version ?? 0, migrations)
@@ -42,9 +38,7 @@ async function currentVersion(database: Database, schema: string, migrations: Mi
 async function migrateOnce(run: Run, schema: string, migrations: Migrations): Promise<number> {
   // Held until the transaction ends: of the transaction, not of the session, so that a pooler does not matter.
   await run(`SELECT pg_advisory_xact_lock(hashtextextended('nip46 migration ' || $1, 0))`, [schema])
-  const [exists] = await run<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
-    `${schema}.migration`,
-  ])
+  const [exists] = await run<{ there: boolean }>(IS_THERE, [unquoted(schema)])
   if (exists?.there !== true) {
     await run(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
     await run(
@@ -56,9 +50,17 @@ async function migrateOnce(run: Run, schema: string, migrations: Migrations): Pr
   const next = migrations[version]
   if (next === undefined) return version
   await run(`SET LOCAL search_path = ${schema}, pg_temp`)
-  await run(next(schema, `'${schema.slice(1, -1)}'`))
+  await run(next(schema, `'${unquoted(schema)}'`))
   await run(`INSERT INTO ${schema}.migration (version) VALUES ($1)`, [version + 1])
   return version + 1
+}
+
+/** Reads the catalog as a table: `to_regclass` may answer from a cache that a lock like ours does not refresh. */
+const IS_THERE =
+  "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'migration') AS there"
+
+function unquoted(schema: string): string {
+  return schema.slice(1, -1)
 }
 
 function versionQuery(schema: string): string {

@@ -33,6 +33,7 @@ export {
   startScriptedRelay,
 } from './scripted-relay.ts'
 export { type SeededRandom, seededRandom } from './seeded-random.ts'
+export { type SharedStoreUnderTest, type SharingCase, sharingCases } from './sharing-cases.ts'
 export {
   auditCases,
   type StoreCase,

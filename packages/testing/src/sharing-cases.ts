@@ -1,0 +1,191 @@
+/**
+ * The suite that every `SignerStore` with `sharing` passes: members on one store claim, revoke and hear of each other.
+ * Never needs a test runner, and never kills a process: that a dead member is missed is for the store's own tests.
+ */
+
+import type { Pubkey } from '@nip46/core'
+import type {
+  CommitOutcome,
+  Member,
+  Offer,
+  SharedChange,
+  SignerSession,
+  SignerStore,
+  StoreSharing,
+} from '@nip46/core/remote-signer'
+
+export interface SharedStoreUnderTest {
+  /** Another store on the same data. */
+  open(): Promise<SignerStore & { close(): Promise<void> }>
+  dispose(): Promise<void>
+}
+
+export interface SharingCase {
+  readonly name: string
+  run(context: { createShared(): Promise<SharedStoreUnderTest> }): Promise<void>
+}
+
+interface Seat {
+  readonly store: SignerStore
+  readonly sharing: StoreSharing
+  readonly member: Member
+  readonly changes: SharedChange[]
+  members: readonly string[]
+  fenced: number
+}
+
+export const sharingCases: readonly SharingCase[] = [
+  seats('members know each other, and are told when one leaves', async (first, second) => {
+    const both = [first.member.id, second.member.id].sort()
+    await until('both know both', () => [first, second].every(({ members }) => `${members}` === `${both}`))
+    await second.member.leave()
+    await until('the other one is gone', () => `${first.members}` === first.member.id)
+    const outcomes = await second.store.commit([{ clients: [BOB] }], NOW)
+    expectSame(outcomes, [{ type: 'fenced' }], 'a commit after leaving')
+    expectSame((await first.store.load(NOW)).clients, [], 'what it named')
+  }),
+  seats('a member hears of the changes of others, and not of its own', async (first, second) => {
+    await first.store.commit([{ session: born(ALICE) }, { clients: [BOB] }], NOW)
+    await first.store.commit([{ offers: [{ token: 'token', revision: 0, after: offer() }] }], NOW)
+    const heard = (): boolean =>
+      second.changes.some(({ sessions }) => sessions.some(({ clientPubkey }) => clientPubkey === ALICE)) &&
+      second.changes.some(({ clients }) => clients.includes(BOB)) &&
+      second.changes.some(({ offers }) => offers.includes('token'))
+    await until('the other one heard', () => second.changes.some(({ all }) => all) || heard())
+    await second.store.commit([{ clients: [ALICE] }], NOW)
+    await until('the first one heard', () => first.changes.length > 0)
+    expectSame(
+      first.changes.flatMap(({ clients }) => clients),
+      [ALICE],
+      'what the first one was told',
+    )
+  }),
+  seats('after a session was revoked, nobody commits for it', async (first, second) => {
+    await first.store.commit([{ session: born(ALICE) }], NOW)
+    const before = session(ALICE)
+    const from = { signerPubkey: SIGNER, clientPubkey: ALICE, revision: 1, before }
+    const revoked = { ...before, phase: 'revoked' } as unknown as SignerSession
+    const done = await first.store.commit([{ session: { ...from, after: revoked } }], NOW)
+    expectSame(done, [{ type: 'done' }], 'the revocation')
+    // Whatever it has been told by now.
+    const late = await second.store.commit([{ session: { ...from, after: before }, clients: [BOB] }], NOW)
+    const stored = { revision: 2, value: revoked }
+    expectSame(late, [{ type: 'stale', session: stored, offers: [] }], 'the outcome elsewhere')
+    expectSame((await first.store.load(NOW)).clients, [], 'what the late change named')
+  }),
+  seats('each of 200 events that both claim at once is claimed by one', async (first, second) => {
+    const outcomes = await Promise.all(
+      [first, second].map(({ store }) =>
+        Promise.all(EVENTS.map((eventId) => store.commit([{ claims: [claim(eventId)] }], NOW))),
+      ),
+    )
+    const types = outcomes.map((list) => list.flat().map(({ type }) => type))
+    EVENTS.forEach((_, i) => {
+      expectSame([types[0]?.[i], types[1]?.[i]].sort(), ['claimed', 'done'], `event ${i}`)
+    })
+    const claims = await second.sharing.readClaims([...EVENTS, 'f'.repeat(64)])
+    expectSame(claims.map(({ eventId }) => eventId).sort(), [...EVENTS].sort(), 'claims')
+  }),
+  seats('of a hundred uses of one token on two members, one is done', async (first, second) => {
+    await first.store.commit([{ offers: [{ token: 'token', revision: 0, after: offer() }] }], NOW)
+    const uses = Array.from({ length: 100 }, (_, i) => {
+      const usedBy = `${i}`.padStart(64, '0') as Pubkey
+      const change = { offers: [{ token: 'token', revision: 1, after: { ...offer(), usedBy } }] }
+      return (i % 2 === 0 ? first : second).store.commit([{ ...change, session: born(usedBy) }], NOW)
+    })
+    const outcomes: readonly CommitOutcome[] = (await Promise.all(uses)).flat()
+    expectSame(outcomes.filter(({ type }) => type === 'done').length, 1, 'uses that were done')
+    expectSame((await second.store.load(NOW)).sessions.length, 1, 'sessions')
+  }),
+  seats('answers that were not published are seen by all', async (first, second) => {
+    const entry = {
+      id: 'answer',
+      signerPubkey: SIGNER,
+      to: ALICE,
+      relays: [],
+      scheme: 'nip44' as const,
+      text: '{"id":"x","result":"y"}',
+      at: NOW,
+    }
+    await first.store.commit([{ outbox: [entry] }], NOW)
+    expectSame(await second.sharing.readOutbox(NOW), [entry], 'answers')
+    await second.store.commit([{ published: ['answer'] }], NOW)
+    expectSame(await first.sharing.readOutbox(NOW), [], 'answers that are left')
+  }),
+]
+
+const NOW = 1_767_225_600_000
+const [SIGNER, ALICE, BOB] = ['aa', 'bb', 'cc'].map((part) => part.repeat(32)) as [Pubkey, Pubkey, Pubkey]
+const EVENTS: readonly string[] = Array.from({ length: 200 }, (_, i) => i.toString(16).padStart(64, '0'))
+/** A busy machine may be slow; what does not come in this time does not come. */
+const PATIENCE_MS = 15_000
+
+function session(clientPubkey: Pubkey): SignerSession {
+  const ledger = { chunks: [], chars: 0 }
+  return { v: 1, signerPubkey: SIGNER, clientPubkey, phase: 'open', ledger } as unknown as SignerSession
+}
+
+function born(clientPubkey: Pubkey) {
+  return { signerPubkey: SIGNER, clientPubkey, revision: 0, before: null, after: session(clientPubkey) }
+}
+
+function claim(eventId: string) {
+  return { eventId, signerPubkey: SIGNER, clientPubkey: ALICE, requestId: 'r', at: NOW }
+}
+
+function offer(): Offer {
+  return { signerPubkey: SIGNER, userPubkey: BOB, usedBy: null, revoked: false } as unknown as Offer
+}
+
+function seats(name: string, body: (first: Seat, second: Seat) => Promise<void>): SharingCase {
+  return {
+    name,
+    async run({ createShared }) {
+      const shared = await createShared()
+      const stores: { close(): Promise<void> }[] = []
+      try {
+        const sit = async (): Promise<Seat> => {
+          const store = await shared.open()
+          stores.push(store)
+          if (store.sharing === undefined) throw new Error('this store is not shared')
+          const seat = { store, sharing: store.sharing, changes: [] as SharedChange[], fenced: 0 }
+          let members: readonly string[] = []
+          const member = await store.sharing.join({
+            changed: (change) => void seat.changes.push(change),
+            members: (ids) => {
+              members = ids
+            },
+            fenced: () => {
+              seat.fenced += 1
+            },
+          })
+          return Object.defineProperty({ ...seat, member, members }, 'members', { get: () => members })
+        }
+        await body(await sit(), await sit())
+      } finally {
+        for (const store of stores) await store.close()
+        await shared.dispose()
+      }
+    },
+  }
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; !holds(); ) {
+    if (Date.now() > end) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+function expectSame(actual: unknown, expected: unknown, what: string): void {
+  const [got, wanted] = [sorted(actual), sorted(expected)]
+  if (got !== wanted) throw new Error(`${what}: got ${got}, expected ${wanted}`)
+}
+
+function sorted(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  )
+}
