@@ -71,6 +71,7 @@ export function failureOf(cause: unknown): Failure {
   const state = sqlState(cause)
   if (state === undefined || state === LATE) return 'lost'
   if (RACES.includes(state)) return 'race'
+  if (isPoolerRefusal(cause)) return 'refused'
   return TROUBLE.test(state) || state === READ_ONLY ? 'lost' : 'refused'
 }
 
@@ -84,6 +85,8 @@ export function storeError(cause: unknown): PostgresStoreError {
   if (state === READ_ONLY)
     return new PostgresStoreError('store/read-only', 'PostgreSQL takes no writes: is it a standby?')
   if (state === undefined) return unavailableError(systemCode(cause))
+  if (isPoolerRefusal(cause))
+    return new PostgresStoreError('store/refused', 'a pooler refuses session settings: set `pooler: true`')
   if (CONFIGURATION.test(state)) {
     const { message } = cause as { readonly message?: unknown }
     return new PostgresStoreError(
@@ -103,6 +106,12 @@ function sqlState(cause: unknown): string | undefined {
   const { code, severity } = (cause ?? {}) as { readonly code?: unknown; readonly severity?: unknown }
   // Errors of sockets have codes of five letters as well (EPIPE); those of PostgreSQL have a severity.
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined ? code : undefined
+}
+
+/** What PgBouncer says to settings of a session. */
+function isPoolerRefusal(cause: unknown): boolean {
+  const { message } = (cause ?? {}) as { readonly message?: unknown }
+  return sqlState(cause) === '08P01' && String(message).startsWith('unsupported startup parameter')
 }
 
 function systemCode(cause: unknown): string {

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { failureOf, PostgresStoreError, storeError } from '../src/error.ts'
+
+const pgError = (code: string, message = 'said') =>
+  Object.assign(new Error(message), { code, severity: 'ERROR', detail: 'Key (a)=(canary)' })
+
+test.each([
+  [pgError('40P01'), 'race', 'store/unavailable'],
+  [pgError('NS002'), 'race', 'store/unavailable'],
+  [pgError('57P01'), 'lost', 'store/unavailable'],
+  [pgError('53300'), 'lost', 'store/unavailable'],
+  [pgError('25006'), 'lost', 'store/read-only'],
+  [pgError('28P01', 'password authentication failed'), 'refused', 'store/refused'],
+  [pgError('42501', 'permission denied'), 'refused', 'store/refused'],
+  [pgError('08P01', 'unsupported startup parameter: statement_timeout'), 'refused', 'store/refused'],
+  [pgError('22P05'), 'refused', 'store/failed'],
+  [
+    Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:5432'), { code: 'ECONNREFUSED' }),
+    'lost',
+    'store/unavailable',
+  ],
+  [Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }), 'lost', 'store/unavailable'],
+  [new Error('Query read timeout'), 'lost', 'store/unavailable'],
+] as const)('%s is %s', (cause, failure, code) => {
+  expect(failureOf(cause)).toBe(failure)
+  const error = storeError(cause)
+  expect(error).toBeInstanceOf(PostgresStoreError)
+  expect(error.code).toBe(code)
+  expect(error.cause).toBeUndefined()
+  expect(error.message).not.toMatch(/canary|10\.0\.0\.1/)
+})
