@@ -60,7 +60,7 @@ test('a request that nobody answers is said to wait for a person, and what no pe
 test('during login too', async () => {
   const world = createWorld()
   world.signer.script('connect', () => undefined)
-  world.connect()
+  void world.connect()
   await world.clock.run(WAITING_AFTER_MS + 10)
   expect(world.events.at(-1)).toMatchObject({ type: 'request', method: 'connect', stage: 'waiting' })
 })
