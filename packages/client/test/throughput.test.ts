@@ -82,6 +82,7 @@ test('a ciphertext that is being decrypted is not asked for again, whoever gives
   const open: string[] = []
   world.signer.script('nip44_decrypt', ({ id }) => void open.push(id) as undefined)
   world.signer.script('nip04_decrypt', () => undefined)
+  world.signer.script('nip04_decrypt', ({ id }) => failed(id, 'denied: no'))
   const controller = new AbortController()
   const one = session.nip44.decrypt(PEER, 'same')
   const two = session.nip44Decrypt(PEER, 'same', { signal: controller.signal })
