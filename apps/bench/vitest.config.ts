@@ -2,7 +2,8 @@ import { defineProject } from 'vitest/config'
 
 export default defineProject({
   resolve: { conditions: ['@nip46/source'] },
-  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'import', 'module', 'default'] } },
+  // Without `import`: `pg` loads its classes by `require`, and must meet one form of them.
+  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'module', 'default'] } },
   test: {
     name: 'bench',
     include: ['test/**/*.test.ts'],
