@@ -34,6 +34,7 @@ export interface Project {
 
 /** Entry points that only make sense in Node; the others also load in browsers, Deno and Bun. */
 export const NODE_ENTRIES: readonly string[] = [
+  '@nip46/client/store-file',
   '@nip46/relay',
   '@nip46/store-postgres',
   '@nip46/store-sqlite',
