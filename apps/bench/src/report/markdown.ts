@@ -18,7 +18,7 @@ export function renderMarkdown(report: Report): string {
   })
   return `${[
     '# Benchmarks',
-    'Written by `pnpm bench:full --markdown BENCHMARKS.md` (see [apps/bench](./apps/bench/README.md)). Compare ratios, not microseconds: everything here was measured side by side in one run.',
+    `Written by \`pnpm bench${report.mode === 'full' ? ':full' : ''} --markdown BENCHMARKS.md\` (see [apps/bench](./apps/bench/README.md)). Compare ratios, not microseconds: everything here was measured side by side in one run.`,
     headLines(report)
       .map((line) => `- ${escapeCell(line)}`)
       .join('\n'),
