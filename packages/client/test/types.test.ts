@@ -1,77 +1,39 @@
 /** That a session fits where other libraries expect a signer: checked by the compiler, and once at run time. */
 
+import type { NostrSigner } from '@nostrify/types'
+import type { ISigner } from 'applesauce-signers'
+import type { Signer } from 'nostr-tools/signer'
+import type { Nip07 } from 'nostr-typedef'
 import { expect, test } from 'vitest'
-import type { BunkerSession, NostrEvent } from '../src/index.ts'
+import type { BunkerSession } from '../src/index.ts'
 import { createWorld } from './world.ts'
-
-/** `window.nostr` as NIP-07 describes it, with `getRelays` as it was probed for until 2025. */
-interface WindowNostr {
-  getPublicKey(): Promise<string>
-  signEvent(event: {
-    created_at: number
-    kind: number
-    tags: string[][]
-    content: string
-  }): Promise<NostrEvent>
-  getRelays?(): Promise<{ [url: string]: { read: boolean; write: boolean } }>
-  nip04?: {
-    encrypt(pubkey: string, plaintext: string): Promise<string>
-    decrypt(pubkey: string, ciphertext: string): Promise<string>
-  }
-  nip44?: {
-    encrypt(pubkey: string, plaintext: string): Promise<string>
-    decrypt(pubkey: string, ciphertext: string): Promise<string>
-  }
-}
-
-/** The shape of `Signer` in nostr-tools 2.25.2 (lib/types/signer.d.ts and core.d.ts), written out: no dependency. */
-declare const verifiedSymbol: unique symbol
-interface ToolsEvent {
-  kind: number
-  tags: string[][]
-  content: string
-  created_at: number
-  pubkey: string
-  id: string
-  sig: string
-  [verifiedSymbol]?: boolean
-}
-interface VerifiedEvent extends ToolsEvent {
-  [verifiedSymbol]: true
-}
-interface ToolsSigner {
-  getPublicKey(): Promise<string>
-  signEvent(event: Pick<ToolsEvent, 'kind' | 'tags' | 'content' | 'created_at'>): Promise<VerifiedEvent>
-}
-
-/** The shape of `ISigner` in applesauce-signers 6.2.2, which nostrify's and snstr's share. */
-interface ObjectSigner {
-  getPublicKey: () => Promise<string>
-  signEvent: (template: {
-    kind: number
-    tags: string[][]
-    content: string
-    created_at: number
-  }) => Promise<ToolsEvent>
-  nip04?: {
-    encrypt: (pubkey: string, plaintext: string) => Promise<string>
-    decrypt: (pubkey: string, ciphertext: string) => Promise<string>
-  }
-  nip44?: {
-    encrypt: (pubkey: string, plaintext: string) => Promise<string>
-    decrypt: (pubkey: string, ciphertext: string) => Promise<string>
-  }
-}
 
 test('a session is a NIP-07 object, and a signer of other libraries, as it is', async () => {
   const session: BunkerSession = await createWorld().login()
-  const windowNostr: WindowNostr = session
-  const tools: ToolsSigner = session
-  const objectSigner: ObjectSigner = session
+  const windowNostr: Nip07.Nostr = session
+  const tools: Signer = session
+  const applesauce: ISigner = session
+  const nostrify: NostrSigner = session
   const template = { kind: 1, tags: [], content: 'x', created_at: 1 }
-  for (const signer of [windowNostr, tools, objectSigner]) {
+  for (const signer of [windowNostr, tools, applesauce, nostrify]) {
     const { getPublicKey, signEvent } = signer
     expect((await signEvent(template)).pubkey).toBe(await getPublicKey())
+  }
+})
+
+test('the published types are read, and are no any', async () => {
+  const session = await createWorld().login()
+  const signEvent = () => Promise.resolve('signature')
+  // @ts-expect-error an event is wanted
+  const windowNostr: Nip07.Nostr = { ...session, signEvent }
+  // @ts-expect-error an event is wanted
+  const tools: Signer = { ...session, signEvent }
+  // @ts-expect-error an event is wanted
+  const applesauce: ISigner = { ...session, signEvent }
+  // @ts-expect-error an event is wanted
+  const nostrify: NostrSigner = { ...session, signEvent }
+  for (const signer of [windowNostr, tools, applesauce, nostrify]) {
+    expect(signer.getPublicKey).toBe(session.getPublicKey)
   }
 })
 
