@@ -1,5 +1,5 @@
 /**
- * Every bound of this store, by name. Each has a test at the limit and one over.
+ * Every bound of this store, by name.
  * Never holds a limit of the engine or the protocol.
  */
 
