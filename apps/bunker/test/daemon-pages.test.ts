@@ -103,7 +103,10 @@ describe('without a browser', () => {
   })
 })
 
-describe.skipIf(!existsSync(CHROMIUM))('in Chromium with scripts off', () => {
+const absent = existsSync(CHROMIUM) ? '' : ` (left out: there is no ${CHROMIUM})`
+if (absent !== '') process.stdout.write(`approval pages in a browser${absent}\n`)
+
+describe.skipIf(absent !== '')(`in Chromium with scripts off${absent}`, () => {
   let browser: Browser
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
