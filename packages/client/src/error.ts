@@ -13,13 +13,15 @@ import {
   type UriProblem,
 } from '@nip46/core'
 import { MESSAGE_CHARS } from './limits.ts'
+import type { SessionStoreProblem } from './session-store-error.ts'
 
 /**
  * Core's {@link FailureCode}, and those of this package:
  * - `uri/…`: the bunker:// URI (or a saved relay) cannot be used
  * - `session/saved`: what should be a saved session is none
+ * - `store/…`: the store that a session should be read from says why it cannot be
  */
-export type ErrorCode = FailureCode | UriProblem | 'session/saved'
+export type ErrorCode = FailureCode | UriProblem | 'session/saved' | SessionStoreProblem
 
 /** What every promise of this package rejects with, except for a `UsageError` about the caller's own arguments. */
 export class Nip46Error extends Error {

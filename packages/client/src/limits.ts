@@ -41,3 +41,5 @@ export const HEALTH_RELAYS = 64
 export const PLAINTEXT_CACHE_BYTES_MAX = 67_108_864
 /** How long `logout` waits for a store to clear, in milliseconds. */
 export const STORE_MS = 3_000
+/** How long a store in IndexedDB waits for the browser to open, read or write its database, in milliseconds. */
+export const INDEXEDDB_MS = 10_000

@@ -14,6 +14,7 @@ import { type Ports, readOptions, type SessionOptions } from './options.ts'
 import { parseSavedSession, type SavedSession } from './saved-session.ts'
 import { type Start, startSession } from './session.ts'
 import type { SessionStore } from './session-store.ts'
+import type { SessionStoreError } from './session-store-error.ts'
 
 /**
  * The session that `save()` wrote down, ready at once: its requests wait until a relay is reached. Rejects with a
@@ -28,8 +29,8 @@ export function resume(saved: SavedSession, options: SessionOptions): Promise<Bu
 }
 
 /**
- * The session that `options.store` holds; undefined if it holds none. Rejects as {@link resume} does, and with
- * `session/saved` if the store cannot be read.
+ * The session that `options.store` holds; undefined if it holds none. Rejects as {@link resume} does, and with the
+ * `store/…` code of a `SessionStoreError`. A store of your own that fails in another way gives `session/saved`.
  *
  * ```ts
  * const session = (await resumeStored({ crypto, transport, store })) ?? (await connect(uri, { crypto, transport, store }))
@@ -48,9 +49,11 @@ async function goOnStored(
   try {
     saved = await options.store.load()
   } catch (cause) {
-    // The cause may hold the key.
-    const why = cause instanceof Error ? cause.name : 'no error'
-    throw new Nip46Error({ code: 'session/saved', message: `the store could not be read (${why})` })
+    // By its name, since the class is for stores to load. The text of any other cause may hold the key.
+    const { name, code, message } = Object(cause) as Partial<SessionStoreError>
+    if (name === 'SessionStoreError' && code !== undefined)
+      throw new Nip46Error({ code, message: message ?? code })
+    throw new Nip46Error({ code: 'session/saved', message: 'the store could not be read' })
   }
   return saved === undefined || saved === null ? undefined : goOn(parseSavedSession(saved), options)
 }

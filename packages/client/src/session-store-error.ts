@@ -12,6 +12,8 @@ import { parseSavedSession, type SavedSession } from './saved-session.ts'
  * - `store/too-large`: the session's JSON has more than `SAVED_SESSION_CHARS` characters; nothing was written
  * - `store/damaged`: what is kept is no saved session; `clear` it and log in again
  * - `store/mode`: others may read the file
+ * - `store/busy`: another tab holds the database, or it did not answer in time; a `save` may or may not have happened
+ * - `store/newer`: a newer version of the app, in another tab, has changed it: reload this one
  */
 export type SessionStoreProblem =
   | 'store/unavailable'
@@ -19,6 +21,8 @@ export type SessionStoreProblem =
   | 'store/too-large'
   | 'store/damaged'
   | 'store/mode'
+  | 'store/busy'
+  | 'store/newer'
 
 /** What every promise of a session store rejects with. */
 export class SessionStoreError extends Error {
@@ -37,6 +41,8 @@ const MESSAGES: Readonly<Record<SessionStoreProblem, string>> = {
   'store/too-large': 'the session is too large to be stored',
   'store/damaged': 'what is stored is no saved session',
   'store/mode': 'others may read the file of the session: chmod 600 it and log in again',
+  'store/busy': 'the storage for the session did not answer in time',
+  'store/newer': 'the storage for the session belongs to a newer version of this app: reload the page',
 }
 
 /** The JSON text of a session, within the bound. */

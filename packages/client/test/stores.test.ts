@@ -74,6 +74,8 @@ describe('a file store', () => {
     expect(readdirSync(join(folder, 'own'))).toEqual(['bunker.json'])
     chmodSync(file, 0o640)
     await expect(store.load()).rejects.toMatchObject({ code: 'store/mode' })
+    const resumed = resumeStored({ ...createWorld().options(), store })
+    await expect(resumed).rejects.toMatchObject({ name: 'Nip46Error', code: 'store/mode' })
   })
 
   test('clears what a crash left of a save', async () => {
@@ -88,10 +90,11 @@ describe('a file store', () => {
     async (text) => {
       const file = join(folder, 'damaged.json')
       writeFileSync(file, text, { mode: 0o600 })
-      await expect(fileSessionStore(file).load()).rejects.toMatchObject({
-        code: 'store/damaged',
-        message: 'what is stored is no saved session',
-      })
+      const store = fileSessionStore(file)
+      const damaged = { code: 'store/damaged', message: 'what is stored is no saved session' }
+      await expect(store.load()).rejects.toMatchObject(damaged)
+      const resumed = resumeStored({ ...createWorld().options(), store })
+      await expect(resumed).rejects.toMatchObject({ name: 'Nip46Error', ...damaged })
     },
   )
 
