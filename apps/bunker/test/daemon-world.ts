@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type AuthUrl, type BunkerSession, connect } from '@nip46/client'
+import type { JsonValue } from '@nip46/core'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRelayPool, type RelayPool } from '@nip46/transport-websocket'
 import { type ApiClient, createApiClient } from '../src/api/client.ts'
@@ -95,6 +96,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<DaemonWorl
 export interface AppOptions {
   readonly grants?: string
   readonly preset?: string
+  /** In place of both. */
+  readonly json?: JsonValue
   /** If there are several. */
   readonly key?: string
   readonly label?: string
@@ -107,11 +110,15 @@ export async function connectApp(
   world: Pick<DaemonWorld, 'api' | 'pool'>,
   options: AppOptions = {},
 ): Promise<BunkerSession> {
-  const { grants, preset, key, label, name = 'Test app', onAuthUrl } = options
+  const { grants, preset, json, key, label, name = 'Test app', onAuthUrl } = options
   const { links } = await world.api.call('link.create', {
     ...(label !== undefined && { label }),
     ...(key !== undefined && { key }),
-    policy: { ...(grants !== undefined && { grants }), ...(preset !== undefined && { preset }) },
+    policy: {
+      ...(grants !== undefined && { grants }),
+      ...(preset !== undefined && { preset }),
+      ...(json !== undefined && { json }),
+    },
   })
   const uri = links[0]?.uri ?? ''
   return connect(uri, {

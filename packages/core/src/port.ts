@@ -250,7 +250,7 @@ export interface JudgedRequest {
   readonly clientPubkey: Pubkey
   readonly userPubkey: Pubkey
   readonly operation: Operation
-  /** What a person or an offer granted in NIP-46's own terms. */
+  /** What a person or an offer granted in NIP-46's own terms. A judge that allows more by it than its policy says widens that policy. */
   readonly granted: readonly Permission[]
   /** The judge's own: rules and counters of this session, as it returned them last; null at first. */
   readonly policy: JsonValue | null

@@ -162,6 +162,15 @@ export function wouldAllow(target: Target, subject: Subject): boolean {
   return target.kinds === null || isWithin(target.kinds.ranges, kind)
 }
 
+/** Whether an `allow` names what is asked for, with some peers, whoever these are. */
+export function allowsSomePeers(
+  { method, category, peers }: Target,
+  { categories, ...subject }: Subject,
+): boolean {
+  if (peers === null) return false
+  return category === null ? method === subject.method : category === categories[0]
+}
+
 function isWithin(ranges: readonly (readonly [number, number])[], kind: number): boolean {
   return ranges.some(([first, last]) => first <= kind && kind <= last)
 }

@@ -7,7 +7,14 @@
 import { type Millis, neverSignedReason, type Permission, type Seconds } from '@nip46/core'
 import { type CategoryName, carriesAuthority } from './category.ts'
 import { type CaveatName, type Measures, type Miss, missesOf } from './caveat.ts'
-import { allows, type CompiledCeiling, type CompiledRule, concerns, wouldAllow } from './compile.ts'
+import {
+  allows,
+  allowsSomePeers,
+  type CompiledCeiling,
+  type CompiledRule,
+  concerns,
+  wouldAllow,
+} from './compile.ts'
 import { type Bucket, type RuleCount, roomInBucket } from './counter.ts'
 import { FUTURE_ASK_SECONDS, FUTURE_DENY_SECONDS } from './limits.ts'
 import { type Consent, PRESETS } from './preset.ts'
@@ -169,8 +176,12 @@ function byRules(input: Case): Decision {
   const missed: Missed[] = []
   let undecided: CaveatName | null = null
   let named = false
+  let isForOthers = false
   for (const { rule, target, name, key, own } of input.allow) {
-    if (!allows(target, subject, measures.readList)) continue
+    if (!allows(target, subject, measures.readList)) {
+      isForOthers ||= own && allowsSomePeers(target, subject)
+      continue
+    }
     const misses = missesOf(rule, false, subject, counts[key], measures)
     if (misses.length === 0)
       return {
@@ -186,8 +197,6 @@ function byRules(input: Case): Decision {
     named ||= own
     undecided ??= unknownOf(misses)
   }
-  if (isGranted(granted, subject))
-    return { ...NOTHING, effect: 'allow', stage: 'allow', name: 'granted', missed }
   const throttled = throttle(missed)
   if (throttled !== null) return { ...throttled, missed, undecided }
   const asked = firstOf(input.ask, input)
@@ -195,14 +204,19 @@ function byRules(input: Case): Decision {
     const { name } = asked.rule
     return { ...NOTHING, effect: 'ask', stage: 'ask', name, missed, undecided }
   }
-  // What a rule of the policy names is not for the preset to allow: the caveats of the rule would mean nothing.
-  const decision = byPreset(input, named) ?? byDefault(input)
+  // What a rule of the policy names is not for the preset or a bare grant to allow: the caveats of the rule would mean nothing.
+  const isFree = !named && !isForOthers
+  const decision =
+    byPreset(input, named) ?? (isFree && isGranted(granted, subject) ? GRANTED : byDefault(input))
   return {
     ...decision,
     missed: [...missed, ...decision.missed],
     undecided: undecided ?? asked.undecided ?? decision.undecided,
   }
 }
+
+/** Nothing in the policy is about the request, and no preset is, which is about everything. */
+const GRANTED: Decision = { ...NOTHING, effect: 'allow', stage: 'allow', name: 'granted' }
 
 function isGranted(granted: readonly Permission[], subject: Subject): boolean {
   return granted.some(({ method, kind }) => {

@@ -14,7 +14,7 @@ import { type Subject, subjectOfRecord } from './subject.ts'
 export interface ReplayOptions {
   /** Only records of this app. */
   readonly clientPubkey?: Pubkey
-  /** What was granted in NIP-46's own terms. */
+  /** What was granted in NIP-46's own terms, to sessions whose opening the log does not tell. */
   readonly granted?: readonly Permission[]
 }
 
@@ -60,24 +60,29 @@ export function replayLog(
   court: ReplayCourt,
 ): Replay {
   const states = new Map<string, JsonValue | null>()
+  const grants = new Map<string, readonly Permission[]>()
   const flips: Flip[] = []
   let judged = 0
   let skipped = 0
   let undecided = 0
   let flipped = 0
   for (const record of log) {
-    const past = pastOf(record)
-    if (past === undefined) continue
-    const { subject: kept, was, remember } = past
     const { clientPubkey, userPubkey, at } = record
     if (clientPubkey === null || userPubkey === null) continue
     if (options.clientPubkey !== undefined && clientPubkey !== options.clientPubkey) continue
+    const session = `${clientPubkey} ${userPubkey}`
+    const granted = grants.get(session) ?? options.granted ?? []
+    if (record.type === 'session-opened') grants.set(session, record.granted)
+    const past = pastOf(record)
+    if (past === undefined) continue
+    const { subject: kept, was, remember } = past
+    if (record.type === 'decided' && record.granted.length > 0)
+      grants.set(session, [...granted, ...record.granted])
     const subject = subjectOfRecord({ clientPubkey, userPubkey, subject: kept })
     if (subject === undefined) {
       skipped++
       continue
     }
-    const session = `${clientPubkey} ${userPubkey}`
     const loaded = court.load(states.get(session) ?? draft)
     judged++
     if (loaded === null) {
@@ -95,7 +100,7 @@ export function replayLog(
         })
       continue
     }
-    const { input, decision } = court.decide(loaded, subject, { granted: options.granted ?? [], now: at })
+    const { input, decision } = court.decide(loaded, subject, { granted, now: at })
     if (decision.undecided !== null) {
       judged--
       undecided++

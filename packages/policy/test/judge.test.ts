@@ -120,6 +120,71 @@ describe('The order', () => {
   })
 })
 
+describe('What was granted in NIP-46’s own terms', () => {
+  const granted = [
+    { method: 'sign_event', kind: 1 },
+    { method: 'sign_event', kind: 3 },
+    { method: 'nip44_decrypt' },
+  ]
+  const granting = (asked: Operation, grants: string, more: Partial<Policy> = {}): string =>
+    judge.judge(ask(asked, stateOf(grants, more), { granted })).effect
+
+  it('allows where the policy says nothing', () => {
+    expect(judge.judge(ask(event(1), stateOf(''), { granted }))).toMatchObject({
+      effect: 'allow',
+      rule: 'granted',
+    })
+    expect(granting(decrypt(), 'sign_event:1[max=3]')).toBe('allow')
+    expect(granting(event(3), '')).toBe('allow')
+    expect(granting(event(7), '')).toBe('ask')
+    expect(granting(event(1), 'ask:sign_event:1[tag.t=x]')).toBe('allow')
+  })
+
+  it('does not lift a caveat of a rule, nor what a rule or a preset asks, denies or caps', () => {
+    const used = [event(1), event(1), event(1), event(1)].map((asked) => [asked, NOW] as const)
+    let state: JsonValue | null = stateOf('sign_event:1[max=3]')
+    const effects = used.map(([asked, now]) => {
+      const found = judge.judge(ask(asked, state, { granted, now }))
+      if (found.effect === 'allow') state = found.policy
+      return [found.effect, found.rule]
+    })
+    const rule = 'allow:sign_event:1[max=3]'
+    expect(effects).toEqual([
+      ['allow', rule],
+      ['allow', rule],
+      ['allow', rule],
+      ['ask', 'default'],
+    ])
+    expect(granting(decrypt(), 'nip44_decrypt[len<=0]')).toBe('ask')
+    expect(granting(decrypt(STRANGER), 'nip44_decrypt:follows')).toBe('ask')
+    expect(granting(decrypt(STRANGER), '@dm.read:follows')).toBe('ask')
+    expect(granting(event(1), 'ask:sign_event:1')).toBe('ask')
+    expect(granting(event(1), 'deny:sign_event')).toBe('deny')
+    expect(granting(event(1), '', { ceilings: [{ effect: 'ask', category: 'social' }] })).toBe('ask')
+    expect(granting(event(3), 'sign_event:3[shrink<=5%]')).toBe('ask')
+    expect(granting(event(1), '', { preset: 'paranoid' })).toBe('ask')
+    expect(granting(event(1), '', { preset: 'bot' })).toBe('deny')
+    expect(granting(event(3), '', { preset: 'standard' })).toBe('ask')
+  })
+
+  it('is read from the log when that is judged again', () => {
+    const base = { at: NOW, signerPubkey: PEERS[3], userPubkey: USER, clientPubkey: APP }
+    const opened = {
+      ...base,
+      type: 'session-opened',
+      scheme: 'nip44',
+      granted,
+      requested: [],
+      metadata: null,
+    }
+    const log = [opened as AuditRecord, recordOf(event(1), NOW, 'allow', 'granted', true)]
+    expect(judge.replay(log, stateOf(''))).toMatchObject({ judged: 1, flipped: 0 })
+    expect(judge.replay(log.slice(1), stateOf(''))).toMatchObject({ judged: 1, flipped: 1 })
+    expect(judge.replay(log.slice(1), stateOf(''), { granted })).toMatchObject({ flipped: 0 })
+    expect(judge.replay(log, stateOf('ask:sign_event:1'))).toMatchObject({ flips: [{ would: 'ask' }] })
+  })
+})
+
 describe('Kinds that carry authority', () => {
   const bare = 'sign_event,sign_event:0-65535'
   it.each([0, 3, 5, 62, 10_002, 22_242, 24_242, 27_235, 9_734])(
@@ -439,6 +504,37 @@ describe('Properties', () => {
       }),
       { numRuns: 1_000 },
     )
+  })
+
+  it('a grant in NIP-46’s terms never goes beyond a policy that has a say, and never beyond itself as a rule', () => {
+    const methods = ['sign_event', 'nip44_decrypt', 'nip04_decrypt', 'nip44_encrypt', 'nip04_encrypt']
+    const grants = fc.array(
+      fc.oneof(
+        fc.record({ method: fc.constantFrom(...methods) }),
+        fc.record({ method: fc.constant('sign_event'), kind: fc.constantFrom(0, 1, 3, 7, 14, 22_242) }),
+      ),
+      { maxLength: 4 },
+    )
+    let helped = 0
+    fc.assert(
+      fc.property(rawRules, grants, operation, preset, (rules, granted, asked, name) => {
+        const policy = sessionPolicy(withPreset(rules, name), NOW)
+        const without = judge.explain(ask(asked, policy))
+        const found = judge.explain(ask(asked, policy, { granted }))
+        if (found.effect === without.effect) return
+        helped++
+        expect([without.stage, found.rule, name]).toEqual(['default', 'granted', undefined])
+        expect(without.limits.filter(({ rule }) => !rule.startsWith('decided: '))).toEqual([])
+        const bare = rulesOf(
+          granted
+            .map(({ method, ...more }) => ('kind' in more ? `${method}:${more.kind}` : method))
+            .join(','),
+        )
+        expect(effect(asked, sessionPolicy(parse({ rules: bare }), NOW))).toBe('allow')
+      }),
+      { numRuns: 2_000 },
+    )
+    expect(helped).toBeGreaterThan(20)
   })
 
   it('explain says what the judge says, and a log judged again by its own policy flips nothing', () => {

@@ -12,6 +12,12 @@ export interface NaiveRule {
   readonly max?: { readonly count: number; readonly seconds: number }
 }
 
+/** What was granted in NIP-46's own terms. */
+export interface NaiveGrant {
+  readonly method: string
+  readonly kind?: number
+}
+
 export interface NaiveRequest {
   readonly method: string
   readonly kind: number | null
@@ -28,9 +34,12 @@ export function naive(
   ceiling: NaiveRule | undefined,
   request: NaiveRequest,
   uses: number[][],
+  granted: readonly NaiveGrant[] = [],
 ): 'allow' | 'ask' | 'deny' {
-  const about = (rule: NaiveRule): boolean =>
+  const about = (rule: NaiveGrant): boolean =>
     rule.method === request.method && (rule.kind === undefined || rule.kind === request.kind)
+  const named = (rule: NaiveGrant): boolean =>
+    about(rule) && (rule.kind !== undefined || request.kind === null || !AUTHORITY.includes(request.kind))
   const timely = (rule: NaiveRule): boolean => rule.until === undefined || request.at < rule.until
   if (request.kind !== null && NEVER.includes(request.kind)) return 'deny'
   if (ceiling?.effect === 'deny' && about(ceiling)) return 'deny'
@@ -38,8 +47,7 @@ export function naive(
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i]
     const past = uses[i]
-    if (rule === undefined || past === undefined || rule.effect !== 'allow' || !about(rule)) continue
-    if (rule.kind === undefined && request.kind !== null && AUTHORITY.includes(request.kind)) continue
+    if (rule === undefined || past === undefined || rule.effect !== 'allow' || !named(rule)) continue
     if (!timely(rule)) continue
     if (rule.maxUses !== undefined && past.length >= rule.maxUses) continue
     const { max } = rule
@@ -48,5 +56,9 @@ export function naive(
     past.push(request.at)
     return 'allow'
   }
-  return 'ask'
+  if (ceiling?.effect === 'ask' && about(ceiling)) return 'ask'
+  // A grant in NIP-46's terms has a say only where no rule has one.
+  const hasSay = (rule: NaiveRule): boolean =>
+    rule.effect === 'allow' ? named(rule) : rule.effect === 'ask' && about(rule) && timely(rule)
+  return granted.some(named) && !rules.some(hasSay) ? 'allow' : 'ask'
 }

@@ -92,7 +92,10 @@ export interface Rate {
 export interface OfferOptions {
   /** Whose key the client gets to use. Needed if `userSigner` is a look-up. */
   readonly user?: Pubkey
-  /** What needs no question. Default nothing. `sign_event` without a kind covers all kinds but those that carry authority. */
+  /**
+   * What needs no question. Default nothing. `sign_event` without a kind covers all kinds but those that carry authority. With a judge it
+   * counts as far as the judge lets it: that of `@nip46/policy` only where the policy says nothing.
+   */
   readonly granted?: readonly Permission[]
   /** The policy its session begins with, as the judge reads it. Default null. */
   readonly policy?: JsonValue
@@ -115,7 +118,7 @@ export interface MadeOffer {
 export interface AcceptOptions {
   /** Whose key the client gets to use. Needed if `userSigner` is a look-up. */
   readonly user?: Pubkey
-  /** What needs no question. Default nothing, whatever the URI asks for. */
+  /** As in {@link OfferOptions.granted}, whatever the URI asks for. */
   readonly granted?: readonly Permission[]
   /** The policy it begins with, as the judge reads it, unless the approver's verdict names one. Default null. */
   readonly policy?: JsonValue

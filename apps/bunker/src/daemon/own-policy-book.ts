@@ -67,12 +67,12 @@ export function createPolicyBook({ now, preset, salt, relays }: PolicyBookOption
   const requestOf = (
     policy: OwnPolicy,
     operation: Operation,
-    { client, user, now: at }: Whose,
+    { client, user, granted = [], now: at }: Whose,
   ): JudgedRequest => ({
     clientPubkey: client,
     userPubkey: user,
     operation,
-    granted: [],
+    granted,
     policy,
     relay: ANY_RELAY,
     now: at,

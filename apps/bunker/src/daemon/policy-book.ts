@@ -66,6 +66,8 @@ export interface PolicyBook {
 export interface Whose {
   readonly client: Pubkey
   readonly user: Pubkey
+  /** What the session was granted in NIP-46's own terms. Default nothing. */
+  readonly granted?: readonly Permission[]
   readonly now: number
 }
 

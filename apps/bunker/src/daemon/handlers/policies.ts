@@ -74,7 +74,8 @@ export function policyHandlers(host: Host): Pick<Handlers, Names> {
       return [book.begin(choice ?? {}), { client: NOBODY, user, now }]
     }
     const [session] = sessionsOf(of, client)
-    const whose = { client: session.clientPubkey, user: session.userPubkey, now }
+    const { clientPubkey, userPubkey, granted } = session
+    const whose = { client: clientPubkey, user: userPubkey, granted, now }
     if (choice !== undefined) return [book.begin(choice), whose]
     const policy = readSessionPolicy(session.policy)
     if (policy === null)
