@@ -121,7 +121,8 @@ test('a policy is explained, tried on the past, and trimmed to what was used', a
     status: 400,
   })
   expect((await api.call('policy.lint', { policy: { grants: 'sign_event' } })).findings).toMatchObject([
-    { level: 'warning' },
+    { level: 'warning', what: 'rules[0]', fix: 'Name the kinds.' },
+    { level: 'warning', what: 'rules[0]' },
   ])
 })
 

@@ -3,7 +3,7 @@
  * Never changes a policy, and never judges by the lists and ceilings of a host that it was not given.
  */
 
-import { isOperationMethod, type Millis } from '@nip46/core'
+import { isOperationMethod, type Millis, neverSignedReason } from '@nip46/core'
 import { carriesAuthority } from './category.ts'
 import { COUNTING } from './caveat.ts'
 import { type CompiledCeiling, type CompiledRule, compileCeilings, compilePolicy } from './compile.ts'
@@ -27,7 +27,9 @@ export type FindingCode =
   | 'lint/redundant'
   | 'lint/not-judged'
   | 'lint/always-asked'
+  | 'lint/every-kind'
   | 'lint/authority-left-out'
+  | 'lint/authority-unlimited'
   | 'lint/unlimited-decrypt'
   | 'lint/any-address'
 
@@ -91,6 +93,8 @@ export function lint(
     const dead = deadRule(entry, policy, now) ?? behindWall(entry, walls) ?? besideGrants(entry, entries)
     if (dead !== undefined) findings.push(dead)
     if (dead === undefined || dead.level === 'warning') findings.push(...surprises(entry, entries))
+    const free = dead === undefined ? unlimitedAuthority(entry, walls) : undefined
+    if (free !== undefined) findings.push(free)
   }
   return findings
 }
@@ -275,11 +279,17 @@ function surprises(entry: Entry, entries: readonly Entry[]): readonly Finding[] 
   const warn = (code: FindingCode, words: string, fix: string): void => {
     findings.push(report(code, 'warning', index, words, fix))
   }
+  if (rule.method === 'sign_event' && rule.kinds === undefined)
+    warn(
+      'lint/every-kind',
+      `${text} covers every kind that carries no authority, also those that nobody knows yet.`,
+      'Name the kinds.',
+    )
   const left = authorityLeftOut(rule, entries)
   if (left !== null)
     warn(
       'lint/authority-left-out',
-      `${text} does not cover ${left}, which carries authority: it is asked about.`,
+      `${text} does not cover ${left}, which carries authority and needs a grant of its own.`,
       'Name such kinds by number or category if they are meant.',
     )
   if ([...reach].some((item) => item.startsWith('nip44_get_key ')))
@@ -330,11 +340,44 @@ function authorityLeftOut({ method, kinds }: Rule, entries: readonly Entry[]): s
   const left: number[] = []
   for (const [first, last] of ranges)
     for (let kind = first; kind <= last; kind++)
-      if (carriesAuthority(kind) && !granted.has(`sign_event ${kind}`)) left.push(kind)
-  if (left.length === 0) return null
-  const shown = left.slice(0, LISTED_KINDS).join(', ')
-  return left.length > LISTED_KINDS ? `kind ${shown} and ${left.length - LISTED_KINDS} more` : `kind ${shown}`
+      if (
+        carriesAuthority(kind) &&
+        neverSignedReason(kind) === undefined &&
+        !granted.has(`sign_event ${kind}`)
+      )
+        left.push(kind)
+  return left.length === 0 ? null : listKinds(left)
 }
+
+/** Logins have findings of their own: what matters there is where to. */
+function unlimitedAuthority(
+  { index, compiled: { rule }, reach }: Entry,
+  walls: readonly Wall[],
+): Finding | undefined {
+  if (rule.effect !== 'allow' || !isUnconditional(rule)) return undefined
+  const kinds = [...reach].flatMap((item) => {
+    const kind = Number(/^sign_event (\d+)$/.exec(item)?.[1] ?? Number.NaN)
+    const isFree = carriesAuthority(kind) && !LOGINS.includes(kind)
+    return isFree && !walls.some((wall) => wall.reach.has(item)) ? kind : []
+  })
+  if (kinds.length === 0) return undefined
+  return report(
+    'lint/authority-unlimited',
+    'warning',
+    index,
+    `${formatRule(rule)} signs ${listKinds(kinds)}, which carries authority, as often as an app wants.`,
+    'Add a limit such as max=5/1d or shrink<=5%, or begin it with ask:.',
+  )
+}
+
+function listKinds(kinds: readonly number[]): string {
+  const shown = kinds.slice(0, LISTED_KINDS).join(', ')
+  const more = kinds.length - LISTED_KINDS
+  return more > 0 ? `kind ${shown} and ${more} more` : `kind ${shown}`
+}
+
+/** NIP-42 and NIP-98. */
+const LOGINS: readonly number[] = [22_242, 27_235]
 
 const LISTED_KINDS = 6
 

@@ -16,9 +16,9 @@ import {
   type RelayUrl,
 } from '@nip46/core'
 import {
-  carriesAuthority,
   createJudge,
   formatRule,
+  lint,
   type Policy,
   type PolicyProblem,
   type RememberFor as PolicyRememberFor,
@@ -117,7 +117,7 @@ export function createPolicyBook({ now, preset, salt, relays }: PolicyBookOption
       offset: -new Date(now()).getTimezoneOffset(),
     }),
     presets: () => Object.values(PRESETS).map(({ name, title }) => ({ name, words: title })),
-    lint: (choice) => lintPolicy(policyOf(choice), now()),
+    lint: (choice) => asFindings(lint(policyOf(choice), now())),
     explain(policy, draft, whose) {
       const { effect, rule, words, stage, limits, changes, retryAt } = judge.explain(
         requestOf(policy, operationOf(draft, whose), whose),
@@ -175,45 +175,9 @@ function expectPolicy<T>(
   throw new Fault(400, code, `${path}: ${message}`)
 }
 
-/** What is probably not meant. */
-function lintPolicy(policy: Policy, at: number): readonly Finding[] {
-  const findings: Finding[] = []
-  const warn = (what: string, words: string, fix: string): void =>
-    void findings.push({ level: 'warning', what, words, fix })
-  if (policy.expiresAt !== undefined && policy.expiresAt * 1_000 <= at)
-    warn('expiresAt', 'the policy is over: nothing is allowed by it', 'give it a later end, or none')
-  for (const rule of policy.rules) {
-    const text = formatRule(rule)
-    if (rule.until !== undefined && rule.until * 1_000 <= at) warn(text, 'its time is over', 'take it out')
-    if (rule.effect !== 'allow') continue
-    if (rule.method === 'sign_event' && rule.kinds === undefined)
-      warn(
-        text,
-        'it allows every kind that carries no authority, also those that nobody knows yet',
-        'name the kinds',
-      )
-    if (
-      rule.kinds?.some((kind) => typeof kind === 'number' && carriesAuthority(kind)) === true &&
-      rule.max === undefined &&
-      rule.maxUses === undefined &&
-      rule.rate === undefined
-    )
-      warn(
-        text,
-        'it allows as many events that carry authority as an app wants',
-        'add max=, rate=, or begin it with ask:',
-      )
-    if (
-      (rule.method ?? '').endsWith('_decrypt') &&
-      rule.peers === undefined &&
-      rule.max === undefined &&
-      rule.breadth === undefined
-    )
-      warn(text, 'it lets an app read every message there ever was', 'add max=200/1d or peers<=30/1d')
-  }
-  return findings.length === 0
-    ? [{ level: 'ok', what: 'policy', words: 'nothing to remark', fix: '' }]
-    : findings
+function asFindings(found: ReturnType<typeof lint>): readonly Finding[] {
+  if (found.length === 0) return [{ level: 'ok', what: 'policy', words: 'nothing to remark', fix: '' }]
+  return found.map(({ level, where, words, fix }) => ({ level, what: where, words, fix }))
 }
 
 function operationOf({ method, event, peer, text = '' }: RequestDraft, { now }: Whose): Operation {
