@@ -6,16 +6,16 @@
 
 import { connect, parseSavedSession, resume } from '@nip46/client'
 import { generateSecretKey } from '@nip46/crypto'
-import { nobleCrypto } from '@nip46/crypto/noble'
+import { smallCrypto } from '@nip46/crypto/small'
 import { createRelayPool } from '@nip46/transport-websocket'
 
 /** `loadCrypto` gives the backend of the resumed session. Resolves with a line for the log; rejects if anything is not as it should be. */
 export async function runSession(bunkerUri, loadCrypto) {
   const started = Date.now()
-  const noble = nobleCrypto()
+  const small = smallCrypto()
   const transport = createRelayPool()
-  const first = await connect(bunkerUri, { crypto: noble, transport, metadata: { name: 'Smoke' } })
-  await useSession(first, noble)
+  const first = await connect(bunkerUri, { crypto: small, transport, metadata: { name: 'Smoke' } })
+  await useSession(first, small)
   const saved = JSON.stringify(first.save())
   first.close()
 
@@ -25,7 +25,7 @@ export async function runSession(bunkerUri, loadCrypto) {
   await useSession(second, crypto)
   await second.logout()
   await transport.close()
-  return `smoke: connected on ${noble.name}, resumed on ${crypto.name}, in ${Date.now() - started} ms`
+  return `smoke: connected on ${small.name}, resumed on ${crypto.name}, in ${Date.now() - started} ms`
 }
 
 async function useSession(session, crypto) {

@@ -1,4 +1,4 @@
-/** smoke-session.mjs as a test of workerd, which forbids to compile WebAssembly from bytes: both sessions are on noble. */
+/** smoke-session.mjs as a test of workerd, which forbids to compile WebAssembly from bytes: no session has WebAssembly. */
 
 import { nobleCrypto } from '@nip46/crypto/noble'
 import { runSession } from './smoke-session.mjs'

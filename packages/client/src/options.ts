@@ -106,7 +106,7 @@ export interface Ports {
 export function readOptions(options: SessionOptions): Ports {
   const { crypto, transport, onAuthUrl, onEvent, timeouts = {} } = options
   if (crypto === undefined)
-    throw new UsageError('crypto is needed: tinyCrypto() or nobleCrypto() of @nip46/crypto')
+    throw new UsageError('crypto is needed: smallCrypto() or tinyCrypto() of @nip46/crypto')
   if (transport === undefined) {
     throw new UsageError('transport is needed: createRelayPool() of @nip46/transport-websocket')
   }

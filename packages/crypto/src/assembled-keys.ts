@@ -5,12 +5,15 @@
 
 import type { Curve } from './curve.ts'
 import { multiplyAdd, negateIf, reduce } from './scalar-arithmetic.ts'
-import { hashAux, hashChallenge, hashNonce } from './tagged-hash.ts'
+import type { TaggedHashes } from './tagged-hash.ts'
 
 /** `scalar·G` as 04 ‖ x ‖ y, in constant time, traces wiped. False for 0 and for scalars not below the order. */
 export type MultiplyBase = (scalar32: Uint8Array, out65: Uint8Array) => boolean
 
-export function createAssembledKeys(multiplyBase: MultiplyBase): Pick<Curve, 'publicKey' | 'sign'> {
+export function createAssembledKeys(
+  multiplyBase: MultiplyBase,
+  hashes: TaggedHashes,
+): Pick<Curve, 'publicKey' | 'sign'> {
   // One buffer outside the engine's moving heap: small arrays of their own would be copied about, and copies stay.
   const scratch = new Uint8Array(256)
   const point = scratch.subarray(0, 65)
@@ -37,13 +40,13 @@ export function createAssembledKeys(multiplyBase: MultiplyBase): Pick<Curve, 'pu
     },
     sign(secret32, message32, aux32, out64, public32) {
       try {
-        hashAux(aux32, masked)
+        hashes.aux(aux32, masked)
         for (let i = 0; i < 32; i++) masked[i] = (masked[i] as number) ^ (secret32[i] as number)
-        hashNonce(masked, public32, message32, nonce)
+        hashes.nonce(masked, public32, message32, nonce)
         reduce(nonce)
         multiply(nonce)
         negateIf(point[64] as number, nonce)
-        hashChallenge(x32, public32, message32, challenge)
+        hashes.challenge(x32, public32, message32, challenge)
         multiplyAdd(challenge, secret32, nonce, response)
         out64.set(x32)
         out64.set(response, 32)

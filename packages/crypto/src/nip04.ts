@@ -4,54 +4,58 @@
  */
 
 import { err, ok, type PayloadError, type Result, UsageError } from '@nip46/core'
-import { cbc } from '@noble/ciphers/aes.js'
-import { hostPrimitives } from '#host-primitives'
 import { base64Bytes, base64Chars, decodeBase64, encodeBase64 } from './base64.ts'
 import { expectBytes } from './bytes.ts'
-import type { LargeBlocks } from './host-primitives.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 
 const SEPARATOR = '?iv='
 const BLOCK_BYTES = 16
 const IV_CHARS = base64Chars(BLOCK_BYTES)
 
+/** AES-256-CBC with PKCS#7 padding. */
+export interface Blocks {
+  encrypt(key32: Uint8Array, iv16: Uint8Array, plaintext: Uint8Array): Uint8Array
+  /** The plaintext, or undefined if its padding is wrong. The ciphertext is one or more whole blocks. */
+  decrypt(key32: Uint8Array, iv16: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined
+}
+
 /**
  * `iv` is 16 fresh random bytes. The empty text is allowed.
  * Throws `UsageError` on a text over `maxPlaintextBytes` or with a lone surrogate.
  */
 export function encryptNip04(
+  blocks: Blocks,
   sharedX: Uint8Array,
   plaintext: string,
   iv: Uint8Array,
   maxPlaintextBytes: number,
-  large: LargeBlocks | undefined = hostPrimitives().cbc,
 ): string {
   expectBytes('a NIP-04 iv', iv, BLOCK_BYTES)
   const text = encodeUtf8(plaintext)
   if (text.length > maxPlaintextBytes)
     throw new UsageError(`the text has ${text.length} bytes, maxPlaintextBytes is ${maxPlaintextBytes}`)
-  const ciphertext = isLarge(text, large) ? large.encrypt(sharedX, iv, text) : cbc(sharedX, iv).encrypt(text)
+  const ciphertext = blocks.encrypt(sharedX, iv, text)
   text.fill(0)
   return `${encodeBase64(ciphertext)}${SEPARATOR}${encodeBase64(iv)}`
 }
 
 /** One error for everything: foreign shape, bad base64, wrong key, bad padding, not UTF-8, too large. */
 export function decryptNip04(
+  blocks: Blocks,
   sharedX: Uint8Array,
   payload: string,
   maxPlaintextBytes: number,
-  large: LargeBlocks | undefined = hostPrimitives().cbc,
 ): Result<string, PayloadError> {
   if (typeof payload !== 'string') throw new UsageError('a NIP-04 payload is a string')
-  const text = openNip04(sharedX, payload, maxPlaintextBytes, large)
+  const text = openNip04(blocks, sharedX, payload, maxPlaintextBytes)
   return text === undefined ? err('nip04/payload') : ok(text)
 }
 
 function openNip04(
+  blocks: Blocks,
   sharedX: Uint8Array,
   payload: string,
   maxPlaintextBytes: number,
-  large: LargeBlocks | undefined,
 ): string | undefined {
   const maxChars = base64Chars(maxPlaintextBytes + BLOCK_BYTES) + SEPARATOR.length + IV_CHARS
   if (payload.length > maxChars) return undefined
@@ -60,16 +64,10 @@ function openNip04(
   const ciphertext = decodeBlocks(payload.slice(0, at))
   const iv = decodeBlocks(payload.slice(-IV_CHARS))
   if (ciphertext === undefined || iv === undefined) return undefined
-  const bytes = isLarge(ciphertext, large)
-    ? large.decrypt(sharedX, iv, ciphertext)
-    : decryptBlocks(sharedX, iv, ciphertext)
+  const bytes = blocks.decrypt(sharedX, iv, ciphertext)
   const text = bytes === undefined || bytes.length > maxPlaintextBytes ? undefined : decodeUtf8(bytes)
   bytes?.fill(0)
   return text
-}
-
-function isLarge(bytes: Uint8Array, large: LargeBlocks | undefined): large is LargeBlocks {
-  return large !== undefined && bytes.length >= large.from
 }
 
 /** Canonical base64 of one or more whole blocks, or undefined. */
@@ -78,16 +76,4 @@ function decodeBlocks(text: string): Uint8Array | undefined {
   if (length === undefined || length === 0 || length % BLOCK_BYTES !== 0) return undefined
   const bytes = new Uint8Array(length)
   return decodeBase64(text, bytes) ? bytes : undefined
-}
-
-/** The plaintext, or undefined if its padding is wrong. The sizes are right, so nothing else can fail. */
-function decryptBlocks(key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
-  const out = new Uint8Array(ciphertext.length)
-  try {
-    return cbc(key, iv).decrypt(ciphertext, out)
-  } catch (cause) {
-    out.fill(0)
-    if (cause instanceof Error) return undefined
-    throw cause
-  }
 }

@@ -6,6 +6,7 @@
 import { hostPrimitives } from '#host-primitives'
 import { createNobleSymmetric } from './symmetric-noble.ts'
 import { createWasmSymmetric } from './symmetric-wasm.ts'
+import { type TaggedHashes, taggedHashes } from './tagged-hash.ts'
 
 /** What one message is encrypted with: views that hold until {@link Symmetric.release}. */
 export interface MessageKeys {
@@ -52,3 +53,6 @@ export function hostSymmetric(): Symmetric {
   chosen ??= createWasmSymmetric(hostPrimitives()) ?? createNobleSymmetric(hostPrimitives())
   return chosen
 }
+
+/** BIP-340's hashes by {@link hostSymmetric}. */
+export const hostTaggedHashes: TaggedHashes = taggedHashes(hostSymmetric)

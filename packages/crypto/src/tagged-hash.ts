@@ -3,46 +3,30 @@
  * Never keeps what it hashed.
  */
 
-import { hostSymmetric, type TaggedHash } from './symmetric.ts'
+import type { Symmetric } from './symmetric.ts'
 
-export function hashAux(aux32: Uint8Array, out32: Uint8Array): void {
-  tagged().aux([aux32], out32)
+/** Each writes `out32`. */
+export interface TaggedHashes {
+  aux(aux32: Uint8Array, out32: Uint8Array): void
+  nonce(masked32: Uint8Array, public32: Uint8Array, message32: Uint8Array, out32: Uint8Array): void
+  challenge(r32: Uint8Array, public32: Uint8Array, message32: Uint8Array, out32: Uint8Array): void
 }
 
-export function hashNonce(
-  masked32: Uint8Array,
-  public32: Uint8Array,
-  message32: Uint8Array,
-  out32: Uint8Array,
-): void {
-  tagged().nonce([masked32, public32, message32], out32)
-}
-
-export function hashChallenge(
-  r32: Uint8Array,
-  public32: Uint8Array,
-  message32: Uint8Array,
-  out32: Uint8Array,
-): void {
-  tagged().challenge([r32, public32, message32], out32)
-}
-
-interface TaggedHashes {
-  readonly aux: TaggedHash
-  readonly nonce: TaggedHash
-  readonly challenge: TaggedHash
-}
-
-let hashes: TaggedHashes | undefined
-
-/** Made when the first signature is, since making them loads the host's SHA-256. */
-function tagged(): TaggedHashes {
-  if (hashes !== undefined) return hashes
-  const { taggedHash } = hostSymmetric()
-  hashes = {
-    aux: taggedHash('BIP0340/aux'),
-    nonce: taggedHash('BIP0340/nonce'),
-    challenge: taggedHash('BIP0340/challenge'),
+/** `symmetric` is asked for when the first hash is, since that may load the host's SHA-256. */
+export function taggedHashes(symmetric: () => Symmetric): TaggedHashes {
+  const hashWith = (tag: string): ((parts: readonly Uint8Array[], out32: Uint8Array) => void) => {
+    let hash: ReturnType<Symmetric['taggedHash']> | undefined
+    return (parts, out32) => {
+      hash ??= symmetric().taggedHash(tag)
+      hash(parts, out32)
+    }
   }
-  return hashes
+  const aux = hashWith('BIP0340/aux')
+  const nonce = hashWith('BIP0340/nonce')
+  const challenge = hashWith('BIP0340/challenge')
+  return {
+    aux: (aux32, out32) => aux([aux32], out32),
+    nonce: (masked32, public32, message32, out32) => nonce([masked32, public32, message32], out32),
+    challenge: (r32, public32, message32, out32) => challenge([r32, public32, message32], out32),
+  }
 }

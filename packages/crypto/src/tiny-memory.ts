@@ -11,6 +11,7 @@ import type { RandomBytes } from '@nip46/core'
 import { createAssembledKeys } from './assembled-keys.ts'
 import { expectBytes } from './bytes.ts'
 import type { Curve } from './curve.ts'
+import { hostTaggedHashes } from './symmetric.ts'
 
 interface TinyExports {
   readonly memory: { readonly buffer: ArrayBuffer }
@@ -116,13 +117,15 @@ function curveOver(wasm: TinyExports, memory: Uint8Array): Curve {
       point.set(x32)
       return wasm.isPoint(32) === 1
     },
-    ...createAssembledKeys((scalar32, out65) =>
-      wiped(() => {
-        secret.set(scalar32)
-        const done = wasm.pointFromScalar(FULL_POINT_BYTES) === 1
-        if (done) out65.set(fullPoint)
-        return done
-      }),
+    ...createAssembledKeys(
+      (scalar32, out65) =>
+        wiped(() => {
+          secret.set(scalar32)
+          const done = wasm.pointFromScalar(FULL_POINT_BYTES) === 1
+          if (done) out65.set(fullPoint)
+          return done
+        }),
+      hostTaggedHashes,
     ),
     verify(x32, message32, signature64) {
       xOnly.set(x32)

@@ -1,8 +1,9 @@
-/** Both backends pass the shared suite in a browser, where tiny-secp256k1 comes through its package entry. */
+/** These backends pass the shared suite in a browser, where tiny-secp256k1 comes through its package entry. */
 
 import { cryptoCases } from '@nip46/testing'
 import { describe, expect, test } from 'vitest'
 import { nobleCrypto } from '../src/noble.ts'
+import { smallCrypto } from '../src/small.ts'
 import { tinyCrypto } from '../src/tiny.ts'
 
 test('this is a browser and not Node', () => {
@@ -12,6 +13,7 @@ test('this is a browser and not Node', () => {
 
 describe.each([
   ['noble', nobleCrypto],
+  ['small', smallCrypto],
   ['tiny', tinyCrypto],
 ] as const)('%s', (name, create) => {
   test('says which backend it is', () => {

@@ -1,4 +1,4 @@
-/** The backends under test: tiny-secp256k1 and ox in their two forms, the system's libsecp256k1, and noble. */
+/** The backends under test: tiny-secp256k1 and ox in their two forms, the system's libsecp256k1, noble, and the small one. */
 
 import type { CurveBackend } from '../src/backend.ts'
 import { hostRandom } from '../src/host-random.ts'
@@ -8,6 +8,7 @@ import { OX_CAPS } from '../src/ox.ts'
 import { createOxMemory } from '../src/ox-memory.ts'
 import { loadOxCurve } from '../src/ox-package.ts'
 import { createSlotBackend } from '../src/slot-backend.ts'
+import { smallBackend } from '../src/small.ts'
 import { TINY_CAPS, tinyBackend } from '../src/tiny.ts'
 import { createTinyCurve } from '../src/tiny-package.ts'
 
@@ -33,4 +34,5 @@ export const backends: readonly BackendUnderTest[] = [
   { name: 'ox through its package entry', create: () => createSlotBackend('ox', OX_CAPS, oxPackageCurve) },
   ...(nativeMissing === undefined ? [{ name: 'native', create: () => nativeBackend() }] : []),
   { name: 'noble', create: () => nobleBackend() },
+  { name: 'small', create: () => smallBackend() },
 ]

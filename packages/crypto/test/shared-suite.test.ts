@@ -3,6 +3,7 @@ import { describe, test } from 'vitest'
 import { createCrypto } from '../src/crypto.ts'
 import { hostRandom } from '../src/host-random.ts'
 import { nobleCrypto } from '../src/noble.ts'
+import { smallCrypto } from '../src/small.ts'
 import { tinyCrypto } from '../src/tiny.ts'
 import { backends } from './backends.ts'
 
@@ -15,6 +16,7 @@ describe('the ready-made entries', () => {
   test.each([
     ['tiny', tinyCrypto],
     ['noble', nobleCrypto],
+    ['small', smallCrypto],
   ] as const)('%s passes the shared suite with no options', (name, create) => {
     for (const { run } of cryptoCases) run(create)
     if (create().name !== name) throw new Error(`its name is ${create().name}`)

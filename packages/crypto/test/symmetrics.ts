@@ -1,9 +1,12 @@
 /** The symmetric code under test, in every form that a host may have: each of them must do the same. */
 
+import { PLAIN_BLOCKS } from '../src/aes256-cbc.ts'
+import { blocksOver } from '../src/blocks.ts'
 import { hostPrimitives } from '../src/host-node.ts'
-import type { LargeBlocks } from '../src/host-primitives.ts'
+import type { Blocks } from '../src/nip04.ts'
 import type { Symmetric } from '../src/symmetric.ts'
 import { createNobleSymmetric } from '../src/symmetric-noble.ts'
+import { createPlainSymmetric } from '../src/symmetric-plain.ts'
 import { createWatchedSymmetric } from '../src/symmetric-wasm.ts'
 
 const { name, large, hashBytes, cbc } = hostPrimitives()
@@ -23,20 +26,17 @@ export const symmetrics: readonly { readonly name: string; readonly symmetric: S
         },
       ]),
   { name: 'noble', symmetric: createNobleSymmetric({ name: '' }) },
+  { name: 'plain', symmetric: createPlainSymmetric() },
   ...eager.map((host) => ({ name: 'wasm and node', symmetric: createWatchedSymmetric(host).symmetric })),
   ...eager.map((host) => ({ name: 'noble and node', symmetric: createNobleSymmetric(host) })),
 ]
 
 if (cbc === undefined) console.log('left out: this host has no AES-CBC of its own')
 
-/** Never large enough for the host's own code. */
-export const blocksOfNoble: LargeBlocks = {
-  from: Number.POSITIVE_INFINITY,
-  encrypt: () => new Uint8Array(0),
-  decrypt: () => undefined,
-}
+export const blocksOfNoble: Blocks = blocksOver(undefined)
 
-export const blockCodes: readonly { readonly name: string; readonly large: LargeBlocks }[] = [
-  { name: 'noble', large: blocksOfNoble },
-  ...(cbc === undefined ? [] : [{ name: 'node', large: { ...cbc, from: 0 } }]),
+export const blockCodes: readonly { readonly name: string; readonly blocks: Blocks }[] = [
+  { name: 'noble', blocks: blocksOfNoble },
+  { name: 'plain', blocks: PLAIN_BLOCKS },
+  ...(cbc === undefined ? [] : [{ name: 'node', blocks: blocksOver({ ...cbc, from: 0 }) }]),
 ]

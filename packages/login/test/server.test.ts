@@ -7,5 +7,5 @@ test('it can be imported without elements', async () => {
   const { Nip46Login } = await import('../src/define.ts')
   const { defineLogin } = await import('../src/index.ts')
   expect(() => defineLogin()).not.toThrow()
-  expect(Nip46Login.defaults?.crypto().name).toBe('noble')
+  expect(Nip46Login.defaults?.crypto().name).toBe('small')
 })

@@ -1,0 +1,102 @@
+/**
+ * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) in plain JavaScript, for few bytes of code.
+ * Never branches or indexes on what it hashes, and overwrites its copies.
+ */
+
+const BLOCK = 64
+
+/** FIPS 180-4: the first 32 bits of the fractional parts of the roots of the first primes. */
+const START = /* @__PURE__ */ primeRoots(8, 2n)
+const ROUNDS = /* @__PURE__ */ primeRoots(64, 3n)
+const schedule = /* @__PURE__ */ new Int32Array(64)
+
+/** Hashes the parts one behind the other. */
+export function sha256(parts: readonly Uint8Array[], out32: Uint8Array): void {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  // A one bit, zeros, and the length in bits as 64 bits, up to a whole block.
+  const padded = new Uint8Array(Math.ceil((length + 9) / BLOCK) * BLOCK)
+  let at = 0
+  for (const part of parts) {
+    padded.set(part, at)
+    at += part.length
+  }
+  padded[at] = 0x80
+  const view = new DataView(padded.buffer)
+  view.setUint32(padded.length - 8, length / 2 ** 29)
+  view.setUint32(padded.length - 4, length * 8)
+  const state = START.slice()
+  for (at = 0; at < padded.length; at += BLOCK) compress(state, view, at)
+  const out = new DataView(out32.buffer, out32.byteOffset)
+  state.forEach((word, i) => {
+    out.setInt32(4 * i, word)
+  })
+  padded.fill(0)
+  state.fill(0)
+  schedule.fill(0)
+}
+
+/** `key` has at most 64 bytes. */
+export function hmacSha256(key: Uint8Array, parts: readonly Uint8Array[], out32: Uint8Array): void {
+  const pad = new Uint8Array(BLOCK).fill(0x36)
+  key.forEach((byte, i) => {
+    pad[i] = 0x36 ^ byte
+  })
+  sha256([pad, ...parts], out32)
+  for (let i = 0; i < BLOCK; i++) pad[i] = (pad[i] as number) ^ 0x36 ^ 0x5c
+  sha256([pad, out32], out32)
+  pad.fill(0)
+}
+
+function compress(state: Int32Array, data: DataView, at: number): void {
+  const word = (index: number): number => schedule[index] as number
+  for (let i = 0; i < 16; i++) schedule[i] = data.getInt32(at + 4 * i)
+  for (let i = 16; i < 64; i++) {
+    const older = word(i - 15)
+    const newer = word(i - 2)
+    schedule[i] =
+      word(i - 16) +
+      word(i - 7) +
+      (rotate(older, 7) ^ rotate(older, 18) ^ (older >>> 3)) +
+      (rotate(newer, 17) ^ rotate(newer, 19) ^ (newer >>> 10))
+  }
+  let [a, b, c, d, e, f, g, h] = state as unknown as Eight
+  for (let i = 0; i < 64; i++) {
+    const first =
+      h +
+      (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+      ((e & f) ^ (~e & g)) +
+      (ROUNDS[i] as number) +
+      word(i)
+    const second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))
+    h = g
+    g = f
+    f = e
+    e = (d + first) | 0
+    d = c
+    c = b
+    b = a
+    a = (first + second) | 0
+  }
+  const worked = [a, b, c, d, e, f, g, h]
+  for (let i = 0; i < 8; i++) state[i] = (state[i] as number) + (worked[i] as number)
+}
+
+type Eight = [number, number, number, number, number, number, number, number]
+
+function rotate(word: number, by: number): number {
+  return (word >>> by) | (word << (32 - by))
+}
+
+/** In whole numbers, so that no engine's idea of a root can make a difference. */
+function primeRoots(count: number, degree: bigint): Int32Array {
+  const primes: number[] = []
+  for (let number = 2; primes.length < count; number++)
+    if (primes.every((prime) => number % prime !== 0)) primes.push(number)
+  return Int32Array.from(primes, (prime) => {
+    const power = BigInt(prime) << (32n * degree)
+    let root = 0n
+    // No prime below 312 has a root of 2^5 or more.
+    for (let bit = 1n << 36n; bit > 0n; bit >>= 1n) if ((root + bit) ** degree <= power) root += bit
+    return Number(BigInt.asIntN(32, root))
+  })
+}
