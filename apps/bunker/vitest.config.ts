@@ -2,7 +2,7 @@ import { defineProject } from 'vitest/config'
 
 export default defineProject({
   resolve: { conditions: ['@nip46/source'] },
-  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'import', 'module', 'default'] } },
+  ssr: { resolve: { conditions: ['@nip46/source', 'node', 'module', 'default'] } },
   test: {
     name: 'bunker',
     include: ['test/**/*.test.ts'],

@@ -106,6 +106,40 @@ test('a database password is shown nowhere, and not taken from a file that other
   expect(showSetting(config, 'store')).not.toContain('hunter22')
 })
 
+test('a database password on the command line is refused with the fix, whichever way it is written', async () => {
+  for (const store of [
+    'postgres://bunker:hunter22@db.example/b',
+    'postgres://db.example/b?password=hunter22',
+  ]) {
+    const refused = loadConfig({ home, env: {}, flags: { relays: 'wss://one.example', store } })
+    await expect(refused).rejects.toThrow('give --store without it, and --store-password-file FILE')
+    await expect(refused).rejects.not.toThrow('hunter22')
+    const env = { NIP46_BUNKER_STORE: store, NIP46_BUNKER_RELAYS: 'wss://one.example' }
+    expect(showSetting((await loadConfig({ home, env })).config, 'store')).not.toContain('hunter22')
+  }
+})
+
+test('the place of a database password is a setting, the password is none', async () => {
+  const load = (more: Record<string, string>) =>
+    loadConfig({
+      home,
+      env: {},
+      flags: { relays: 'wss://one.example', store: 'postgres://bunker@db.example/bunker', ...more },
+    })
+  const { config } = await load({ storePasswordFile: '/run/secrets/db' })
+  expect(showSetting(config, 'storePasswordFile')).toBe('/run/secrets/db')
+  expect(showSetting(config, 'storePasswordCredential')).toBe('off')
+  expect((await load({ storePasswordCredential: 'db' })).config.storePasswordCredential).toBe('db')
+  await expect(load({ storePasswordFile: 'hunter22' })).rejects.toThrow('must be an absolute path')
+  await expect(load({ storePasswordCredential: '../db' })).rejects.toThrow('name of a systemd credential')
+  await expect(load({ storePasswordFile: '/a', store: 'sqlite' })).rejects.toThrow('to a postgres:// URL')
+  await expect(load({ storePasswordFile: '/a', storePasswordCredential: 'b' })).rejects.toThrow('given twice')
+  const env = { NIP46_BUNKER_STORE: 'postgres://bunker:hunter22@db.example/bunker' }
+  await expect(
+    loadConfig({ home, env, flags: { relays: 'wss://one.example', storePasswordFile: '/a' } }),
+  ).rejects.toThrow('given twice')
+})
+
 test('a file that was named must be there', async () => {
   await expect(loadConfig({ file: join(home, 'absent.json'), home, env: {} })).rejects.toThrow(
     'give another one with --config',

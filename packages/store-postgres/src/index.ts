@@ -3,6 +3,7 @@
  * Never logs, and never puts a password or a record into an error.
  */
 
+export type { PostgresDescription } from './description.ts'
 export { PostgresStoreError, type PostgresStoreErrorCode } from './error.ts'
 export * as limits from './limits.ts'
 export type { Durability, PostgresConnection, PostgresStoreEvent, PostgresStoreOptions } from './options.ts'

@@ -8,6 +8,7 @@ import type { AuditLog, Member, MemberListener, SignerStore, StoreSharing } from
 import { createAuditLog } from './audit-log.ts'
 import { createCommitLane } from './commit-lane.ts'
 import { type Database, openDatabase, persist } from './database.ts'
+import { describeDatabase, type PostgresDescription } from './description.ts'
 import { closedError, failureOf, PostgresStoreError, storeError } from './error.ts'
 import { CLOSE_MS, OPEN_MS, READ_MS, SWEEP_MS } from './limits.ts'
 import { joinMembers, type Membership } from './membership.ts'
@@ -21,6 +22,8 @@ export interface PostgresStore extends SignerStore, AuditLog {
   readonly sharing: StoreSharing
   /** As the server is set up now: looked at when opening, and once a minute. */
   readonly durability: Durability
+  /** As of now. Rejects with `PostgresStoreError`. */
+  describe(): Promise<PostgresDescription>
   /** Leaves, writes what waits for at most `limits.CLOSE_MS`, and closes all connections. Twice is harmless. */
   close(): Promise<void>
 }
@@ -164,6 +167,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
     get durability() {
       return durability
     },
+    describe: open(() => describeDatabase(database, schema)),
     close: () => (closing ??= close()),
   }
 }

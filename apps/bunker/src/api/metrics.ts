@@ -30,6 +30,8 @@ export function writeMetrics(status: Status, api: ApiCounts): string {
   metric('nip46_panic', 'gauge', 'Whether everything was stopped.', one(status.state === 'panic'))
   metric('nip46_start_time_seconds', 'gauge', 'When the daemon started.', one(status.startedAt / 1_000))
   metric('nip46_memory_bytes', 'gauge', 'Resident memory.', one(status.memoryBytes))
+  if (status.store.kind === 'postgres')
+    metric('nip46_daemons', 'gauge', 'Daemons on the database.', one(status.store.daemons.length))
   metric('nip46_apps', 'gauge', 'Apps that are connected.', one(status.apps))
   metric('nip46_links', 'gauge', 'Links that can be used.', one(status.links))
   metric('nip46_questions', 'gauge', 'Requests that wait for the owner.', one(status.questions))

@@ -453,6 +453,9 @@ const status: Schema<Status> = object<Status>({
   store: object<Status['store']>({
     kind: choice(['sqlite', 'postgres', 'memory'], 'which store'),
     place: text(4_096, 'a path or host, without credentials'),
+    server: nullable(line),
+    schema: nullable(amount),
+    daemons: list(line),
   }),
   relays: list(relayView),
   keys: list(keyView),

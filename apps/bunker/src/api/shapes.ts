@@ -271,6 +271,18 @@ export interface Check {
   readonly words: string
 }
 
+export interface StoreView {
+  readonly kind: 'sqlite' | 'postgres' | 'memory'
+  /** A path or host, without credentials. */
+  readonly place: string
+  /** Version of the database server; null where there is none. */
+  readonly server: string | null
+  /** Version of its tables; null where there is no server. */
+  readonly schema: number | null
+  /** Names of the daemons that share it and are alive, this one included; empty where it cannot be shared. */
+  readonly daemons: readonly string[]
+}
+
 export interface Status {
   readonly version: string
   readonly pid: number
@@ -278,7 +290,7 @@ export interface Status {
   readonly state: 'running' | 'draining' | 'panic'
   readonly ready: boolean
   readonly checks: readonly Check[]
-  readonly store: { readonly kind: 'sqlite' | 'postgres' | 'memory'; readonly place: string }
+  readonly store: StoreView
   readonly relays: readonly RelayView[]
   readonly keys: readonly KeyView[]
   readonly apps: number

@@ -10,8 +10,10 @@ import {
   type Address,
   addressSetting,
   choiceSetting,
+  credentialSetting,
   flagSetting,
   numberSetting,
+  optionalPathSetting,
   originSetting,
   pathSetting,
   type Read,
@@ -40,6 +42,11 @@ export interface Config {
   readonly serve: Address | null
   readonly serveUrl: readonly RelayUrl[]
   readonly store: StoreChoice
+  /** The password of PostgreSQL, if it is not in the URL: a file that only its reader may read, or a systemd credential. */
+  readonly storePasswordFile: string | null
+  readonly storePasswordCredential: string | null
+  /** What other daemons on the same PostgreSQL know this one by; null for a name that is made once and kept. */
+  readonly instance: string | null
   readonly preset: 'paranoid' | 'standard' | 'bot' | 'full'
   readonly decideSeconds: number
   readonly linkMinutes: number
@@ -73,6 +80,12 @@ function readStore(text: string): Read<StoreChoice> {
   return { problem: 'must be sqlite, sqlite:/path/to/file, memory, or a postgres:// URL' }
 }
 
+function readInstance(text: string): Read<string | null> {
+  if (text === 'off') return { value: null }
+  if (/^[A-Za-z0-9._-]{1,48}$/.test(text)) return { value: text }
+  return { problem: 'must be 1 to 48 letters, digits, dots, dashes and underscores' }
+}
+
 export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> } = {
   data: pathSetting('directory of keys and state'),
   socket: pathSetting("the API's unix socket"),
@@ -82,6 +95,9 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> }
   serve: addressSetting('run a relay for NIP-46 here'),
   serveUrl: relaysSetting('URL under which apps reach the relay of "serve"', 1),
   store: textSetting('where sessions are kept', 'sqlite|memory|postgres://…', readStore),
+  storePasswordFile: optionalPathSetting('file with the password of PostgreSQL, for its owner only'),
+  storePasswordCredential: credentialSetting('  or the systemd credential with it'),
+  instance: textSetting('name of this daemon among those on one PostgreSQL', 'NAME|off', readInstance),
   preset: choiceSetting('policy of links that name none', ['paranoid', 'standard', 'bot', 'full']),
   decideSeconds: numberSetting('how long a request waits for you', 5, 3_600),
   linkMinutes: numberSetting('how long a link is good', 1, 5_256_000),
@@ -147,6 +163,9 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
     serve: value('serve', null),
     serveUrl: value('serveUrl', []),
     store: value('store', { kind: 'sqlite', path: null }),
+    storePasswordFile: value('storePasswordFile', null),
+    storePasswordCredential: value('storePasswordCredential', null),
+    instance: value('instance', null),
     preset: value('preset', 'standard'),
     decideSeconds: value('decideSeconds', 60),
     linkMinutes: value('linkMinutes', 15),
@@ -159,8 +178,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
     log: value('log', 'info'),
   }
   checkTogether(config)
-  if (config.store.kind === 'postgres' && found.get('store')?.source === 'file')
-    await expectPrivate(inFile.path, config.store.url)
+  await checkPassword(config, found.get('store')?.source, inFile.path)
   const sources = Object.fromEntries(NAMES.map((name) => [name, found.get(name)?.source ?? 'default']))
   return { config, sources: sources as LoadedConfig['sources'], file: inFile.exists ? inFile.path : null }
 }
@@ -285,12 +303,30 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
-/** A URL with a password in a file that others may read is told about before anything starts. */
-async function expectPrivate(path: string, url: string): Promise<void> {
-  if (new URL(url).password === '') return
-  const { mode } = await stat(path)
-  if ((mode & 0o077) !== 0)
-    throw new UsageError(`others may read ${path}, and a password is in it: run chmod 600 ${path}`)
+/** A password where others may read it is told about before anything starts. */
+async function checkPassword(config: Config, source: Source | undefined, file: string): Promise<void> {
+  const { store, storePasswordFile, storePasswordCredential } = config
+  const places = [storePasswordFile, storePasswordCredential].filter((place) => place !== null)
+  if (places.length > 0 && store.kind !== 'postgres')
+    throw new UsageError(
+      'there is a password for PostgreSQL, which is not used: set "store" to a postgres:// URL',
+    )
+  if (store.kind !== 'postgres') return
+  const url = new URL(store.url)
+  const isInUrl = url.password !== '' || url.searchParams.has('password')
+  if (isInUrl && source === 'flag')
+    throw new UsageError(
+      `--store has a password in it, which every user of this machine can see: give --store without it, and --${flagName('storePasswordFile')} FILE, or set ${envName('store')}`,
+    )
+  if (isInUrl && source === 'file') {
+    const { mode } = await stat(file)
+    if ((mode & 0o077) !== 0)
+      throw new UsageError(`others may read ${file}, and a password is in it: run chmod 600 ${file}`)
+  }
+  if (places.length + Number(isInUrl) > 1)
+    throw new UsageError(
+      'the password of PostgreSQL is given twice: keep one of "store", "storePasswordFile" and "storePasswordCredential"',
+    )
 }
 
 /** Variables that others of this program read. */

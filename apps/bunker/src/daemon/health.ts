@@ -14,7 +14,8 @@ export function checkHealth(host: Host): readonly Check[] {
   const { ailments, relays } = signer.stats()
   const keys = vault.list()
   const unlocked = keys.filter(({ state }) => state === 'unlocked').length
-  const hasStore = !ailments.includes('store')
+  const { facts } = host.store
+  const hasStore = !ailments.includes('store') && facts.reachable
   const skewed = ailments.includes('clock-skew') || pool.health().some(({ clockSkew }) => clockSkew)
   const check = (name: Check['name'], ok: boolean, good: string, bad: string): Check => ({
     name,
@@ -26,7 +27,9 @@ export function checkHealth(host: Host): readonly Check[] {
     check(
       'store',
       hasStore,
-      'what is done is stored',
+      facts.daemons.length > 1
+        ? `what is done is stored, for ${facts.daemons.length} daemons`
+        : 'what is done is stored',
       'the store cannot be written: nothing is answered until it can',
     ),
     check(
@@ -76,7 +79,13 @@ export function readStatus(host: Host): Status {
     state: host.isDraining ? 'draining' : settings.state.panicAt !== null ? 'panic' : 'running',
     ready: checks.every(({ ok }) => ok),
     checks,
-    store: { kind: store.kind, place: store.place },
+    store: {
+      kind: store.kind,
+      place: store.place,
+      server: store.facts.server,
+      schema: store.facts.schema,
+      daemons: store.facts.daemons,
+    },
     relays: listRelays(host),
     keys: vault.list().map((key) => viewKey(host, key)),
     apps: new Set(signer.sessions().map(({ clientPubkey }) => clientPubkey)).size,
@@ -171,6 +180,19 @@ export function diagnose(host: Host): readonly Finding[] {
     )
   if (host.store.kind === 'memory')
     findings.push(warn('store', 'connections are forgotten when the daemon stops', 'set "store" to sqlite'))
+  if (host.store.kind === 'postgres') {
+    const { server, schema, durability, daemons } = host.store.facts
+    findings.push(ok('database', `PostgreSQL ${server} at ${host.store.place}, tables of version ${schema}`))
+    findings.push(ok('daemons', `${daemons.length} on this database: ${daemons.join(', ')}`))
+    if (durability === 'async')
+      findings.push(
+        warn(
+          'database',
+          'a failover may lose the last answers, and a request could be executed again',
+          'set synchronous_standby_names on the server',
+        ),
+      )
+  }
   if (config.nip44GetKey)
     findings.push(
       warn('nip44GetKey', 'apps can ask for the keys of whole conversations', 'set "nip44GetKey" to false'),

@@ -40,6 +40,7 @@ import { createHandlers } from './handlers/index.ts'
 import { viewEntry } from './handlers/policies.ts'
 import { ownRelays, readStatus } from './health.ts'
 import type { Host } from './host.ts'
+import { instanceName } from './instance.ts'
 import {
   BURST_SECONDS,
   DRAIN_API_MS,
@@ -54,6 +55,7 @@ import { ensurePrivateDirectory, readPrivateFile, replacePrivateFile } from './p
 import { createJudge } from './session-policy.ts'
 import type { Address } from './setting.ts'
 import { openSettings, withLabel } from './settings.ts'
+import { hearOnTheWay } from './sharing.ts'
 import { type OpenStore, openStore } from './store.ts'
 import { createUses } from './uses.ts'
 
@@ -123,7 +125,14 @@ async function start(
   })
   const settings = await openSettings(join(config.data, 'settings.json'))
   const tokens = await openTokens(join(config.data, 'tokens.json'), random, clock.now)
-  const store = deps.store ?? (await openStore(config, vault))
+  const store =
+    deps.store ??
+    (await openStore(config, {
+      vault,
+      instance: () => instanceName(config, join(config.data, 'instance'), random),
+      onReach: (reachable) =>
+        log.write(reachable ? 'info' : 'error', reachable ? 'store-back' : 'store-away', {}),
+    }))
   closers.push(() => store.close())
   const relayHere = await serveRelay(config, crypto)
   if (relayHere !== null) closers.push(() => relayHere.server.close())
@@ -204,7 +213,9 @@ async function start(
     approver: desk.approver,
     judge: createJudge(book, () => settings.state.panicAt !== null),
     relays,
-    store: store.store,
+    store: hearOnTheWay(store.store, {
+      onMembers: () => void store.look?.().catch((cause) => log.fault('store-look', cause)),
+    }),
     random,
     clock,
     userRelays: Object.fromEntries(relays.map((relay) => [relay, { read: true, write: true }])),

@@ -67,6 +67,16 @@ export function choiceSetting<const T extends string>(words: string, choices: re
   )
 }
 
+/** An absolute path, or `off`. */
+export function optionalPathSetting(words: string): Setting<string | null> {
+  const { fromText, fromJson } = pathSetting(words)
+  const read =
+    <T>(from: (given: T) => Read<string>) =>
+    (given: T): Read<string | null> =>
+      given === 'off' ? value(null) : from(given)
+  return { words, shape: 'PATH|off', fromText: read(fromText), fromJson: read(fromJson) }
+}
+
 export function pathSetting(words: string): Setting<string> {
   return textSetting(words, 'PATH', (text) =>
     text.startsWith('/') && !text.includes('\0')
@@ -97,6 +107,16 @@ export function relaysSetting(words: string, most: number): Setting<readonly Rel
     fromText: (text) => read(text.split(',').filter((part) => part.trim() !== '')),
     fromJson: (json) => (Array.isArray(json) ? read(json) : problem('must be a list of relay URLs')),
   }
+}
+
+/** The name of a systemd credential, or `off`. */
+export function credentialSetting(words: string): Setting<string | null> {
+  return textSetting(words, 'NAME|off', (text) => {
+    if (text === 'off') return value(null)
+    return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$/.test(text)
+      ? value(text)
+      : problem('must be the name of a systemd credential: letters, digits, dots, dashes')
+  })
 }
 
 /** `HOST:PORT`, with brackets around an IPv6 address, or `off`. */

@@ -8,8 +8,23 @@ import { UsageError } from '@nip46/core'
 import type { AuditLog, SignerStore } from '@nip46/core/remote-signer'
 import { memoryStore } from '@nip46/remote-signer'
 import { openSqliteStore, StoreError } from '@nip46/store-sqlite'
+import { readPassphrase } from '../keys/passphrase.ts'
 import type { Vault } from '../keys/vault.ts'
 import { type Config, type StoreChoice, showStore } from './config.ts'
+
+/** What there is to know of a store beside its records. */
+export interface StoreFacts {
+  /** Whether it answered when it was last asked. */
+  readonly reachable: boolean
+  /** Version of the database server; null where there is none. */
+  readonly server: string | null
+  /** Version of the tables; null where nobody needs to know. */
+  readonly schema: number | null
+  /** `async`: a crash or a failover of the server may lose what it acknowledged. */
+  readonly durability: 'sync' | 'async'
+  /** Daemons that share it and are alive, this one included, by name; empty where nobody can share it. */
+  readonly daemons: readonly string[]
+}
 
 export interface OpenStore {
   readonly kind: StoreChoice['kind']
@@ -17,16 +32,102 @@ export interface OpenStore {
   readonly place: string
   readonly store: SignerStore
   readonly audit: AuditLog
+  readonly facts: StoreFacts
+  /** Asks for the facts again: daemons came or went. */
+  look?(): Promise<void>
   /** A consistent copy as one file, while in use; undefined if this store has tools of its own for that. */
   readonly backup?: (file: string) => Promise<void>
   close(): Promise<void>
 }
 
+export interface StoreHost {
+  readonly vault: Vault
+  /** See `instanceName`. */
+  readonly instance: () => Promise<string>
+  /** The database can be reached again, or no longer. */
+  readonly onReach: (reachable: boolean) => void
+}
+
 /** Rejects with a `UsageError` that names the fix, or with what the store says. */
-export async function openStore({ store, data }: Config, vault: Vault): Promise<OpenStore> {
+export async function openStore(config: Config, host: StoreHost): Promise<OpenStore> {
+  const { store, data } = config
   if (store.kind === 'memory') return openMemoryStore()
-  if (store.kind === 'sqlite') return openSqlite(store.path ?? join(data, 'store.sqlite'), vault)
-  throw new UsageError('PostgreSQL is not there in this version: set "store" to sqlite')
+  if (store.kind === 'sqlite') return openSqlite(store.path ?? join(data, 'store.sqlite'), host.vault)
+  return openPostgres(store, config, host)
+}
+
+const ALONE: StoreFacts = { reachable: true, server: null, schema: null, durability: 'sync', daemons: [] }
+
+async function openPostgres(
+  choice: Extract<StoreChoice, { kind: 'postgres' }>,
+  config: Config,
+  { vault, instance, onReach }: StoreHost,
+): Promise<OpenStore> {
+  // Loaded by those who have one: it brings a database client with it.
+  const { openPostgresStore, PostgresStoreError } = await import('@nip46/store-postgres')
+  const place = showStore(choice)
+  let reachable = true
+  try {
+    const store = await openPostgresStore({
+      connection: await withPassword(choice.url, config),
+      seal: vault.seal(),
+      name: await instance(),
+      onEvent(event) {
+        if (event.type !== 'reachable') return
+        reachable = event.reachable
+        onReach(reachable)
+      },
+    })
+    let described = await store.describe()
+    return {
+      kind: 'postgres',
+      place,
+      store,
+      audit: store,
+      get facts() {
+        return {
+          reachable,
+          server: described.serverVersion,
+          schema: described.schemaVersion,
+          durability: store.durability,
+          daemons: described.members.map(({ name }) => name),
+        }
+      },
+      async look() {
+        described = await store.describe()
+      },
+      close: () => store.close(),
+    }
+  } catch (cause) {
+    if (!(cause instanceof PostgresStoreError)) throw cause
+    const fix = POSTGRES_FIXES[cause.code]
+    throw new UsageError(`${place}: ${cause.message} (${cause.code})${fix === undefined ? '' : `: ${fix}`}`)
+  }
+}
+
+const POSTGRES_FIXES: Readonly<Record<string, string>> = {
+  'store/unavailable': 'see whether it runs, and whether "store" names its host and port',
+  'store/refused': 'look at "store" and at the password',
+  'store/wrong-key':
+    'all daemons on one database have the same vault: copy the directory "vault" from the host that was there first',
+  'store/no-notifications': 'let "store" lead to the server itself, not to a pooler',
+}
+
+/** The password goes in where every form of the URL takes it, also one of a socket. */
+async function withPassword(
+  text: string,
+  { storePasswordFile, storePasswordCredential }: Config,
+): Promise<string> {
+  if (storePasswordFile === null && storePasswordCredential === null) return text
+  const bytes = await readPassphrase(
+    storePasswordFile === null
+      ? { type: 'credential', name: storePasswordCredential ?? '' }
+      : { type: 'file', path: storePasswordFile },
+  )
+  const url = new URL(text)
+  url.searchParams.set('password', new TextDecoder().decode(bytes))
+  bytes.fill(0)
+  return url.href
 }
 
 async function openSqlite(file: string, vault: Vault): Promise<OpenStore> {
@@ -37,6 +138,7 @@ async function openSqlite(file: string, vault: Vault): Promise<OpenStore> {
       place: file,
       store,
       audit: store,
+      facts: ALONE,
       backup: (copy) => store.backup(copy),
       close: () => store.close(),
     }
@@ -82,5 +184,6 @@ export function openMemoryStore(): OpenStore {
     },
     verifyAudit: async () => ({ ok: true, entries: store.audit().length, chains: [] }),
   }
-  return { kind: 'memory', place: showStore({ kind: 'memory' }), store, audit, close: async () => undefined }
+  const place = showStore({ kind: 'memory' })
+  return { kind: 'memory', place, store, audit, facts: ALONE, close: async () => undefined }
 }

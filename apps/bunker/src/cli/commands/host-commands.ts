@@ -92,6 +92,11 @@ export const HOST_COMMANDS: readonly Command[] = [
   },
 ]
 
+function describeStore({ kind, place, server, schema, daemons }: Status['store']): string {
+  if (kind !== 'postgres') return `${kind} ${place}`
+  return `PostgreSQL ${clean(server ?? '')} ${clean(place)}, tables of version ${schema}, ${plural(daemons.length, 'daemon')}: ${clean(daemons.join(', '))}`
+}
+
 function describeStatus(status: Status): string {
   const unlocked = status.keys.filter(({ state }) => state === 'unlocked').length
   const live = status.relays.filter(({ state }) => state === 'live').length
@@ -102,7 +107,7 @@ function describeStatus(status: Status): string {
       ['since', `${when(status.startedAt)}, process ${status.pid}, version ${status.version}`],
       ['keys', `${unlocked} of ${status.keys.length} unlocked`],
       ['relays', `${live} of ${status.relays.length} live`],
-      ['store', `${status.store.kind} ${status.store.place}`],
+      ['store', describeStore(status.store)],
       ['apps', String(status.apps)],
       ['links', `${status.links} open`],
       ['requests', `${status.questions} wait for you, ${status.performed} done`],
