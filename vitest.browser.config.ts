@@ -43,7 +43,7 @@ export default defineConfig({
         ssr: { resolve: { conditions: ['@nip46/source', 'node', 'import', 'module', 'default'] } },
         test: {
           name: 'pages',
-          include: ['apps/*/test-browser/**/*.page.ts'],
+          include: ['{apps/*,docs}/test-browser/**/*.page.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

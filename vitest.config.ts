@@ -11,7 +11,7 @@ export default defineConfig({
       'packages/*/vitest.config.ts',
       'apps/*/vitest.config.ts',
       { test: { name: 'workspace', include: ['scripts/*.test.ts'], exclude: ['scripts/docs.test.ts'] } },
-      { test: { name: 'docs', include: ['scripts/docs.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'docs', include: ['scripts/docs.test.ts'], testTimeout: 90_000 } },
     ],
     reporters: ['default', closingLine()],
   },

@@ -9,8 +9,8 @@ import { hostRandom } from './host-random.ts'
 import { RANDOM_DIRECT_BYTES, RANDOM_POOL_BYTES } from './limits.ts'
 
 /**
- * A source in front of another (default: the host's secure one): {@link RANDOM_POOL_BYTES} are drawn at once, and each
- * is overwritten as it is handed out. Requests over {@link RANDOM_DIRECT_BYTES} go to the source itself.
+ * A source in front of another (default: the host's secure one): `RANDOM_POOL_BYTES` are drawn at once, and each
+ * is overwritten as it is handed out. Requests over `RANDOM_DIRECT_BYTES` go to the source itself.
  *
  * Whoever restores a running process from a snapshot gets the bytes that waited in it once more: leave the pool out there.
  *

@@ -42,7 +42,7 @@ export interface SessionPolicy {
   readonly suspended?: { readonly until: Seconds | null }
   /** Decisions of a person as rules, the oldest first. */
   readonly remembered?: readonly Rule[]
-  /** What each rule has counted, by the rule's {@link RuleCount} key. */
+  /** What each rule has counted, by the rule's `RuleCount` key. */
   readonly counts?: { readonly [rule: string]: RuleCount }
   /** What the session has used of its rates. */
   readonly rates?: { readonly sign?: Bucket; readonly crypt?: Bucket }

@@ -31,7 +31,7 @@ export interface RelayLimits {
   readonly outgoingBytes: number
   /**
    * Messages and pings of one connection, sustained. One token for each {@link BYTES_PER_TOKEN} begun, and one for each
-   * {@link STORED_CHECKS_PER_TOKEN} of a REQ.
+   * `STORED_CHECKS_PER_TOKEN` of a REQ.
    */
   readonly messagesPerSecond: number
   /** Messages of one connection at once. */

@@ -8,7 +8,7 @@ import { encodeEvent, err, type Filter, limits, ok, type Result, type SignedEven
 /** Characters of a subscription id that we read (NIP-01). */
 export const SUBSCRIPTION_ID_CHARS = 64
 
-/** What a relay says, parsed (NIP-01 and NIP-42). Texts are bounded and cleaned by {@link plainText}. */
+/** What a relay says, parsed (NIP-01 and NIP-42). Texts are bounded and cleaned by `plainText`. */
 export type RelayFrame =
   | { readonly type: 'event'; readonly subscription: string; readonly event: object }
   | { readonly type: 'eose'; readonly subscription: string }

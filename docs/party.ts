@@ -1,0 +1,42 @@
+/**
+ * Whom the guide's programs talk to: a relay on loopback and a remote signer that asks nobody.
+ * Copied beside the programs when they run. Never an example: it protects nothing.
+ */
+
+import { type Approver, parseRelayUrl, type RelayUrl } from '@nip46/core'
+import { generateSecretKey } from '@nip46/crypto'
+import { tinyCrypto } from '@nip46/crypto/tiny'
+import { createRelay } from '@nip46/relay'
+import { createRemoteSigner, dangerouslyAllowAll, localUserSigner } from '@nip46/remote-signer'
+import { createRelayPool } from '@nip46/transport-websocket'
+
+export interface Party {
+  readonly relay: RelayUrl
+  /** A bunker:// URI. */
+  offer(): Promise<string>
+  /** Takes a nostrconnect:// URI, as somebody who scans it. */
+  accept(uri: string): Promise<unknown>
+  close(): Promise<void>
+}
+
+export async function startParty(approver: Approver = dangerouslyAllowAll): Promise<Party> {
+  const crypto = tinyCrypto()
+  const relay = createRelay({ crypto })
+  const url = parseRelayUrl((await relay.listen()).url)
+  if (!url.ok) throw new Error(url.error)
+  const transport = createRelayPool()
+  const random = (length: number): Uint8Array => globalThis.crypto.getRandomValues(new Uint8Array(length))
+  const userSigner = localUserSigner(crypto.importKey(generateSecretKey(random)), { crypto })
+  const signer = createRemoteSigner({ crypto, transport, userSigner, approver, relays: [url.value] })
+  await signer.start()
+  return {
+    relay: url.value,
+    offer: async () => (await signer.offer()).uri,
+    accept: (uri) => signer.accept(uri, { approved: true }),
+    async close() {
+      await signer.close()
+      await transport.close()
+      await relay.close()
+    },
+  }
+}
