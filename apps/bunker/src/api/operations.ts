@@ -36,6 +36,7 @@ import type {
   QuestionView,
   RelayView,
   Remember,
+  RememberChoices,
   Replay,
   RequestDraft,
   Scope,
@@ -369,7 +370,8 @@ const connectPreview: Schema<ConnectPreview> = object<ConnectPreview>({
 })
 
 const rememberFor = choice(['5m', '1h', 'today', 'session', 'always'], 'how long a decision holds')
-const rememberScope = choice(['kind', 'peer', 'method'], 'what else it holds for')
+const rememberScope = choice(['exact', 'kind', 'peer', 'method', 'category'], 'what else it holds for')
+const rememberChoices = object<RememberChoices>({ for: list(rememberFor), scopes: list(rememberScope) })
 const remember: Schema<Remember> = object<Remember>({ for: rememberFor, scope: rememberScope })
 
 const questionFields = {
@@ -389,8 +391,7 @@ const questionFields = {
   times: amount,
   askedAt: time,
   expiresAt: nullable(time),
-  remember: list(rememberFor),
-  scopes: list(rememberScope),
+  choices: object<QuestionView['choices']>({ allow: rememberChoices, deny: rememberChoices }),
 } as const
 const questionView: Schema<QuestionView> = object<QuestionView>(questionFields)
 const questionDetail: Schema<QuestionDetail> = object<QuestionDetail>({

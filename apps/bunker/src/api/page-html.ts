@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { QuestionDetail, QuestionView } from './shapes.ts'
+import type { QuestionDetail, QuestionView, RememberChoices, RememberFor, RememberScope } from './shapes.ts'
 
 const STYLE = `:root{color-scheme:light dark;--edge:#8886;--yes:#176b2c;--no:#a3211b}
 *{box-sizing:border-box}
@@ -103,7 +103,7 @@ export function listPage(questions: readonly QuestionView[], leaveToken: string)
 }
 
 export function questionPage(question: QuestionDetail, token: string, now: number): string {
-  const { id, hash, client, user, kind, peer, times, expiresAt, remember, scopes, event, text } = question
+  const { id, hash, client, user, kind, peer, times, expiresAt, choices, event, text } = question
   const rows: (readonly [string, string])[] = [
     ['App', nameOf(question)],
     ['App key', client],
@@ -123,9 +123,9 @@ export function questionPage(question: QuestionDetail, token: string, now: numbe
         ? html`<h2>Text</h2><pre tabindex="0">${visible(text)}</pre>`
         : html`<pre tabindex="0">${question.lines.join('\n')}</pre>`
   const memory =
-    remember.length === 0
+    choices.allow.for.length + choices.deny.for.length === 0
       ? html``
-      : html`<fieldset><legend>Remember this decision</legend><label for="for">For</label><select id="for" name="for"><option value="">this request only</option>${remember.map((choice) => html`<option value="${choice}">${FOR_WORDS[choice]}</option>`)}</select><label for="scope">and</label><select id="scope" name="scope">${scopes.map((scope) => html`<option value="${scope}">${SCOPE_WORDS[scope]}</option>`)}</select></fieldset>`
+      : html`<fieldset><legend>Remember this decision</legend><label for="for">For</label><select id="for" name="for"><option value="">this request only</option>${optionsOf(FOR_WORDS, choices, 'for')}</select><label for="scope">and</label><select id="scope" name="scope">${optionsOf(SCOPE_WORDS, choices, 'scopes')}</select></fieldset>`
   return page(
     question.title,
     html`<h1>${question.title}</h1><dl>${facts}</dl>${shown}
@@ -133,7 +133,21 @@ export function questionPage(question: QuestionDetail, token: string, now: numbe
   )
 }
 
-const FOR_WORDS: Readonly<Record<QuestionView['remember'][number], string>> = {
+/** In the order of `words`; what goes with one answer only says so. */
+function optionsOf<Name extends string>(
+  words: Readonly<Record<Name, string>>,
+  { allow, deny }: QuestionView['choices'],
+  part: keyof RememberChoices,
+): readonly Html[] {
+  return Object.entries<string>(words).flatMap(([name, text]) => {
+    const [yes, no] = [allow, deny].map((choices) => (choices[part] as readonly string[]).includes(name))
+    if (yes !== true && no !== true) return []
+    const only = yes !== true ? ' (Deny only)' : no !== true ? ' (Allow only)' : ''
+    return html`<option value="${name}">${text}${only}</option>`
+  })
+}
+
+const FOR_WORDS: Readonly<Record<RememberFor, string>> = {
   '5m': 'five minutes',
   '1h': 'an hour',
   today: 'today',
@@ -141,10 +155,12 @@ const FOR_WORDS: Readonly<Record<QuestionView['remember'][number], string>> = {
   always: 'always',
 }
 
-const SCOPE_WORDS: Readonly<Record<QuestionView['scopes'][number], string>> = {
+const SCOPE_WORDS: Readonly<Record<RememberScope, string>> = {
+  exact: 'for this login only',
   kind: 'for every event of this kind',
   peer: 'for everything with this person',
-  method: 'for everything of this sort',
+  method: 'for every request like it, whatever the kind or person',
+  category: 'for everything of this sort',
 }
 
 /** The owner's own name for it stands alone; what the app says of itself is marked. */

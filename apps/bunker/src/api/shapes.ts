@@ -186,12 +186,19 @@ export interface TrimProposal {
 
 /** For how long a decision holds. `once`: this request only. */
 export type RememberFor = '5m' | '1h' | 'today' | 'session' | 'always'
-/** What else it holds for: this kind (`kind`), this peer (`peer`), or the whole method. */
-export type RememberScope = 'kind' | 'peer' | 'method'
+/** What else it holds for: only the same login (`exact`), this kind, this peer, the whole method, or all of the same sort (`category`). */
+export type RememberScope = 'exact' | 'kind' | 'peer' | 'method' | 'category'
 
 export interface Remember {
   readonly for: RememberFor
   readonly scope: RememberScope
+}
+
+/** What `remember` takes; both are empty if a decision is never remembered. */
+export interface RememberChoices {
+  readonly for: readonly RememberFor[]
+  /** The narrowest first. */
+  readonly scopes: readonly RememberScope[]
 }
 
 /** A question that waits for the owner. */
@@ -218,9 +225,8 @@ export interface QuestionView {
   readonly askedAt: number
   /** When the app gives up; null if nobody knows. */
   readonly expiresAt: number | null
-  /** Choices that `remember` takes for this question. */
-  readonly remember: readonly RememberFor[]
-  readonly scopes: readonly RememberScope[]
+  /** What can be remembered of a yes, and of a no. */
+  readonly choices: { readonly allow: RememberChoices; readonly deny: RememberChoices }
 }
 
 export interface QuestionDetail extends QuestionView {

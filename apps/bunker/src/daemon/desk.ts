@@ -6,15 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { Approver, Clock, Deliberation, JsonValue, Pubkey, Question, Verdict } from '@nip46/core'
 import { Fault } from '../api/fault.ts'
-import type {
-  Decided,
-  QuestionDetail,
-  QuestionView,
-  Remember,
-  RememberFor,
-  RememberScope,
-  Settled,
-} from '../api/shapes.ts'
+import type { Decided, QuestionDetail, QuestionView, Remember, Settled } from '../api/shapes.ts'
 import {
   CHALLENGE_AFTER_MS,
   DECIDED_REMEMBERED,
@@ -22,14 +14,7 @@ import {
   QUESTIONS,
   QUESTIONS_PER_APP,
 } from './limits.ts'
-import {
-  type Asked,
-  detailQuestion,
-  questionFacts,
-  questionHash,
-  type ViewFacts,
-  viewQuestion,
-} from './question-view.ts'
+import { type Asked, detailQuestion, questionHash, type ViewFacts, viewQuestion } from './question-view.ts'
 
 export interface DeskOptions {
   readonly clock: Clock
@@ -38,12 +23,11 @@ export interface DeskOptions {
   /** What the app is called, by the owner and by itself. */
   readonly naming: (question: Question) => Pick<ViewFacts, 'label' | 'claims'>
   /** What can be remembered of a decision about this. */
-  readonly choices: (question: Question) => {
-    readonly remember: readonly RememberFor[]
-    readonly scopes: readonly RememberScope[]
-  }
+  readonly choices: (question: Question) => QuestionView['choices']
   /** What the judge is to remember, in its own terms. */
   readonly remembered: (asked: Asked, remember: Remember, allow: boolean) => JsonValue
+  /** Whether what is remembered of `asked` decides `other`, of the same app about the same key, too. */
+  readonly settled: (asked: Asked, remember: Remember, allow: boolean) => (other: Question) => boolean
   /** The page for a question, if apps are sent there. A URL that the engine takes. */
   readonly page: (id: string) => string | undefined
   readonly onAsked: (view: QuestionView) => void
@@ -74,7 +58,7 @@ interface Entry {
   expiresAt: number
   /** One for each time that exactly this is asked. */
   readonly waiters: Set<(verdict: Verdict) => void>
-  readonly facts: Pick<ViewFacts, 'label' | 'claims' | 'remember' | 'scopes'>
+  readonly facts: Pick<ViewFacts, 'label' | 'claims' | 'choices'>
 }
 
 export function createDesk(options: DeskOptions): Desk {
@@ -146,7 +130,7 @@ export function createDesk(options: DeskOptions): Desk {
       waiters: new Set(),
       facts: {
         ...options.naming(question),
-        ...options.choices(question),
+        choices: options.choices(question),
       },
     }
     open.set(entry.id, entry)
@@ -190,20 +174,16 @@ export function createDesk(options: DeskOptions): Desk {
     })
 
   /** What a remembered decision settles too: questions of the same app about the same key. */
-  const coveredBy = (entry: Entry, { scope }: Remember): readonly Entry[] => {
+  const coveredBy = (entry: Entry, remember: Remember, allow: boolean): readonly Entry[] => {
     const { question, user } = entry.asked
-    const { method, kind, peer } = questionFacts(question)
-    return [...open.values()].filter((other) => {
-      const asked = other.asked
-      if (other === entry || asked.question.type !== 'operation' || asked.user !== user) return false
-      if (asked.question.clientPubkey !== question.clientPubkey) return false
-      const facts = questionFacts(asked.question)
-      if (facts.method !== method) return false
-      if (scope === 'kind') return facts.kind === kind
-      if (scope === 'peer') return facts.peer === peer
-      // A whole method does not cover what has to be named by its kind.
-      return other.facts.scopes.includes('method')
-    })
+    const isSettled = options.settled(entry.asked, remember, allow)
+    return [...open.values()].filter(
+      ({ asked, id }) =>
+        id !== entry.id &&
+        asked.user === user &&
+        asked.question.clientPubkey === question.clientPubkey &&
+        isSettled(asked.question),
+    )
   }
 
   return {
@@ -225,8 +205,8 @@ export function createDesk(options: DeskOptions): Desk {
       const entry = find(id)
       if (entry.hash !== hash)
         throw new Fault(409, 'request/changed', 'something else waits under this id: look at it again')
-      if (remember !== undefined) expectChoice(entry, remember)
-      const also = remember === undefined ? [] : coveredBy(entry, remember)
+      if (remember !== undefined) expectChoice(entry, remember, allow)
+      const also = remember === undefined ? [] : coveredBy(entry, remember, allow)
       answer(entry, {
         allow,
         ...(remember !== undefined && { remember: options.remembered(entry.asked, remember, allow) }),
@@ -249,13 +229,15 @@ export function createDesk(options: DeskOptions): Desk {
   }
 }
 
-function expectChoice({ facts }: Entry, remember: Remember): void {
-  if (facts.remember.includes(remember.for) && facts.scopes.includes(remember.scope)) return
+function expectChoice({ facts }: Entry, remember: Remember, allow: boolean): void {
+  const { for: times, scopes } = allow ? facts.choices.allow : facts.choices.deny
+  if (times.includes(remember.for) && scopes.includes(remember.scope)) return
+  const answer = allow ? 'a yes' : 'a no'
   throw new Fault(
     400,
     'request/remember',
-    facts.remember.length === 0
-      ? 'a decision about this is never remembered: decide on it alone'
-      : `this can be remembered for ${facts.remember.join(', ')}, for ${facts.scopes.join(', ')}`,
+    times.length === 0
+      ? `${answer} to this is never remembered: decide on it alone`
+      : `${answer} to this can be remembered for ${times.join(', ')}, for ${scopes.join(', ')}`,
   )
 }

@@ -21,8 +21,6 @@ import {
   lint,
   type Policy,
   type PolicyProblem,
-  type RememberFor as PolicyRememberFor,
-  type RememberScope as PolicyRememberScope,
   PRESETS,
   type PresetName,
   parseGrants,
@@ -34,7 +32,7 @@ import {
   viewSessionPolicy,
 } from '@nip46/policy'
 import { Fault } from '../api/fault.ts'
-import type { Finding, PolicyChoice, RememberFor, RememberScope, RequestDraft } from '../api/shapes.ts'
+import type { Finding, PolicyChoice, Remember, RememberChoices, RequestDraft } from '../api/shapes.ts'
 import type { OwnPolicy, PolicyBook, Whose } from './policy-book.ts'
 
 export interface PolicyBookOptions {
@@ -47,8 +45,7 @@ export interface PolicyBookOptions {
   readonly relays: () => readonly RelayUrl[]
 }
 
-const TIMES: readonly PolicyRememberFor[] = ['5m', '1h', 'today', 'session', 'always'] satisfies RememberFor[]
-const SCOPES: readonly PolicyRememberScope[] = ['kind', 'peer', 'method'] satisfies RememberScope[]
+const NOTHING: RememberChoices = { for: [], scopes: [] }
 
 export function createPolicyBook({ now, preset, salt, relays }: PolicyBookOptions): PolicyBook {
   const judge = createJudge({ salt, list: (id) => (id === 'relays' ? relays() : undefined) })
@@ -99,23 +96,28 @@ export function createPolicyBook({ now, preset, salt, relays }: PolicyBookOption
       }
     },
     choices(question: Question) {
-      if (question.type === 'connect') return { remember: [], scopes: [] }
+      if (question.type === 'connect') return { allow: NOTHING, deny: NOTHING }
       const { clientPubkey, operation } = question
-      const offered = judge.choices(
-        { operation, clientPubkey, userPubkey: clientPubkey, relay: ANY_RELAY },
-        'allow',
-      )
-      const scopes = SCOPES.filter((scope) => offered.scopes.includes(scope)) as readonly RememberScope[]
-      const times = TIMES.filter((time) => offered.for.includes(time)) as readonly RememberFor[]
-      return scopes.length === 0 ? { remember: [], scopes: [] } : { remember: times, scopes }
+      const about = { operation, clientPubkey, userPubkey: clientPubkey, relay: ANY_RELAY }
+      const offered = (effect: 'allow' | 'deny'): RememberChoices => {
+        const { for: times, scopes } = judge.choices(about, effect)
+        const lasting = times.filter((time) => time !== 'once')
+        return lasting.length === 0 || scopes.length === 0 ? NOTHING : { for: lasting, scopes }
+      }
+      return { allow: offered('allow'), deny: offered('deny') }
     },
-    remembered: (_question, { for: how, scope }, allow): JsonValue => ({
-      effect: allow ? 'allow' : 'deny',
-      for: how,
-      scope,
-      // The owner's day is this machine's.
-      offset: -new Date(now()).getTimezoneOffset(),
-    }),
+    remembered: (_question, remember, allow) => rememberedAs(remember, allow, now()),
+    settled(policy, question, remember, allow, whose) {
+      if (question.type === 'connect') return () => false
+      const request = requestOf(policy, question.operation, whose)
+      const after = judge.approve(request, rememberedAs(remember, allow, whose.now))
+      return (other) => {
+        if (other.type === 'connect' || after === null) return false
+        const effectIn = (own: OwnPolicy): string =>
+          judge.judge(requestOf(own, other.operation, whose)).effect
+        return effectIn(policy) === 'ask' && effectIn(after) === (allow ? 'allow' : 'deny')
+      }
+    },
     presets: () => Object.values(PRESETS).map(({ name, title }) => ({ name, words: title })),
     lint: (choice) => asFindings(lint(policyOf(choice), now())),
     explain(policy, draft, whose) {
@@ -173,6 +175,11 @@ function expectPolicy<T>(
   if (read.ok) return read.value
   const { code, path, message } = read.error
   throw new Fault(400, code, `${path}: ${message}`)
+}
+
+function rememberedAs({ for: how, scope }: Remember, allow: boolean, at: number): JsonValue {
+  // The owner's day is this machine's.
+  return { effect: allow ? 'allow' : 'deny', for: how, scope, offset: -new Date(at).getTimezoneOffset() }
 }
 
 function asFindings(found: ReturnType<typeof lint>): readonly Finding[] {

@@ -18,9 +18,8 @@ import type {
   Finding,
   PolicyChoice,
   PolicyView,
+  QuestionView,
   Remember,
-  RememberFor,
-  RememberScope,
   Replay,
   RequestDraft,
   TrimProposal,
@@ -41,12 +40,17 @@ export interface PolicyBook {
   /** Without what the daemon adds. */
   view(policy: OwnPolicy): Pick<PolicyView, 'preset' | 'grants' | 'json'>
   /** What can be remembered of a decision about this. */
-  choices(question: Question): {
-    readonly remember: readonly RememberFor[]
-    readonly scopes: readonly RememberScope[]
-  }
+  choices(question: Question): QuestionView['choices']
   /** For {@link PolicyBook.approve}. */
   remembered(question: Question, remember: Remember, allow: boolean): JsonValue
+  /** Which other questions of the same app are decided by what is remembered of this one. */
+  settled(
+    policy: OwnPolicy,
+    question: Question,
+    remember: Remember,
+    allow: boolean,
+    about: Whose,
+  ): (other: Question) => boolean
   presets(): readonly { readonly name: string; readonly words: string }[]
   lint(choice: PolicyChoice): readonly Finding[]
   /** What would happen. Counts nothing. */

@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { encodePermissions, type JsonValue, type Pubkey, type Question } from '@nip46/core'
-import type { QuestionDetail, QuestionView, RememberFor, RememberScope } from '../api/shapes.ts'
+import type { QuestionDetail, QuestionView } from '../api/shapes.ts'
 import { describeQuestion } from '../question-text.ts'
 
 /** What is asked, by whom, of whose key. */
@@ -59,8 +59,7 @@ export interface ViewFacts {
   readonly times: number
   readonly askedAt: number
   readonly expiresAt: number | null
-  readonly remember: readonly RememberFor[]
-  readonly scopes: readonly RememberScope[]
+  readonly choices: QuestionView['choices']
 }
 
 export function viewQuestion(asked: Asked, facts: ViewFacts): QuestionView {

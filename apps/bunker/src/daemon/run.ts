@@ -26,7 +26,7 @@ import { Fault } from '../api/fault.ts'
 import type { OperationName } from '../api/operations.ts'
 import { createPages } from '../api/pages.ts'
 import { createApiServer, type Handlers } from '../api/server.ts'
-import type { QuestionView } from '../api/shapes.ts'
+import type { QuestionView, Remember } from '../api/shapes.ts'
 import { openTokens } from '../api/tokens.ts'
 import { hostRandom } from '../host-random.ts'
 import { hostClock } from '../keys/host-clock.ts'
@@ -52,7 +52,8 @@ import {
 import { createLog } from './log.ts'
 import { createPolicyBook } from './own-policy-book.ts'
 import { ensurePrivateDirectory, readPrivateFile, replacePrivateFile } from './private-file.ts'
-import { createJudge } from './session-policy.ts'
+import type { Asked } from './question-view.ts'
+import { createJudge, readSessionPolicy } from './session-policy.ts'
 import type { Address } from './setting.ts'
 import { openSettings, withLabel } from './settings.ts'
 import { hearOnTheWay } from './sharing.ts'
@@ -154,6 +155,7 @@ async function start(
     naming: (question) => nameApp(host, question),
     choices: book.choices,
     remembered: ({ question }, remember, allow) => book.remembered(question, remember, allow),
+    settled: (asked, remember, allow) => settledWith(host, asked, remember, allow),
     page: (id) => (config.authPage && host.pagesUrl !== null ? `${host.pagesUrl}/ask/${id}` : undefined),
     onAsked: (question) => hub.publish({ topic: 'requests', type: 'asked', question }),
     onSettled: (id, how) => hub.publish({ topic: 'requests', type: 'settled', id, how }),
@@ -451,6 +453,23 @@ function nameApp({ settings, signer }: Host, question: Question): Pick<QuestionV
     label: settings.state.apps[clientPubkey] ?? '',
     claims: { name: metadata?.name ?? null, url: metadata?.url ?? null },
   }
+}
+
+/** By the policy of the app's session, as it will be with what is remembered in it. */
+function settledWith(
+  { signer, book, clock }: Host,
+  { question, user }: Asked,
+  remember: Remember,
+  allow: boolean,
+): (other: Question) => boolean {
+  const { clientPubkey: client } = question
+  const session = signer
+    .sessions()
+    .find(({ clientPubkey, userPubkey }) => clientPubkey === client && userPubkey === user)
+  const policy = session === undefined ? null : readSessionPolicy(session.policy)
+  if (session === undefined || policy === null) return () => false
+  const about = { client, user: session.userPubkey, granted: session.granted, now: clock.now() }
+  return book.settled(policy.own, question, remember, allow, about)
 }
 
 /** A link's name becomes that of the app that used it. */

@@ -4,7 +4,14 @@
 
 import type { ApiClient } from '../../api/client.ts'
 import { Fault } from '../../api/fault.ts'
-import type { QuestionDetail, QuestionView, Remember, RememberFor, RememberScope } from '../../api/shapes.ts'
+import type {
+  QuestionDetail,
+  QuestionView,
+  Remember,
+  RememberChoices,
+  RememberFor,
+  RememberScope,
+} from '../../api/shapes.ts'
 import { cancelled } from '../ask.ts'
 import { chooseQuestion, nameOfApp } from '../choose.ts'
 import type { Call, Command, Context, OptionSpecs, Outcome } from '../command.ts'
@@ -14,7 +21,7 @@ import { CommandProblem } from '../problem.ts'
 import { clean, jsonText, plural, short, table, when } from '../text.ts'
 
 const FOR: readonly RememberFor[] = ['5m', '1h', 'today', 'session', 'always']
-const SCOPES: readonly RememberScope[] = ['kind', 'peer', 'method']
+const SCOPES: readonly RememberScope[] = ['exact', 'kind', 'peer', 'method', 'category']
 /** Characters of a hash that are enough to say which was shown. */
 const HASH_CHARS = 8
 /** Lines of a content that are shown in full. */
@@ -25,7 +32,7 @@ const DECISION_OPTIONS: OptionSpecs = {
   scope: {
     type: 'text',
     value: 'WHAT',
-    words: `what is alike: same kind, peer or method (${SCOPES.join(', ')})`,
+    words: `what is alike, from the narrowest on: ${SCOPES.join(', ')}; "req show" says which can be taken`,
   },
   hash: { type: 'text', value: 'HASH', words: 'only if it is what was shown under this hash' },
 }
@@ -243,12 +250,15 @@ async function askOne(api: ApiClient, { id }: QuestionView, signal: AbortSignal)
   const output = process.stderr
   const question = await api.call('request.show', { id })
   log.message(describeDetail(question), { output })
-  const remembered = question.scopes.flatMap((scope) =>
-    question.remember.map((how) => ({
-      value: `${how} ${scope}`,
-      label: `Yes, ${FOR_WORDS[how]} for ${SCOPE_WORDS[scope]}`,
-    })),
-  )
+  const lasting = (answer: 'allow' | 'deny', word: string) => {
+    const { for: times, scopes } = question.choices[answer]
+    return scopes.flatMap((scope) =>
+      times.map((how) => ({
+        value: `${answer} ${how} ${scope}`,
+        label: `${word}, ${FOR_WORDS[how]} for ${SCOPE_WORDS[scope]}`,
+      })),
+    )
+  }
   const answer = await select({
     message: 'Allow this?',
     initialValue: 'later',
@@ -258,7 +268,8 @@ async function askOne(api: ApiClient, { id }: QuestionView, signal: AbortSignal)
       { value: 'later', label: 'Decide later' },
       { value: 'no', label: 'No' },
       { value: 'once', label: 'Yes, this once' },
-      ...remembered,
+      ...lasting('allow', 'Yes'),
+      ...lasting('deny', 'No'),
     ],
   })
   if (signal.aborted) log.message('This question is no longer open.', { output })
@@ -267,8 +278,9 @@ async function askOne(api: ApiClient, { id }: QuestionView, signal: AbortSignal)
   if (answer === 'no') await api.call('request.deny', { id, hash })
   else if (answer === 'once') await api.call('request.approve', { id, hash })
   else {
-    const [how, scope] = answer.split(' ') as [RememberFor, RememberScope]
-    await api.call('request.approve', { id, hash, remember: { for: how, scope } })
+    const [decision, how, scope] = answer.split(' ') as ['allow' | 'deny', RememberFor, RememberScope]
+    const operation = decision === 'allow' ? 'request.approve' : 'request.deny'
+    await api.call(operation, { id, hash, remember: { for: how, scope } })
   }
 }
 
@@ -280,9 +292,11 @@ const FOR_WORDS: Readonly<Record<RememberFor, string>> = {
   always: 'always',
 }
 const SCOPE_WORDS: Readonly<Record<RememberScope, string>> = {
+  exact: 'this login',
   kind: 'this kind',
   peer: 'this peer',
   method: 'this method',
+  category: 'all of this sort',
 }
 
 // -- text --------------------------------------------------------------------------------------
@@ -296,7 +310,8 @@ function describeQuestion(question: QuestionView): string {
 }
 
 function describeDetail(question: QuestionDetail): string {
-  const lines = [describeQuestion(question)]
+  const { allow, deny } = question.choices
+  const lines = [describeQuestion(question), ...choiceLines('a yes', allow), ...choiceLines('a no', deny)]
   if (question.event !== null) {
     const { kind, created_at, tags, content } = question.event
     lines.push(`  in full: kind ${kind}, created_at ${created_at}`)
@@ -305,6 +320,12 @@ function describeDetail(question: QuestionDetail): string {
   }
   if (question.text !== null) lines.push('  in full:', ...fullText(question.text))
   return lines.join('\n')
+}
+
+function choiceLines(answer: string, { for: times, scopes }: RememberChoices): readonly string[] {
+  return times.length === 0
+    ? []
+    : [`  ${answer} can be remembered: --for ${times.join('|')} --scope ${scopes.join('|')}`]
 }
 
 /** Each line behind a bar, so that none passes for one of ours. */
