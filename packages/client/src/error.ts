@@ -19,9 +19,10 @@ import type { SessionStoreProblem } from './session-store-error.ts'
  * Core's {@link FailureCode}, and those of this package:
  * - `uri/…`: the bunker:// URI (or a saved relay) cannot be used
  * - `session/saved`: what should be a saved session is none
+ * - `session/import`: what should be a session of another library is none
  * - `store/…`: the store that a session should be read from says why it cannot be
  */
-export type ErrorCode = FailureCode | UriProblem | 'session/saved' | SessionStoreProblem
+export type ErrorCode = FailureCode | UriProblem | 'session/saved' | 'session/import' | SessionStoreProblem
 
 /** What every promise of this package rejects with, except for a `UsageError` about the caller's own arguments. */
 export class Nip46Error extends Error {

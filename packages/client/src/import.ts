@@ -1,0 +1,68 @@
+/**
+ * @nip46/client/import: goes on with a session that was made with another library.
+ * Never connects again: the remote signer knows the client by its key.
+ */
+
+import { parseRelayUrl, UsageError } from '@nip46/core'
+import { fromPairing, fromSession } from '@nip46/core/client'
+import type { BunkerSession } from './bunker-session.ts'
+import { type ClientKey, createClientKey, guardKey } from './client-key.ts'
+import { Nip46Error } from './error.ts'
+import { checkForeign, type ForeignSession, noForeignSession } from './foreign-session.ts'
+import { fromHex } from './hex.ts'
+import { quiet } from './host.ts'
+import { type LoginOptions, type Ports, readOptions, readWishes, type SessionOptions } from './options.ts'
+import { type Start, startSession } from './session.ts'
+
+export { type ForeignSession, parseBunkerPointer, parseNbunksec, parseNdkPayload } from './foreign-session.ts'
+
+export type ImportOptions = SessionOptions & Pick<LoginOptions, 'profile'>
+
+/**
+ * The session, ready to use and to be saved as one of this library. If `foreign` names no user, it asks the remote signer
+ * first. Let one of the two libraries go on with it, not both: a logout of one ends the other too.
+ *
+ * Rejects with a `Nip46Error`: `session/import` if it is none; `uri/relay-insecure` if a relay needs
+ * `allowInsecureRelays`; where the remote signer is asked, as `connect` does, with `remote/error` and the reason
+ * `session-invalid` if it does not know this client.
+ *
+ * ```ts
+ * const session = await importSession(parseNbunksec(text), { crypto, transport, store })
+ * ```
+ */
+export function importSession(foreign: ForeignSession, options: ImportOptions): Promise<BunkerSession> {
+  return quiet(goOn(foreign, options))
+}
+
+async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<BunkerSession> {
+  const ports = readOptions(options)
+  const { profile } = readWishes(options)
+  const { clientSecretKey, remoteSigner, relays, userPubkey } = checkForeign(foreign)
+  if (relays.some((relay) => !parseRelayUrl(relay, { allowInsecure: ports.allowInsecure }).ok)) {
+    const message = 'a relay of this session is not encrypted: see allowInsecureRelays'
+    throw new Nip46Error({ code: 'uri/relay-insecure', message })
+  }
+  const key = keyOf(clientSecretKey, ports)
+  const facts = { clientPubkey: key.handle.pubkey, remoteSigner, relays, profile }
+  const make: Start['make'] = (ids, now) =>
+    userPubkey === null
+      ? fromPairing({ ...facts, ids }, now)
+      : fromSession(
+          { v: 1, ...facts, userPubkey, originRelays: relays, lastSeen: null, lastSwitchAt: null },
+          ids,
+          now,
+        )
+  return guardKey(key, () => startSession({ key, make, secret: null }, ports).session)
+}
+
+function keyOf(clientSecretKey: string, { crypto, random }: Ports): ClientKey {
+  const secret = fromHex(clientSecretKey)
+  try {
+    return createClientKey(crypto, random, secret)
+  } catch (error) {
+    // 64 hex characters that are no secret key.
+    throw error instanceof UsageError ? noForeignSession() : error
+  } finally {
+    secret.fill(0)
+  }
+}
