@@ -84,7 +84,12 @@ export interface DraftSend {
 export type DraftNote =
   | { readonly type: 'opened' | 'confirmed'; readonly session: SignerSession }
   | { readonly type: 'ended'; readonly session: SignerSession; readonly reason: EndReason }
-  | { readonly type: 'performed'; readonly subject: AuditSubject; readonly error: string | null }
+  | {
+      readonly type: 'performed'
+      readonly subject: AuditSubject
+      readonly error: string | null
+      readonly rule: string | null
+    }
   | {
       readonly type: 'refused'
       readonly subject: AuditSubject
@@ -314,7 +319,7 @@ function complete(
   const wanted = session !== undefined && lane.operations.get(id) === open && pending?.waitingFor === 'key'
   // What the key did is on record even if nobody waits for it any more.
   record(draft, open.userPubkey, { type: 'performed', subject, error, delivered: wanted, rule }, world)
-  draft.notes.push({ type: 'performed', subject, error })
+  draft.notes.push({ type: 'performed', subject, error, rule })
   if (wanted && session !== undefined) run(draft, session, input, world)
   else draft.drops.push('operation/unknown')
 }

@@ -80,6 +80,8 @@ export type RemoteSignerEvent =
       readonly clientPubkey: Pubkey
       readonly subject: AuditSubject
       readonly error: string | null
+      /** The rule that allowed it, as the judge names it; null if the grants or a person did. */
+      readonly rule: string | null
     }
   /** A request was answered with no, without asking anybody. `rule` is the judge's; null for what is never allowed. */
   | {

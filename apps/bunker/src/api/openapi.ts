@@ -30,7 +30,10 @@ export function openApiDocument(version: string): JsonSchema {
             name: 'topics',
             in: 'query',
             required: true,
-            schema: { type: 'string', pattern: '^(requests|audit|log)(,(requests|audit|log))*$' },
+            schema: {
+              type: 'string',
+              pattern: '^(requests|notices|audit|log)(,(requests|notices|audit|log))*$',
+            },
           },
         ],
         responses: {

@@ -48,7 +48,7 @@ import type {
 /** Where the operations begin. */
 export const API_ROOT = '/api/v1'
 
-/** The server-sent events: `GET {API_ROOT}/events?topics=requests,audit,log`, scope `read`; each is a `StreamMessage`. */
+/** The server-sent events: `GET {API_ROOT}/events?topics=requests,notices,audit,log`, scope `read`; each is a `StreamMessage`. */
 export const EVENTS_PATH: string = `${API_ROOT}/events`
 
 /** Every operation, with its input and output. Path parameters are fields of the input. */
@@ -424,6 +424,7 @@ const auditEntry: Schema<AuditEntry> = object<AuditEntry>({
   client: nullable(pubkey),
   user: nullable(pubkey),
   record: anyJson('the record'),
+  notice: flag('its rule says to tell the owner'),
   chain: line,
   hash,
 })

@@ -83,7 +83,7 @@ const OWNER: Caller = {
   name: 'owner',
   scopes: new Set<Scope>(['read', 'approve', 'manage', 'keys', 'admin']),
 }
-const TOPICS: ReadonlySet<string> = new Set<Topic>(['requests', 'audit', 'log'])
+const TOPICS: ReadonlySet<string> = new Set<Topic>(['requests', 'notices', 'audit', 'log'])
 
 /** What every answer says to browsers. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {
@@ -151,7 +151,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       requireScope(caller, 'read')
       const topics = (url.searchParams.get('topics') ?? '').split(',')
       if (!topics.every((topic): topic is Topic => TOPICS.has(topic)))
-        throw new Fault(400, 'input/topics', 'topics are requests, audit and log, with commas between them')
+        throw new Fault(
+          400,
+          'input/topics',
+          'topics are requests, notices, audit and log, with commas between them',
+        )
       if (!hub.open(response, topics))
         throw new Fault(503, 'streams/full', 'too many event streams are open: close one')
       return

@@ -253,6 +253,8 @@ export interface AuditEntry {
   readonly user: string | null
   /** The record as stored: never a content, a plaintext, a secret or a token. */
   readonly record: JsonValue
+  /** The rule that allowed it says that the owner is to be told of it (`notify`). */
+  readonly notice: boolean
   /** The chain it belongs to: one for each process that writes. */
   readonly chain: string
   /** Over the record and the entry before it in its chain, 64 hex characters. */
@@ -327,10 +329,23 @@ export interface BackupView {
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[]
 }
 
+/** A use of the key that nobody was asked about, by a rule that says to tell the owner (`notify`). */
+export interface Notice {
+  readonly at: number
+  readonly client: string
+  readonly label: string
+  readonly claims: { readonly name: string | null; readonly url: string | null }
+  readonly method: string
+  readonly kind: number | null
+  readonly peer: string | null
+  readonly rule: string
+}
+
 /** One message of the event stream. */
 export type StreamMessage =
   | { readonly topic: 'requests'; readonly type: 'asked'; readonly question: QuestionView }
   | { readonly topic: 'requests'; readonly type: 'settled'; readonly id: string; readonly how: Settled }
+  | { readonly topic: 'notices'; readonly notice: Notice }
   | { readonly topic: 'log'; readonly entry: JsonValue }
   | { readonly topic: 'audit'; readonly entry: AuditEntry }
 

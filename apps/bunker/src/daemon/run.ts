@@ -17,8 +17,9 @@ import {
   type UserSigner,
 } from '@nip46/core'
 import { tinyCrypto } from '@nip46/crypto/tiny'
+import { wantsNotice } from '@nip46/policy'
 import { createRelay, type RelayServer } from '@nip46/relay'
-import { createRemoteSigner, type SessionInfo } from '@nip46/remote-signer'
+import { createRemoteSigner, type RemoteSignerEvent, type SessionInfo } from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { createBrowsers } from '../api/browsers.ts'
 import { createEventHub } from '../api/events.ts'
@@ -285,7 +286,10 @@ async function start(
   signer.on((event) => {
     logSignerEvent(log, event)
     tail.stir()
-    if (event.type === 'performed' && event.error === null) uses.count(event.clientPubkey, event.subject)
+    if (event.type === 'performed' && event.error === null) {
+      uses.count(event.clientPubkey, event.subject)
+      tellOwner(host, event)
+    }
     if (event.type === 'session-opened') takeLinkLabel(host, event.session)
     if (event.type.startsWith('session-')) watchSoon()
   })
@@ -453,6 +457,22 @@ function nameApp({ settings, signer }: Host, question: Question): Pick<QuestionV
     label: settings.state.apps[clientPubkey] ?? '',
     claims: { name: metadata?.name ?? null, url: metadata?.url ?? null },
   }
+}
+
+/** What the rule that allowed it says that the owner is to be told of: in the log, and to those who read along. */
+function tellOwner(
+  { hub, log, clock, signer, settings }: Host,
+  { clientPubkey: client, subject, rule }: Extract<RemoteSignerEvent, { type: 'performed' }>,
+): void {
+  if (rule === null || !wantsNotice(rule)) return
+  const { method, kind, peer } = subject
+  log.write('info', 'notice', { client, method, kind, rule })
+  if (!hub.wanted('notices')) return
+  const session = signer.sessions().find(({ clientPubkey }) => clientPubkey === client)
+  const { name = null, url = null } = session?.metadata ?? {}
+  const notice = { at: clock.now(), client, method, kind: kind ?? null, peer: peer ?? null, rule }
+  const label = settings.state.apps[client] ?? ''
+  hub.publish({ topic: 'notices', notice: { ...notice, label, claims: { name, url } } })
 }
 
 /** By the policy of the app's session, as it will be with what is remembered in it. */

@@ -143,5 +143,5 @@ async function* pages(
 
 function describeEntry(entry: AuditEntry): string {
   const about = entry.client === null ? '' : `  app ${short(entry.client)}`
-  return `${String(entry.position).padStart(6)}  ${when(entry.at)}  ${clean(entry.type)}${about}  ${clean(jsonText(entry.record, 0), 400)}`
+  return `${String(entry.position).padStart(6)}  ${when(entry.at)}  ${clean(entry.type)}${entry.notice ? '  notice' : ''}${about}  ${clean(jsonText(entry.record, 0), 400)}`
 }

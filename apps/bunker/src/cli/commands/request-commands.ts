@@ -5,6 +5,7 @@
 import type { ApiClient } from '../../api/client.ts'
 import { Fault } from '../../api/fault.ts'
 import type {
+  Notice,
   QuestionDetail,
   QuestionView,
   Remember,
@@ -95,7 +96,8 @@ export const REQUEST_COMMANDS: readonly Command[] = [
   },
   {
     name: 'req watch',
-    words: 'Shows requests as they come; at a terminal it asks you about each.',
+    words:
+      'Shows requests, and uses by rules with notify, as they come; at a terminal it asks you about each.',
     operands: [],
     options: { 'no-ask': { type: 'flag', words: 'only show them' } },
     example: 'req watch',
@@ -194,7 +196,7 @@ async function watch(context: Context, call: Call): Promise<Outcome> {
     else io.print(describeQuestion(question))
   }
   // The stream first: what is asked while the list is on its way is in one of them, or in both.
-  const stream = api.watch(['requests'], io.signal)[Symbol.asyncIterator]()
+  const stream = api.watch(['requests', 'notices'], io.signal)[Symbol.asyncIterator]()
   let next = stream.next()
   next.catch(() => undefined)
   for (const question of (await api.call('request.list')).requests) take(question)
@@ -203,6 +205,12 @@ async function watch(context: Context, call: Call): Promise<Outcome> {
     const { done, value } = await next
     if (done === true) break
     next = stream.next()
+    if (value.topic === 'notices') {
+      if (call.json) io.print(jsonText(value, 0))
+      else if (asker === undefined) io.print(describeNotice(value.notice))
+      else asker.tell(() => io.warn(describeNotice(value.notice)))
+      continue
+    }
     if (value.topic !== 'requests') continue
     if (value.type === 'asked') take(value.question)
     else {
@@ -221,6 +229,8 @@ const SETTLED = { allow: 'allowed', deny: 'denied', gone: 'no longer asked' } as
 interface Asker {
   ask(question: QuestionView): void
   withdraw(id: string): void
+  /** Between two questions. */
+  tell(print: () => void): void
 }
 
 /** One question at a time; those that were decided elsewhere are taken away. */
@@ -242,6 +252,9 @@ function createAsker(api: ApiClient, signal: AbortSignal): Asker {
       })
     },
     withdraw: (id) => open.get(id)?.abort(),
+    tell: (print) => {
+      previous = previous.then(print)
+    },
   }
 }
 
@@ -297,6 +310,13 @@ const SCOPE_WORDS: Readonly<Record<RememberScope, string>> = {
   peer: 'this peer',
   method: 'this method',
   category: 'all of this sort',
+}
+
+/** A use of the key that nobody was asked about, in one line. */
+function describeNotice(notice: Notice): string {
+  const { at, method, kind, peer, rule } = notice
+  const what = [method, ...(kind === null ? [] : [`kind ${kind}`]), ...(peer === null ? [] : [short(peer)])]
+  return `notice  ${when(at)}  ${nameOfApp(notice)}  ${clean(what.join(' '))}  by ${clean(rule)}`
 }
 
 // -- text --------------------------------------------------------------------------------------

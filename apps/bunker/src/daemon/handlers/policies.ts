@@ -5,6 +5,7 @@
 
 import type { Pubkey } from '@nip46/core'
 import type { AuditEntry as StoredEntry } from '@nip46/core/remote-signer'
+import { wantsNotice } from '@nip46/policy'
 import { Fault } from '../../api/fault.ts'
 import type { Handlers } from '../../api/server.ts'
 import type { AuditEntry, PolicyChoice } from '../../api/shapes.ts'
@@ -103,6 +104,7 @@ export function viewEntry({ position, chain, hash, record }: StoredEntry): Audit
     client: clientPubkey,
     user: userPubkey,
     record: { ...record } as never,
+    notice: record.type === 'performed' && wantsNotice(record.rule ?? ''),
     chain,
     hash,
   }
