@@ -85,6 +85,8 @@ export interface MemberListener {
   members(ids: readonly string[]): void
   /** This member's lease ran out. */
   fenced(): void
+  /** Another member wrote host records: read them again. Told as `changed` is; after a gap that tells `all`, they may have changed too. */
+  hostRecords?(): void
 }
 
 export interface SharedChange {
@@ -271,6 +273,46 @@ export interface AuditSubject {
   readonly peer?: Pubkey
   /** What the judge needs to judge it again: sizes, counts, origins. Never a content. */
   readonly facts?: JsonValue
+}
+
+/**
+ * Small records of the host itself, kept beside the engine's: names that the owner gave, that everything was stopped. Sealed as
+ * sessions are; their names are plain.
+ */
+export interface HostRecords {
+  /** All of them as stored now, in the order of their names. */
+  readHostRecords(): Promise<readonly Versioned<HostRecord>[]>
+  /**
+   * Writes all of these or, if the stored one has another revision, none (`stale`). If it rejects, nobody knows whether it was done:
+   * read again. It works also for a member whose lease ran out. Other members are told.
+   */
+  writeHostRecords(
+    changes: readonly HostRecordChange[],
+    options?: HostRecordOptions,
+  ): Promise<'done' | 'stale'>
+}
+
+export interface HostRecordOptions {
+  /**
+   * Ends the lease of every other member in the same transaction. Once it is done, none of them commits anything before it has joined
+   * again, and so can have read these records first.
+   */
+  readonly fenceOthers?: boolean
+}
+
+export interface HostRecord {
+  /** 1 to 128 printable ASCII characters. */
+  readonly name: string
+  /** At most 65,536 characters as JSON. */
+  readonly value: JsonValue
+}
+
+export interface HostRecordChange {
+  readonly name: string
+  /** The revision it was made from, 0 for a new record. */
+  readonly revision: number
+  /** Null forgets the record. */
+  readonly after: JsonValue | null
 }
 
 /**

@@ -166,3 +166,6 @@ export const SHARD_AUTH_EVERY_MS = 1_000
 export const MEMORY_CLAIMS = 250_000
 /** Audit records that the memory store keeps; the oldest goes. */
 export const MEMORY_AUDIT = 10_000
+/** Characters of the name of a host record in the memory store, and of its value as JSON. */
+export const HOST_RECORD_NAME_CHARS = 128
+export const HOST_RECORD_CHARS = 65_536

@@ -3,12 +3,13 @@
  * Never grows without bound: claims, audit records and outbox entries are dropped by age and number.
  */
 
-import { limits, type Millis, type Pubkey } from '@nip46/core'
+import { type JsonValue, limits, type Millis, type Pubkey, UsageError } from '@nip46/core'
 import type {
   AuditRecord,
   Claim,
   CommitOutcome,
   Found,
+  HostRecords,
   Offer,
   OutboxEntry,
   SignerSession,
@@ -18,9 +19,17 @@ import type {
   StoredState,
   Versioned,
 } from '@nip46/core/remote-signer'
-import { CLIENT_KEYS, MEMORY_AUDIT, MEMORY_CLAIMS, OUTBOX, OUTBOX_MEMORY_MS } from './limits.ts'
+import {
+  CLIENT_KEYS,
+  HOST_RECORD_CHARS,
+  HOST_RECORD_NAME_CHARS,
+  MEMORY_AUDIT,
+  MEMORY_CLAIMS,
+  OUTBOX,
+  OUTBOX_MEMORY_MS,
+} from './limits.ts'
 
-export interface MemoryStore extends SignerStore {
+export interface MemoryStore extends SignerStore, HostRecords {
   /** Oldest first, the newest `limits.MEMORY_AUDIT`. */
   audit(): readonly AuditRecord[]
   /** How much of each is kept. */
@@ -43,6 +52,7 @@ export function memoryStore(): MemoryStore {
   const clients = new Set<Pubkey>()
   const claims = new Map<string, Claim>()
   const outbox = new Map<string, OutboxEntry>()
+  const hostRecords = new Map<string, Versioned<JsonValue>>()
   let audit: AuditRecord[] = []
 
   const commitOne = (change: StoreChange): CommitOutcome => {
@@ -142,6 +152,26 @@ export function memoryStore(): MemoryStore {
         }),
       }
       return Promise.resolve(found)
+    },
+    async readHostRecords() {
+      return [...hostRecords]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { revision, value }]) => ({ revision, value: { name, value } }))
+    },
+    async writeHostRecords(changes) {
+      for (const { name, after } of changes) {
+        if (!/^[\x20-\x7e]+$/.test(name) || name.length > HOST_RECORD_NAME_CHARS)
+          throw new UsageError(`the name of a host record is 1 to ${HOST_RECORD_NAME_CHARS} ASCII characters`)
+        if (JSON.stringify(after).length > HOST_RECORD_CHARS)
+          throw new UsageError(`a host record has at most ${HOST_RECORD_CHARS} characters`)
+      }
+      if (changes.some(({ name, revision }) => (hostRecords.get(name)?.revision ?? 0) !== revision))
+        return 'stale'
+      for (const { name, revision, after } of changes) {
+        if (after === null) hostRecords.delete(name)
+        else hostRecords.set(name, { revision: revision + 1, value: after })
+      }
+      return 'done'
     },
     audit: () => audit.slice(-MEMORY_AUDIT),
     sizes: () => ({

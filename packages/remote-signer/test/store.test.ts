@@ -1,5 +1,5 @@
 import { limits as coreLimits, type Pubkey } from '@nip46/core'
-import { type StoreUnderTest, storeCases } from '@nip46/testing'
+import { hostRecordCases, type StoreUnderTest, storeCases } from '@nip46/testing'
 import { describe, expect, test } from 'vitest'
 import { limits, type MemoryStore, memoryStore, type SignerStore } from '../src/index.ts'
 import {
@@ -292,17 +292,19 @@ function claim(eventId: string, at = NOW) {
   return { eventId, signerPubkey: pubkey('s'), clientPubkey: pubkey('c'), requestId: 'r', at }
 }
 
-describe('the memory store is a SignerStore', () => {
-  for (const { name, run } of storeCases) {
-    test(name, () => {
-      const remember = (store: MemoryStore): StoreUnderTest => ({
-        store,
-        reopen: () => Promise.resolve(remember(store)),
-        dispose: () => Promise.resolve(),
-      })
-      return run({ createStore: () => Promise.resolve(remember(memoryStore())) })
-    })
+describe('the memory store is a SignerStore that keeps records of the host', () => {
+  interface MemoryUnderTest extends StoreUnderTest {
+    readonly store: MemoryStore
+    reopen(): Promise<MemoryUnderTest>
   }
+  const remember = (store: MemoryStore): MemoryUnderTest => ({
+    store,
+    reopen: () => Promise.resolve(remember(store)),
+    dispose: () => Promise.resolve(),
+  })
+  const create = (): Promise<MemoryUnderTest> => Promise.resolve(remember(memoryStore()))
+  for (const { name, run } of storeCases) test(name, () => run({ createStore: create }))
+  for (const { name, run } of hostRecordCases) test(name, () => run({ createRecords: create }))
 })
 
 test('the memory store keeps claims for the window and thirty minutes more', async () => {

@@ -60,6 +60,10 @@ export const NOTE_PROBE_MS = 3_000
 export const SWEEP_MS = 60_000
 /** Rows deleted by one statement. */
 export const SWEEP_ROWS = 10_000
+/** Characters of the name of a host record. */
+export const HOST_RECORD_NAME_CHARS = 128
+/** Characters of its value as JSON. */
+export const HOST_RECORD_CHARS = 65_536
 /** Client keys remembered after their sessions; the one that was heard longest ago goes. */
 export const CLIENT_KEYS = 100_000
 /** An answer that was not published is kept this long, in milliseconds. */

@@ -51,7 +51,9 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
       if (note.id === probe) heard()
     } else if (id === undefined || over) return
     else if (note.type === 'members') void beat()
-    else if (note.writer !== writer) listener.changed(note.change)
+    else if (note.writer === writer) return
+    else if (note.type === 'host-records') listener.hostRecords?.()
+    else listener.changed(note.change)
   }
 
   async function listen(): Promise<Listener> {

@@ -58,6 +58,7 @@ export function notesOf(told: readonly SharedChange[], writer: string): readonly
 export type Note =
   | { readonly type: 'members' }
   | { readonly type: 'probe'; readonly id: string }
+  | { readonly type: 'host-records'; readonly writer: string }
   | { readonly type: 'change'; readonly writer: string; readonly change: SharedChange }
 
 export const EVERYTHING: SharedChange = { all: true, sessions: [], offers: [], keys: [], clients: [] }
@@ -65,15 +66,17 @@ export const EVERYTHING: SharedChange = { all: true, sessions: [], offers: [], k
 /** What a notification says; one that cannot be read (anybody on the database can send them) says that anything may have changed. */
 export function readNote(payload: string): Note {
   try {
-    const { members, probe, writer, all, items } = JSON.parse(payload) as {
+    const { members, probe, writer, records, all, items } = JSON.parse(payload) as {
       readonly members?: unknown
       readonly probe?: unknown
       readonly writer?: unknown
+      readonly records?: unknown
       readonly all?: unknown
       readonly items?: unknown
     }
     if (members === true) return { type: 'members' }
     if (typeof probe === 'string') return { type: 'probe', id: probe }
+    if (typeof writer === 'string' && records === true) return { type: 'host-records', writer }
     if (typeof writer === 'string' && all === true) return { type: 'change', writer, change: EVERYTHING }
     if (typeof writer === 'string' && Array.isArray(items))
       return { type: 'change', writer, change: changeOf(items as readonly (readonly string[])[]) }

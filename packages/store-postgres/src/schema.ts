@@ -9,7 +9,7 @@
 import { LOCK_MS } from './limits.ts'
 
 /** The SQL of each version, from 1. `schema` and `channel` come in already quoted: an identifier and a literal. */
-export const MIGRATIONS: readonly ((schema: string, channel: string) => string)[] = [tables]
+export const MIGRATIONS: readonly ((schema: string, channel: string) => string)[] = [tables, hostRecords]
 
 function tables(schema: string, channel: string): string {
   return `
@@ -416,6 +416,72 @@ BEGIN
   IF FOUND THEN
     PERFORM pg_notify(${channel}, '{"members":true}');
   END IF;
+END
+$function$;
+`
+}
+
+function hostRecords(schema: string, channel: string): string {
+  return `
+-- Small records of the host itself, by names that it makes up.
+CREATE TABLE host_record (
+  name text PRIMARY KEY,
+  revision bigint NOT NULL,
+  body bytea NOT NULL
+);
+
+-- Writes all of them and returns true, or none and returns false if one has another revision. With p_fence no other member commits
+-- anything after that before it has joined again.
+CREATE FUNCTION write_host_records(
+  p_writer bigint, p_member bigint, p_fence boolean, p_changes jsonb, b bytea
+) RETURNS boolean LANGUAGE plpgsql
+SET search_path = ${schema}, pg_temp SET lock_timeout = ${LOCK_MS}
+AS $function$
+DECLARE
+  wanted int;
+  written int;
+BEGIN
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  IF p_fence THEN
+    -- Waits for the commits that are under way, and for a member that is joining: that one is fenced as well.
+    LOCK TABLE member IN EXCLUSIVE MODE;
+  ELSE
+    -- Waits for a member that is joining: what it is not told, it finds.
+    LOCK TABLE member IN ROW SHARE MODE;
+  END IF;
+
+  PERFORM 1 FROM host_record
+    WHERE name IN (SELECT i.n FROM jsonb_to_recordset(p_changes) AS i(n text)) ORDER BY name FOR UPDATE;
+  IF EXISTS (
+    SELECT FROM jsonb_to_recordset(p_changes) AS i(n text, r bigint) LEFT JOIN host_record ON name = i.n
+    WHERE coalesce(revision, 0) <> i.r
+  ) THEN
+    RETURN false;
+  END IF;
+  SELECT count(*) INTO wanted FROM jsonb_to_recordset(p_changes) AS i(r bigint, o int) WHERE i.r = 0 AND i.o IS NOT NULL;
+  INSERT INTO host_record (name, revision, body)
+    SELECT i.n, 1, substring(b FROM i.o FOR i.l)
+    FROM jsonb_to_recordset(p_changes) AS i(n text, r bigint, o int, l int) WHERE i.r = 0 AND i.o IS NOT NULL
+    ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS written = ROW_COUNT;
+  IF written <> wanted THEN
+    RAISE EXCEPTION 'a host record was faster' USING ERRCODE = 'NS002';
+  END IF;
+  UPDATE host_record SET revision = i.r + 1, body = substring(b FROM i.o FOR i.l)
+    FROM jsonb_to_recordset(p_changes) AS i(n text, r bigint, o int, l int)
+    WHERE name = i.n AND i.r > 0 AND i.o IS NOT NULL;
+  DELETE FROM host_record USING jsonb_to_recordset(p_changes) AS i(n text, o int) WHERE name = i.n AND i.o IS NULL;
+
+  IF EXISTS (SELECT FROM member WHERE id IS DISTINCT FROM p_member) THEN
+    PERFORM pg_notify(${channel}, jsonb_build_object('writer', p_writer::text, 'records', true)::text);
+    IF p_fence THEN
+      DELETE FROM member WHERE id IS DISTINCT FROM p_member;
+      PERFORM pg_notify(${channel}, '{"members":true}');
+    END IF;
+  END IF;
+  RETURN true;
 END
 $function$;
 `

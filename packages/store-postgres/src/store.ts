@@ -4,12 +4,20 @@
  */
 
 import type { Millis } from '@nip46/core'
-import type { AuditLog, Member, MemberListener, SignerStore, StoreSharing } from '@nip46/core/remote-signer'
+import type {
+  AuditLog,
+  HostRecords,
+  Member,
+  MemberListener,
+  SignerStore,
+  StoreSharing,
+} from '@nip46/core/remote-signer'
 import { createAuditLog } from './audit-log.ts'
 import { createCommitLane } from './commit-lane.ts'
 import { type Database, openDatabase, persist } from './database.ts'
 import { describeDatabase, type PostgresDescription } from './description.ts'
 import { closedError, failureOf, PostgresStoreError, storeError } from './error.ts'
+import { createHostRecords } from './host-records.ts'
 import { CLOSE_MS, OPEN_MS, READ_MS, SWEEP_MS } from './limits.ts'
 import { joinMembers, type Membership } from './membership.ts'
 import { migrate } from './migration.ts'
@@ -18,7 +26,7 @@ import { createRecords } from './records.ts'
 import type { ChunkIds } from './session-record.ts'
 import { createSweepClock, sweep } from './sweep.ts'
 
-export interface PostgresStore extends SignerStore, AuditLog {
+export interface PostgresStore extends SignerStore, AuditLog, HostRecords {
   readonly sharing: StoreSharing
   /** As the server is set up now: looked at when opening, and once a minute. */
   readonly durability: Durability
@@ -146,6 +154,8 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
     }
   }
   const { readAudit, verifyAudit } = createAuditLog(database, schema, seal)
+  const member = (): string | undefined => membership?.id
+  const hostRecords = createHostRecords(database, { schema, seal, writer, member })
   return {
     load: open((now: Millis) => {
       clock.note(now)
@@ -158,6 +168,8 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
     read: open(records.read),
     readAudit: open(readAudit),
     verifyAudit: open(verifyAudit),
+    readHostRecords: open(hostRecords.readHostRecords),
+    writeHostRecords: open(hostRecords.writeHostRecords),
     sharing: {
       leaseMs: settings.leaseMs,
       join,

@@ -54,10 +54,15 @@ export function open(url: string, options: Partial<PostgresStoreOptions> = {}): 
   return openPostgresStore({ connection: url, seal: createSeal(SEAL_KEY), ...options })
 }
 
+export interface PostgresUnderTest extends StoreUnderTest {
+  readonly store: PostgresStore
+  reopen(): Promise<PostgresUnderTest>
+}
+
 /** For the suites of `@nip46/testing`. */
-export async function underTest(server: ServerAddress): Promise<StoreUnderTest> {
+export async function underTest(server: ServerAddress): Promise<PostgresUnderTest> {
   const { url } = await newDatabase(server)
-  const wrap = (store: PostgresStore): StoreUnderTest => ({
+  const wrap = (store: PostgresStore): PostgresUnderTest => ({
     store,
     async reopen() {
       await store.close()

@@ -1,4 +1,4 @@
-import { auditCases, storeCases } from '@nip46/testing'
+import { auditCases, hostRecordCases, storeCases } from '@nip46/testing'
 import { test } from 'vitest'
 import { describeServer, underTest } from './server.ts'
 
@@ -8,4 +8,9 @@ describeServer('the PostgreSQL store is a SignerStore', (server) => {
 
 describeServer('the PostgreSQL store has an audit log', (server) => {
   for (const { name, run } of auditCases) test(name, () => run({ createStore: () => underTest(server) }))
+})
+
+describeServer('the PostgreSQL store keeps records of the host', (server) => {
+  for (const { name, run } of hostRecordCases)
+    test(name, () => run({ createRecords: () => underTest(server) }))
 })

@@ -8,7 +8,7 @@ import { chmod, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { AuditVerdict, StoreSeal } from '@nip46/core/remote-signer'
 import { StoreError, storeError } from './error.ts'
-import type { PagedTable, PlainFound, Sizes } from './message.ts'
+import type { PagedTable, PlainFound, PlainHostRecord, Sizes } from './message.ts'
 import { checkFolder, removeOwner } from './owner.ts'
 import { createRecordCodec } from './record.ts'
 import { openingOf, verifyChain } from './sqlite-store.ts'
@@ -55,6 +55,8 @@ export async function verifySqliteBackup(
         after = page.value.next
       }
     }
+    const { value: records } = await thread.ask<readonly PlainHostRecord[]>({ type: 'host-records' })
+    for (const row of records) codec.hostRecord(row)
     const audit = await verifyChain(thread, seal)
     const { value: sizes } = await thread.ask<Sizes>({ type: 'sizes' })
     return { backupAt, sizes, audit }

@@ -48,6 +48,10 @@ export const SWEEP_MS = 1_000
 export const ANCHOR_MS = 250
 /** Parts of one session's memory of answers. */
 export const SESSION_PARTS = 1_024
+/** Characters of the name of a host record. */
+export const HOST_RECORD_NAME_CHARS = 128
+/** Characters of its value as JSON. */
+export const HOST_RECORD_CHARS = 65_536
 
 // -- reading -----------------------------------------------------------------------------------
 /** Rows that the thread sends in one message. */

@@ -57,6 +57,8 @@ export type ThreadRequest =
   | { readonly type: 'verify'; readonly from: ChainPoint }
   | { readonly type: 'hash'; readonly seq: number }
   | { readonly type: 'backup'; readonly file: string; readonly now: number }
+  | { readonly type: 'host-records' }
+  | { readonly type: 'write-host-records'; readonly changes: readonly PlainHostRecordChange[] }
   | { readonly type: 'sizes' }
   | { readonly type: 'close' }
 
@@ -118,6 +120,19 @@ export interface PlainSession {
   readonly parts: readonly (readonly [number, Place])[]
   /** Parts that are stored and no longer needed; `all` if it is not known which are stored. */
   readonly dropped: readonly number[] | 'all'
+}
+
+export interface PlainHostRecordChange {
+  readonly name: string
+  readonly revision: number
+  /** Null forgets the record. */
+  readonly body: Uint8Array | null
+}
+
+export interface PlainHostRecord {
+  readonly name: string
+  readonly revision: number
+  readonly body: Uint8Array
 }
 
 export interface GroupReply {

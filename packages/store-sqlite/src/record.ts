@@ -4,11 +4,13 @@
  * Never leaves a plaintext unsealed.
  */
 
-import { isWellFormed, type Pubkey } from '@nip46/core'
+import { isWellFormed, type JsonValue, type Pubkey } from '@nip46/core'
 import type {
   Claim,
   CommitOutcome,
   Found,
+  HostRecord,
+  HostRecordChange,
   Offer,
   OutboxEntry,
   SessionChange,
@@ -20,11 +22,13 @@ import type {
 } from '@nip46/core/remote-signer'
 import { canonicalJson } from './canonical-json.ts'
 import { corruptError, StoreError } from './error.ts'
-import { SESSION_PARTS } from './limits.ts'
+import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, SESSION_PARTS } from './limits.ts'
 import type {
   PlainChange,
   PlainClaim,
   PlainFound,
+  PlainHostRecord,
+  PlainHostRecordChange,
   PlainOutcome,
   PlainSession,
   StoredAnswer,
@@ -48,6 +52,9 @@ export interface RecordCodec {
   client(row: StoredClient, bytes: ArrayBuffer): Pubkey
   claim(row: PlainClaim, bytes: ArrayBuffer): Claim
   answer(row: StoredAnswer, bytes: ArrayBuffer): OutboxEntry
+  /** Throws `store/usage` on what can never be stored. */
+  encodeHostRecord(change: HostRecordChange): PlainHostRecordChange
+  hostRecord(row: PlainHostRecord): Versioned<HostRecord>
 }
 
 type Chunk = SignerSession['ledger']['chunks'][number]
@@ -188,6 +195,18 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
     answer({ id, at, body }, bytes) {
       const rest = openJson(bytesAt(bytes, body), `answer ${id} ${at}`, 'an answer')
       return { ...(rest as Omit<OutboxEntry, 'id' | 'at'>), id, at }
+    },
+    encodeHostRecord({ name: given, revision, after }) {
+      if (!/^[\x20-\x7e]+$/.test(given) || given.length > HOST_RECORD_NAME_CHARS)
+        throw unstorable(`a host record whose name is not 1 to ${HOST_RECORD_NAME_CHARS} ASCII characters`)
+      if (after === null) return { name: given, revision, body: null }
+      if (JSON.stringify(after).length > HOST_RECORD_CHARS)
+        throw unstorable(`a host record of more than ${HOST_RECORD_CHARS} characters`)
+      return { name: given, revision, body: sealJson(after, `host ${given} ${revision + 1}`) }
+    },
+    hostRecord({ name: stored, revision, body }) {
+      const value = openJson(body, `host ${stored} ${revision}`, 'a record of the host') as JsonValue
+      return { revision, value: { name: stored, value } }
     },
     encode(change, packer) {
       const plain: { -readonly [K in keyof PlainChange]: PlainChange[K] } = {}

@@ -83,6 +83,13 @@ export const MIGRATIONS: readonly string[] = [
     record TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE host_records (
+    name TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    body BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /** Whether the file is empty, or a store of a version that this program knows. Throws if it is anything else. */

@@ -10,6 +10,7 @@ import type {
   AuditRecord,
   AuditVerdict,
   CommitOutcome,
+  HostRecords,
   SignerStore,
   StoreChange,
   StoreSeal,
@@ -25,6 +26,7 @@ import type {
   PlainAuditPage,
   PlainChange,
   PlainFound,
+  PlainHostRecord,
   PlainWanted,
   Sizes,
   VerifyReply,
@@ -44,7 +46,7 @@ export interface SqliteStoreOptions {
   readonly steadyNow?: () => number
 }
 
-export interface SqliteStore extends SignerStore, AuditLog {
+export interface SqliteStore extends SignerStore, AuditLog, HostRecords {
   readonly file: string
   /** When it was made from a backup: events from before may have been executed since that backup. Null if it was not. */
   readonly restoredAt: Millis | null
@@ -354,6 +356,17 @@ async function makeStore(
     },
     verifyAudit() {
       return isClosed ? Promise.reject(closedError()) : verifyChain(thread, seal)
+    },
+    async readHostRecords() {
+      if (isClosed) throw closedError()
+      const { value } = await thread.ask<readonly PlainHostRecord[]>({ type: 'host-records' })
+      return value.map((row) => codec.hostRecord(row))
+    },
+    async writeHostRecords(changes) {
+      if (isClosed) throw closedError()
+      const plain = changes.map((change) => codec.encodeHostRecord(change))
+      const { value } = await thread.ask<boolean>({ type: 'write-host-records', changes: plain })
+      return value ? 'done' : 'stale'
     },
     async sizes() {
       return (await thread.ask<Sizes>({ type: 'sizes' })).value

@@ -11,6 +11,7 @@ import { blobOf, numberOf, type Row, toHex } from './blob.ts'
 import { closeQuietly, openConnection, sizeOf } from './connection.ts'
 import { closedError, isDistrusted, StoreError, storeError } from './error.ts'
 import { createGroupWriter, type GroupWriter } from './group-writer.ts'
+import { readHostRecords, writeHostRecords } from './host-records.ts'
 import type {
   CallReply,
   Group,
@@ -289,6 +290,10 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
       case 'backup':
         backUp(current().database, request.file, request.now)
         return { value: undefined }
+      case 'host-records':
+        return { value: readHostRecords(current().database) }
+      case 'write-host-records':
+        return { value: writeHostRecords(current().database, request.changes) }
       case 'sizes':
         return { value: sizes() }
       case 'close':

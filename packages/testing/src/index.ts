@@ -5,6 +5,7 @@
 
 export { type CryptoCase, cryptoCases } from './crypto-cases.ts'
 export { createFakeClock, FAKE_CLOCK_RUNS, type FakeClock, systemClock } from './fake-clock.ts'
+export { type HostRecordCase, type HostRecordsUnderTest, hostRecordCases } from './host-record-cases.ts'
 export { type HostileAnswer, hostileAnswers } from './hostile-answers.ts'
 export {
   createHostilePeer,

@@ -6,6 +6,7 @@
 import type { Pubkey } from '@nip46/core'
 import type {
   CommitOutcome,
+  HostRecords,
   Member,
   Offer,
   SharedChange,
@@ -16,7 +17,7 @@ import type {
 
 export interface SharedStoreUnderTest {
   /** Another store on the same data. */
-  open(): Promise<SignerStore & { close(): Promise<void> }>
+  open(): Promise<SignerStore & HostRecords & { close(): Promise<void> }>
   dispose(): Promise<void>
 }
 
@@ -26,12 +27,14 @@ export interface SharingCase {
 }
 
 interface Seat {
-  readonly store: SignerStore
+  readonly store: SignerStore & HostRecords
   readonly sharing: StoreSharing
   readonly member: Member
   readonly changes: SharedChange[]
   members: readonly string[]
-  fenced: number
+  readonly fenced: number
+  /** How often it was told of host records. */
+  readonly told: number
 }
 
 export const sharingCases: readonly SharingCase[] = [
@@ -112,7 +115,49 @@ export const sharingCases: readonly SharingCase[] = [
     await second.store.commit([{ published: ['answer'] }], NOW)
     expectSame(await first.sharing.readOutbox(NOW), [], 'answers that are left')
   }),
+  seats('a member hears of host records that another one wrote', async (first, second) => {
+    await first.store.writeHostRecords([{ name: 'a', revision: 0, after: 1 }])
+    await until('the other one heard', () => second.told > 0)
+    expectSame(first.told, 0, 'what the writer was told')
+    const stored = [{ revision: 1, value: { name: 'a', value: 1 } }]
+    expectSame(await second.store.readHostRecords(), stored, 'what the other one reads')
+    expectSame(await second.store.commit([{ clients: [BOB] }], NOW), [{ type: 'done' }], 'its next commit')
+  }),
+  seats('host records that fence others: nobody else commits anything after that', async (first, second) => {
+    // Many at once, so that some are under way.
+    const early = EVENTS.map((eventId) => second.store.commit([{ claims: [claim(eventId)] }], NOW))
+    const stop = [{ name: 'stop', revision: 0, after: true }]
+    expectSame(await first.store.writeHostRecords(stop, { fenceOthers: true }), 'done', 'the writing')
+    const before = (await first.sharing.readClaims(EVENTS)).length
+    expectSame(await second.store.commit([{ clients: [BOB] }], NOW), [{ type: 'fenced' }], 'a late commit')
+    const outcomes = (await Promise.all(early)).flat()
+    expectSame(outcomes.filter(({ type }) => type === 'done').length, before, 'commits that were done')
+    expectSame((await first.sharing.readClaims(EVENTS)).length, before, 'claims later on')
+    await until('the other one was told', () => second.fenced === 1)
+    expectSame(
+      await first.store.commit([{ clients: [ALICE] }], NOW),
+      [{ type: 'done' }],
+      'the writer goes on',
+    )
+    expectSame((await first.store.load(NOW)).clients, [ALICE], 'what was committed')
+  }),
+  seats('of two that fence each other, both can join again', async (first, second) => {
+    await Promise.all(
+      [first, second].map(({ store }, i) =>
+        store.writeHostRecords([{ name: `stop ${i}`, revision: 0, after: true }], { fenceOthers: true }),
+      ),
+    )
+    await until('one was told', () => first.fenced + second.fenced > 0)
+    for (const seat of [first, second]) {
+      const again = await seat.sharing.join(DEAF)
+      expectSame(await seat.store.commit([{ clients: [BOB] }], NOW), [{ type: 'done' }], 'a commit')
+      await again.leave()
+    }
+    expectSame((await first.store.readHostRecords()).length, 2, 'records')
+  }),
 ]
+
+const DEAF = { changed: () => undefined, members: () => undefined, fenced: () => undefined }
 
 const NOW = 1_767_225_600_000
 const [SIGNER, ALICE, BOB] = ['aa', 'bb', 'cc'].map((part) => part.repeat(32)) as [Pubkey, Pubkey, Pubkey]
@@ -148,18 +193,21 @@ function seats(name: string, body: (first: Seat, second: Seat) => Promise<void>)
           const store = await shared.open()
           stores.push(store)
           if (store.sharing === undefined) throw new Error('this store is not shared')
-          const seat = { store, sharing: store.sharing, changes: [] as SharedChange[], fenced: 0 }
-          let members: readonly string[] = []
+          const heard = { members: [] as readonly string[], fenced: 0, told: 0 }
+          const changes: SharedChange[] = []
           const member = await store.sharing.join({
-            changed: (change) => void seat.changes.push(change),
+            changed: (change) => void changes.push(change),
             members: (ids) => {
-              members = ids
+              heard.members = ids
             },
             fenced: () => {
-              seat.fenced += 1
+              heard.fenced += 1
+            },
+            hostRecords: () => {
+              heard.told += 1
             },
           })
-          return Object.defineProperty({ ...seat, member, members }, 'members', { get: () => members })
+          return Object.assign(heard, { store, sharing: store.sharing, member, changes })
         }
         await body(await sit(), await sit())
       } finally {
