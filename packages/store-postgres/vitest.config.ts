@@ -17,7 +17,7 @@ export default defineProject({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
     // Machines that run checks are shared and slow at times: a time-out here means a hang.
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 30_000,
   },
 })

@@ -49,7 +49,7 @@ export interface Tally {
   readonly slowestMs: number
 }
 
-const CONNECT_MS = 20_000
+const CONNECT_MS = 120_000
 
 interface Asked {
   readonly at: number

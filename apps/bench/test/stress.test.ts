@@ -10,7 +10,7 @@ for (const scenario of SCENARIOS) {
   const missing = await missingFor(scenario)
   if (missing !== undefined) process.stdout.write(`stress, ${name} on ${store}: skipped, ${missing}\n`)
   // How fast it is on a busy machine is no question for a test.
-  test.skipIf(missing !== undefined)(`${name} on ${store}, in short`, { timeout: 120_000 }, async () => {
+  test.skipIf(missing !== undefined)(`${name} on ${store}, in short`, { timeout: 600_000 }, async () => {
     const [backend] = (await loadBackends()).found
     if (backend === undefined) throw new Error('no backend loads')
     const verdict = await scenario.run({ rounds: ROUNDS, backend, onProgress: () => undefined }, true)

@@ -38,7 +38,7 @@ export interface CohortHost {
   /** Joined again: everything stored has to be looked at anew. A rejection counts as not joined. */
   readonly onRejoined: () => Promise<void>
   /** It did not work yet. */
-  readonly onOutside: () => void
+  readonly onOutside: (cause: unknown) => void
 }
 
 export function createCohort(host: CohortHost): Cohort {
@@ -97,7 +97,7 @@ export function createCohort(host: CohortHost): Cohort {
       } catch (cause) {
         if (closed) return
         reporter.ail('store', cause)
-        host.onOutside()
+        host.onOutside(cause)
         const pause = COMMIT_PAUSES_MS[Math.min(tries, COMMIT_PAUSES_MS.length - 1)] ?? 0
         tries += 1
         timer = clock.setTimer(() => void attempt(), pause)

@@ -14,10 +14,14 @@ export interface OfferBook {
   update(admission: Admission): readonly OfferChange[]
   /** The changes were not stored: the offers are as they were before, unless changed again since. */
   undo(changes: readonly OfferChange[], before: Admission): void
+  /** These changes are on their way to the store, where they may not be seen yet. */
+  hold(changes: readonly OfferChange[]): void
+  /** They are there, or will not be. */
+  letGo(changes: readonly OfferChange[]): void
   /** What another process stored. */
   replace(token: string, stored: Versioned<Offer> | null): void
   load(offers: readonly Versioned<StoredOffer>[]): void
-  /** As `load`, but that tokens which changed here since `before` stay: their own commits tell of them. */
+  /** As `load`, but that tokens which changed here since `before`, or are held, stay: their own commits tell of them. */
   merge(offers: readonly Versioned<StoredOffer>[], before: Admission): void
   /** Forgets the failed connects of a key that is gone. */
   forgetFailures(signerPubkey: Pubkey): void
@@ -27,6 +31,8 @@ export interface OfferBook {
 export function createOfferBook(): OfferBook {
   let admission: Admission = EMPTY_ADMISSION
   const revisions = new Map<string, number>()
+  /** How many changes of a token are on their way. */
+  const held = new Map<string, number>()
 
   const setRevision = (token: string, revision: number): void => {
     if (revision === 0) revisions.delete(token)
@@ -43,7 +49,7 @@ export function createOfferBook(): OfferBook {
   const take = (stored: readonly Versioned<StoredOffer>[], before: Admission): void => {
     const current = admission.offers
     const loaded: Record<string, Offer> = {}
-    const hasChanged = (token: string): boolean => current[token] !== before.offers[token]
+    const hasChanged = (token: string): boolean => held.has(token) || current[token] !== before.offers[token]
     for (const { revision, value } of stored) {
       if (hasChanged(value.token)) continue
       loaded[value.token] = value.offer
@@ -79,6 +85,16 @@ export function createOfferBook(): OfferBook {
         if ((admission.offers[token] ?? null) !== after) continue
         put(token, before.offers[token])
         setRevision(token, revision)
+      }
+    },
+    hold(changes) {
+      for (const { token } of changes) held.set(token, (held.get(token) ?? 0) + 1)
+    },
+    letGo(changes) {
+      for (const { token } of changes) {
+        const left = (held.get(token) ?? 0) - 1
+        if (left > 0) held.set(token, left)
+        else held.delete(token)
       }
     },
     replace(token, stored) {

@@ -171,19 +171,23 @@ export async function changeOffers(
   for (let race = 0; race <= limits.COMMIT_RACES; race++) {
     const before = offers.admission
     const changes = offers.update(change(before))
-    try {
-      const outcome = await turns.commit({ ...more, ...(changes.length > 0 && { offers: changes }) })
-      if (outcome.type === 'done') {
-        syncOffers()
-        return
-      }
-      offers.undo(changes, before)
-      if (outcome.type === 'stale') {
-        for (const { token, stored } of outcome.offers ?? []) offers.replace(token, stored)
-      }
-    } catch (cause) {
-      offers.undo(changes, before)
-      throw storeFailed(cause)
+    offers.hold(changes)
+    const outcome = await turns
+      .commit({ ...more, ...(changes.length > 0 && { offers: changes }) })
+      .catch((cause: unknown) => ({ type: 'failed', cause }) as const)
+    offers.letGo(changes)
+    if (outcome.type === 'done') {
+      syncOffers()
+      return
+    }
+    offers.undo(changes, before)
+    if (outcome.type === 'failed') throw storeFailed(outcome.cause)
+    if (outcome.type === 'stale') {
+      for (const { token, stored } of outcome.offers ?? []) offers.replace(token, stored)
+    } else if (outcome.type === 'fenced') {
+      await turns.readmitted().catch((cause: unknown) => {
+        throw storeFailed(cause)
+      })
     }
   }
   throw storeFailed(new Error('other processes were always faster'))

@@ -29,8 +29,10 @@ export interface Turns {
   readonly lanes: ReadonlyMap<string, Lane>
   /** False if too much waits already. */
   enqueue(lane: Lane, input: LaneInput): boolean
-  /** A change beside any lane. Rejects if it could not be stored; never touches a session. */
+  /** A change beside any lane. Rejects if it could not be stored; never touches a session. After `fenced` see {@link readmitted}. */
   commit(change: StoreChange): Promise<CommitOutcome>
+  /** Resolves once this process may commit: at once, or when it has joined again. Rejects if it cannot, for now. */
+  readmitted(): Promise<void>
   /** A loaded session takes its place. */
   restore(session: SignerSession, revision: number, endedAt: Millis | null): Lane
   /** What is stored of this lane now, changed by another process. Not while a commit of it is under way: that one tells. */
@@ -38,8 +40,8 @@ export interface Turns {
   /** Nothing is drafted until `resume()`: others may be at it. */
   suspend(): void
   resume(): void
-  /** Tells the clients of what waits that nothing can be stored. */
-  refuseWaiting(): void
+  /** Tells the clients of what waits, and whoever waits for a commit, that nothing can be stored. */
+  refuseWaiting(cause: unknown): void
   /** Follows what the session wants now. */
   arm(lane: Lane): void
   /** Forgets a lane in which nothing is and nothing happens. */
@@ -114,6 +116,8 @@ export function createTurns(host: TurnsHost): Turns {
   const lanes = new Map<string, Lane>()
   const ready = new Set<Lane>()
   const idlers = new Set<() => void>()
+  /** Wait until this process may commit again. Called without an argument once it may. */
+  const outsiders = new Set<(cause?: unknown) => void>()
   const published: string[] = []
   const served = new Map<Pubkey, number>()
   const flying = new Set<Flight>()
@@ -183,7 +187,13 @@ export function createTurns(host: TurnsHost): Turns {
       send,
       outboxId: durable && send.lasting ? host.outboxId() : undefined,
     }))
+    offers.hold(offerChanges)
     return { draft, offerChanges, admissionBefore, change: changeOf(draft, offerChanges, sends, at), sends }
+  }
+
+  const readmit = (cause?: unknown): void => {
+    for (const settle of outsiders) settle(cause)
+    outsiders.clear()
   }
 
   const reserve = (draft: Draft, sign: 1 | -1): void => {
@@ -197,18 +207,20 @@ export function createTurns(host: TurnsHost): Turns {
     underWay += 1
     for (const flight of flights) flying.add(flight)
     let outcomes: readonly CommitOutcome[] | undefined
+    let failure: unknown
     try {
       const changes = flights.map(({ change }) => change)
       if (sweeping.length > 0) changes.push({ published: sweeping })
       outcomes = await store.commit(changes, at)
     } catch (cause) {
+      failure = cause
       published.push(...sweeping)
       if (!closed) reporter.ail('store', cause)
     }
     underWay -= 1
     for (const flight of flights) flying.delete(flight)
     if (!closed) {
-      if (outcomes === undefined) for (const flight of flights) fail(flight)
+      if (outcomes === undefined) for (const flight of flights) fail(flight, failure)
       else {
         reporter.heal('store')
         if (outcomes[flights.length]?.type === 'fenced') published.push(...sweeping)
@@ -216,7 +228,7 @@ export function createTurns(host: TurnsHost): Turns {
         flights.forEach((flight, i) => {
           const outcome = outcomes[i]
           if (outcome?.type === 'done') done.push(flight)
-          else if (outcome === undefined) fail(flight)
+          else if (outcome === undefined) fail(flight, new Error('the store gave no outcome'))
           else lose(flight, outcome)
         })
         land(done)
@@ -239,10 +251,11 @@ export function createTurns(host: TurnsHost): Turns {
   /** What was drafted is now so. */
   const land = (flights: readonly Flight[]): void => {
     const released: Released[] = []
-    for (const { draft, change, sends } of flights) {
+    for (const { draft, offerChanges, change, sends } of flights) {
       const { lane } = draft
       const before = lane.session
       reserve(draft, -1)
+      offers.letGo(offerChanges)
       setSession(lane, draft.session)
       if (change.session !== undefined) lane.revision = draft.session === undefined ? 0 : lane.revision + 1
       lane.refusals = draft.refusals
@@ -262,7 +275,7 @@ export function createTurns(host: TurnsHost): Turns {
   }
 
   /** Nothing was stored, so nothing happened: requests are told, everything else is tried again later. */
-  const fail = (flight: Flight): void => {
+  const fail = (flight: Flight, cause: unknown): void => {
     const { draft } = flight
     const { lane, inputs } = draft
     undo(flight)
@@ -271,10 +284,9 @@ export function createTurns(host: TurnsHost): Turns {
     const again: LaneInput[] = []
     for (const input of inputs) {
       if (input.type === 'message') refuse(lane, input)
-      else if (input.type === 'install' || input.type === 'set-policy')
-        input.settle(storeFailed(new Error('the commit failed')))
+      else if (input.type === 'install' || input.type === 'set-policy') input.settle(storeFailed(cause))
       else if (input.type === 'revoke') {
-        input.settle?.(storeFailed(new Error('the commit failed')))
+        input.settle?.(storeFailed(cause))
         again.push({ ...input, settle: undefined })
       } else if (input.type === 'decide' || input.type === 'complete' || input.type === 'challenge')
         again.push(input)
@@ -312,7 +324,7 @@ export function createTurns(host: TurnsHost): Turns {
     if (lane.races > COMMIT_RACES) {
       // Counted as reserved once more, since `fail` takes it back again.
       reserve(draft, 1)
-      fail({ ...flight, offerChanges: [] })
+      fail({ ...flight, offerChanges: [] }, new Error('other processes were always faster'))
       return
     }
     let inputs: readonly LaneInput[] = draft.inputs
@@ -351,6 +363,7 @@ export function createTurns(host: TurnsHost): Turns {
 
   const undo = ({ draft, offerChanges, admissionBefore }: Flight): void => {
     reserve(draft, -1)
+    offers.letGo(offerChanges)
     offers.undo(offerChanges, admissionBefore)
   }
 
@@ -425,11 +438,8 @@ export function createTurns(host: TurnsHost): Turns {
       try {
         const [outcome] = await store.commit([change], now())
         if (outcome === undefined) throw new Error('the store gave no outcome')
-        if (outcome.type === 'fenced') {
-          host.onFenced()
-          throw new Error('the lease ran out')
-        }
-        reporter.heal('store')
+        if (outcome.type === 'fenced') host.onFenced()
+        else reporter.heal('store')
         return outcome
       } catch (cause) {
         if (!closed) reporter.ail('store', cause)
@@ -441,6 +451,13 @@ export function createTurns(host: TurnsHost): Turns {
           idlers.clear()
         }
       }
+    },
+    readmitted() {
+      if (closed) return Promise.reject(closedError())
+      if (!suspended) return Promise.resolve()
+      return new Promise((resolve, reject) => {
+        outsiders.add((cause) => (cause === undefined ? resolve() : reject(cause)))
+      })
     },
     restore(session, revision, endedAt) {
       const lane = laneOf(session.signerPubkey, session.clientPubkey)
@@ -460,9 +477,11 @@ export function createTurns(host: TurnsHost): Turns {
     },
     resume() {
       suspended = false
+      readmit()
       for (const lane of lanes.values()) schedule(lane)
     },
-    refuseWaiting() {
+    refuseWaiting(cause) {
+      readmit(cause)
       for (const lane of lanes.values()) {
         const waiting = lane.queue.splice(0)
         for (const input of waiting) {
@@ -491,6 +510,7 @@ export function createTurns(host: TurnsHost): Turns {
     },
     close() {
       closed = true
+      readmit(closedError())
       clock.clearTimer(telling)
       for (const { draft } of flying) {
         for (const input of draft.inputs) settleInput(input, closedError())

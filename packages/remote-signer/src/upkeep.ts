@@ -64,7 +64,7 @@ export async function sweepOut(engine: Engine): Promise<void> {
 
   const unused = forgettableKeys(engine)
   if (unused.length === 0) return
-  await turns.commit({ forgetKeys: unused })
+  if ((await turns.commit({ forgetKeys: unused })).type !== 'done') return
   for (const pubkey of unused) {
     keys.remove(pubkey)
     offers.forgetFailures(pubkey)

@@ -18,6 +18,10 @@ export interface SharedMember {
   reach(reachable: boolean): void
   /** The store cannot be reached at all. */
   cut(isCut: boolean): void
+  /** Nobody can join. */
+  cutJoin(isCut: boolean): void
+  /** Commits are made only once the returned function is called. */
+  holdCommits(): () => void
 }
 
 export interface SharedStore {
@@ -52,6 +56,8 @@ export function sharedStore(): SharedStore {
       let alive = true
       let reachable = true
       let isCut = false
+      let isJoinCut = false
+      let held: Promise<void> | undefined
       const expectReach = (): void => {
         if (isCut || !alive) throw new Error('no connection')
       }
@@ -66,6 +72,7 @@ export function sharedStore(): SharedStore {
         },
         async commit(changes, now) {
           if (!alive) return new Promise(() => undefined)
+          await held
           expectReach()
           const seat = seats.get(id)
           if (seat === undefined || seat.fenced) return changes.map(() => ({ type: 'fenced' }) as const)
@@ -81,6 +88,7 @@ export function sharedStore(): SharedStore {
           leaseMs: 5_000,
           async join(listener) {
             expectReach()
+            if (isJoinCut) throw new Error('no connection')
             id = `member-${serial++}`
             const joined = id
             seats.set(id, {
@@ -136,6 +144,16 @@ export function sharedStore(): SharedStore {
         },
         cut(cutNow) {
           isCut = cutNow
+        },
+        cutJoin(cutNow) {
+          isJoinCut = cutNow
+        },
+        holdCommits() {
+          let letGo: () => void = () => undefined
+          held = new Promise((resolve) => {
+            letGo = resolve
+          })
+          return letGo
         },
       }
     },

@@ -287,6 +287,50 @@ test('a fenced daemon that cannot come back tells its clients so, and serves the
   await daemons.close()
 })
 
+test('an offer that meets the end of the lease is made once the daemon is back, and refused if it cannot be', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock, signer } = second.world
+  second.member.fence(false)
+  const offering = signer.offer()
+  await clock.run(100)
+  const { token } = await offering
+  expect(signer.offers()).toMatchObject([{ token }])
+  await clock.run(1_000)
+  expect(first.world.signer.offers()).toMatchObject([{ token }])
+  second.member.fence(false)
+  second.member.cutJoin(true)
+  const refused = expect(signer.offer()).rejects.toMatchObject({
+    code: 'store/failed',
+    cause: { message: 'no connection' },
+  })
+  await clock.run(1_000)
+  await refused
+  expect(signer.offers()).toMatchObject([{ token }])
+  second.member.cutJoin(false)
+  await clock.run(10_000)
+  const again = signer.offer()
+  await clock.run(100)
+  expect((await again).uri).toContain('bunker://')
+  await daemons.close()
+})
+
+test('an offer that is being stored while everything is read again is not forgotten', async () => {
+  const daemons = await createDaemons()
+  const { first } = daemons
+  const { clock, signer } = first.world
+  const letCommit = first.member.holdCommits()
+  const offering = signer.offer()
+  await clock.settle()
+  // Reads everything; what is on its way is not there yet.
+  await signer.revoke(keyOf('nobody').pubkey)
+  letCommit()
+  const { token } = await offering
+  expect(signer.offers()).toMatchObject([{ token }])
+  expect(signer.stats().keys).toBe(1)
+  await daemons.close()
+})
+
 test('notices that were lost are made up for', async () => {
   const daemons = await createDaemons()
   const { first, second } = daemons

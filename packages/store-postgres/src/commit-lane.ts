@@ -29,6 +29,7 @@ import {
   RECONNECT_PAUSES_MS,
   WAITING_CHANGES,
 } from './limits.ts'
+import { runningNow } from './patience.ts'
 import type { Records } from './records.ts'
 import type { ChunkIds } from './session-record.ts'
 
@@ -153,7 +154,7 @@ export function createCommitLane(options: CommitLaneOptions): CommitLane {
     let races = 0
     let losses = 0
     for (;;) {
-      const left = Math.max(1, end - performance.now())
+      const left = Math.max(1, end - runningNow())
       try {
         const made = unsettled === undefined ? undefined : await settle(left)
         if (made?.batch === batch) return made.result
@@ -184,7 +185,7 @@ export function createCommitLane(options: CommitLaneOptions): CommitLane {
           failure === 'race'
             ? randomInt(1, 2 + 2 ** races)
             : (RECONNECT_PAUSES_MS[Math.min(losses, RECONNECT_PAUSES_MS.length) - 1] ?? 0)
-        if (performance.now() + pause >= end) throw error
+        if (runningNow() + pause >= end) throw error
         await new Promise((resolve) => setTimeout(resolve, pause))
       }
     }
@@ -298,7 +299,7 @@ export function createCommitLane(options: CommitLaneOptions): CommitLane {
       }
       waiting += changes.length
       return new Promise((resolve, reject) => {
-        queue.push({ changes, now, end: performance.now() + COMMIT_MS, resolve, reject })
+        queue.push({ changes, now, end: runningNow() + COMMIT_MS, resolve, reject })
         running ??= drain()
       })
     },

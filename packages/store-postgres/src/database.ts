@@ -4,9 +4,10 @@
  */
 
 import { Client, type ClientConfig, Pool, type PoolClient, type QueryResultRow } from 'pg'
-import { closedError, failureOf, storeError, unavailableError } from './error.ts'
+import { closedError, failureOf, storeError } from './error.ts'
 import { CONNECT_MS, IDLE_MS, LOAD_MS, LOCK_MS, READ_MS } from './limits.ts'
 import type { Settings } from './options.ts'
+import { inTime, runningNow } from './patience.ts'
 
 export interface Database {
   /** One statement, one round trip. Rejects with what `pg` says: see `failureOf`, `storeError`. */
@@ -41,10 +42,10 @@ export function openDatabase(settings: Settings, onReach: (failure: unknown) => 
   pool.on('error', () => undefined)
   let closed = false
 
-  async function acquire(patienceMs: number): Promise<PoolClient> {
+  async function acquire(end: number): Promise<PoolClient> {
     if (closed) throw closedError()
     const pending = pool.connect()
-    const client = await within(pending, patienceMs).catch((error: unknown) => {
+    const client = await inTime(pending, end, 'no connection').catch((error: unknown) => {
       // It may come later than anybody waits for it.
       pending.then(
         (late) => late.release(),
@@ -64,12 +65,11 @@ export function openDatabase(settings: Settings, onReach: (failure: unknown) => 
 
   return {
     async query<R extends QueryResultRow>(text: string, values: readonly unknown[], patienceMs: number) {
-      const end = performance.now() + patienceMs
+      const end = runningNow() + patienceMs
       let client: PoolClient | undefined
       try {
-        client = await acquire(patienceMs)
-        const left = Math.max(1, Math.round(end - performance.now()))
-        const { rows } = await client.query<R>({ text, values: [...values], query_timeout: left } as never)
+        client = await acquire(end)
+        const { rows } = await inTime(client.query<R>(text, [...values]), end, 'no answer')
         release(client)
         onReach(undefined)
         return rows
@@ -80,9 +80,9 @@ export function openDatabase(settings: Settings, onReach: (failure: unknown) => 
       }
     },
     async transaction(body) {
-      const client = await acquire(CONNECT_MS)
+      const client = await acquire(runningNow() + CONNECT_MS)
       const run: Run = async <R extends QueryResultRow>(text: string, values: readonly unknown[] = []) => {
-        const { rows } = await client.query<R>({ text, values: [...values], query_timeout: LOAD_MS } as never)
+        const { rows } = await inTime(client.query<R>(text, [...values]), runningNow() + LOAD_MS, 'no answer')
         return rows
       }
       try {
@@ -110,6 +110,8 @@ export function openDatabase(settings: Settings, onReach: (failure: unknown) => 
 
 /** A connection that listens. `onEnd` is called once, when it broke; not after `close`. */
 export interface Listener {
+  /** Resolves when what was notified before is told: PostgreSQL says that before it answers. */
+  catchUp(): Promise<void>
   close(): void
 }
 
@@ -147,37 +149,30 @@ export async function openListener(
   }
   try {
     await client.connect()
-    await client.query({ text: `LISTEN ${channel}`, query_timeout: CONNECT_MS } as never)
+    await inTime(client.query(`LISTEN ${channel}`), runningNow() + CONNECT_MS, 'no answer')
   } catch (error) {
     close()
     throw error
   }
-  return { close }
+  return {
+    async catchUp() {
+      await inTime(client.query('SELECT'), runningNow() + READ_MS, 'no answer')
+    },
+    close,
+  }
 }
 
 /** Tries again what lost its connection, until the time is up; then rejects with an error of ours. */
 export async function persist<T>(patienceMs: number, attempt: (leftMs: number) => Promise<T>): Promise<T> {
-  const end = performance.now() + patienceMs
+  const end = runningNow() + patienceMs
   for (let pause = 50; ; pause = Math.min(pause * 2, 800)) {
     try {
-      return await attempt(Math.max(1, end - performance.now()))
+      return await attempt(Math.max(1, end - runningNow()))
     } catch (error) {
       const failure = failureOf(error)
-      if (failure === 'refused' || performance.now() + pause >= end) throw storeError(error)
+      if (failure === 'refused' || runningNow() + pause >= end) throw storeError(error)
     }
     await new Promise((resolve) => setTimeout(resolve, pause))
-  }
-}
-
-async function within<T>(pending: Promise<T>, patienceMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailableError('no connection')), patienceMs)
-  })
-  try {
-    return await Promise.race([pending, late])
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -11,7 +11,7 @@ export const GROUP_BYTES = 8_388_608
 /** Changes that wait for their transaction; a call that would make them more is refused. */
 export const WAITING_CHANGES = 20_000
 /** A commit that was not made within this time rejects, in milliseconds. */
-export const COMMIT_MS = 4_000
+export const COMMIT_MS = 10_000
 /** Times a transaction is tried again because another process was faster, or the database chose it as a victim. */
 export const COMMIT_RACES = 10
 /** Pauses before the database is asked again after it could not be reached, in milliseconds; the last one repeats. */
@@ -21,7 +21,9 @@ export const RECONNECT_PAUSES_MS: readonly number[] = [50, 100, 200, 400, 800]
 /** Connections of the pool, unless configured. One more listens. */
 export const CONNECTIONS = 4
 /** How long a connection may take to be made, in milliseconds. */
-export const CONNECT_MS = 3_000
+export const CONNECT_MS = 5_000
+/** Between two looks at the clock no more than this counts against any of these times, in milliseconds: longer, this process stood still. */
+export const STANDSTILL_MS = 1_000
 /** A connection of the pool that nobody used for this long is closed, in milliseconds. */
 export const IDLE_MS = 30_000
 /** How long any statement may wait for another transaction's lock, in milliseconds. */
@@ -46,13 +48,15 @@ export const READ_AUDIT = 1_000
 export const LEASE_MS = 3_000
 /** Signs of life that a member gives in the time of one lease. */
 export const BEATS_PER_LEASE = 4
-/** A sign of life that takes longer is given up, and the connection with it, in milliseconds. */
+/** A sign of life that takes longer is given up, and the connection with it, in milliseconds; the next one may take the time of a lease. */
 export const BEAT_PATIENCE_MS = 1_500
+/** How long each step of joining asks a server that was reached before, in milliseconds. */
+export const JOIN_MS = 30_000
 /** Bytes of one notification; PostgreSQL takes 7,999. */
 export const NOTE_BYTES = 7_800
 /** Notifications of one transaction; a larger change is told as `all`. */
 export const NOTES = 8
-/** How long opening waits for its own notification, to see that they come through, in milliseconds. */
+/** How long joining waits for its own notification before it asks whether there is one, in milliseconds: a pooler has dropped it by then. */
 export const NOTE_PROBE_MS = 3_000
 
 // -- what is kept ------------------------------------------------------------------------------

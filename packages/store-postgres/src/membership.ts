@@ -6,8 +6,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Member, MemberListener } from '@nip46/core/remote-signer'
 import { type Database, type Listener, openListener, persist } from './database.ts'
-import { failureOf, PostgresStoreError, storeError } from './error.ts'
-import { BEAT_PATIENCE_MS, BEATS_PER_LEASE, NOTE_PROBE_MS, READ_MS, RECONNECT_PAUSES_MS } from './limits.ts'
+import { failureOf, PostgresStoreError, storeError, unavailableError } from './error.ts'
+import {
+  BEAT_PATIENCE_MS,
+  BEATS_PER_LEASE,
+  JOIN_MS,
+  NOTE_PROBE_MS,
+  READ_MS,
+  RECONNECT_PAUSES_MS,
+} from './limits.ts'
 import { EVERYTHING, readNote } from './note.ts'
 import type { Settings } from './options.ts'
 
@@ -43,6 +50,7 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
   let listenTimer: NodeJS.Timeout | undefined
   let beating = false
   let beatAgain = false
+  let missed = false
   let alive = ''
 
   function onNote(payload: string): void {
@@ -78,6 +86,30 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
     }
   }
 
+  /** Whether this member hears what is notified. */
+  async function comesThrough(leftMs: number): Promise<boolean> {
+    let isHeard = false
+    const probed = new Promise<void>((resolve) => {
+      heard = () => {
+        isHeard = true
+        resolve()
+      }
+    })
+    const note = JSON.stringify({ probe })
+    await database.query('SELECT pg_notify($1, $2)', [schema.slice(1, -1), note], leftMs)
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, NOTE_PROBE_MS)
+    })
+    await Promise.race([probed, late])
+    clearTimeout(timer)
+    if (isHeard) return true
+    // A server that is busy may not have come to it: it answers only once it has.
+    if (notes === undefined) throw unavailableError('no connection')
+    await notes.catchUp()
+    return isHeard
+  }
+
   function fence(): void {
     if (over) return
     stop()
@@ -106,13 +138,15 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
       const rows = await database.query<{ alive: string; remaining: number }>(
         `SELECT alive, remaining FROM ${schema}.beat($1, $2)`,
         [id, leaseMs],
-        Math.min(BEAT_PATIENCE_MS, beatMs * 2),
+        missed ? leaseMs : Math.min(BEAT_PATIENCE_MS, beatMs * 2),
       )
+      missed = false
       if (rows.length === 0) return fence()
       tell(rows.map((row) => row.alive))
       // Whoever does not give a sign of life is noticed as soon as that is certain.
       next = Math.min(beatMs, ...rows.map(({ remaining }) => remaining + 5))
     } catch (error) {
+      missed = true
       // A slip of the network is not a reason to wait for the next turn.
       next = failureOf(error) === 'lost' ? Math.min(beatMs, 200) : beatMs
     } finally {
@@ -130,20 +164,13 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
   }
 
   try {
-    notes = await persist(READ_MS, listen)
-    const probed = new Promise<boolean>((resolve) => {
-      heard = () => resolve(true)
-      setTimeout(() => resolve(false), NOTE_PROBE_MS).unref()
-    })
-    await persist(READ_MS, (left) =>
-      database.query('SELECT pg_notify($1, $2)', [schema.slice(1, -1), JSON.stringify({ probe })], left),
-    )
-    if (!(await probed))
+    notes = await persist(JOIN_MS, listen)
+    if (!(await persist(JOIN_MS, comesThrough)))
       throw new PostgresStoreError(
         'store/no-notifications',
         'LISTEN does not work over this connection: give `notifications`, a connection to the server itself',
       )
-    const [row] = await persist(READ_MS, (left) =>
+    const [row] = await persist(JOIN_MS, (left) =>
       database.query<{ id: string }>(`SELECT ${schema}.join_members($1, $2) AS id`, [writer, leaseMs], left),
     )
     id = row?.id

@@ -3,9 +3,9 @@
  * Never touches a schema that a newer version of this package has written.
  */
 
-import type { Database, Run } from './database.ts'
+import { type Database, persist, type Run } from './database.ts'
 import { PostgresStoreError, storeError } from './error.ts'
-import { READ_MS } from './limits.ts'
+import { OPEN_MS, READ_MS } from './limits.ts'
 import { MIGRATIONS } from './schema.ts'
 
 /** What makes the versions, from 1. Other lists are for tests. */
@@ -19,16 +19,23 @@ export async function migrate(
 ): Promise<void> {
   try {
     // Whoever only uses the store needs no right to change it.
-    if ((await currentVersion(database, schema, migrations)) === migrations.length) return
+    const current = await persist(OPEN_MS, (left) => currentVersion(database, schema, migrations, left))
+    if (current === migrations.length) return
+    // A step whose outcome got lost is looked for by the next try.
     for (let done = -1; done < migrations.length; )
-      done = await database.transaction((run) => migrateOnce(run, schema, migrations))
+      done = await persist(OPEN_MS, () => database.transaction((run) => migrateOnce(run, schema, migrations)))
   } catch (error) {
     throw storeError(error)
   }
 }
 
-async function currentVersion(database: Database, schema: string, migrations: Migrations): Promise<number> {
-  const there = await database.query<{ there: boolean }>(IS_THERE, [unquoted(schema)], READ_MS)
+async function currentVersion(
+  database: Database,
+  schema: string,
+  migrations: Migrations,
+  patienceMs: number,
+): Promise<number> {
+  const there = await database.query<{ there: boolean }>(IS_THERE, [unquoted(schema)], patienceMs)
   if (there[0]?.there !== true) return 0
   const [row] = await database.query<{ version: number }>(versionQuery(schema), [], READ_MS)
   return checked(row?.version ?? 0, migrations)

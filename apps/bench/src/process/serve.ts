@@ -23,8 +23,16 @@ async function answer(handlers: Handlers, { id, deed, argument }: Question): Pro
     if (handler === undefined) throw new Error(`nothing here is called ${deed}`)
     reply({ id, value: await handler(argument) })
   } catch (cause) {
-    reply({ id, error: cause instanceof Error ? cause.message : String(cause) })
+    reply({ id, error: tell(cause) })
   }
+}
+
+/** What went wrong with what lay beneath it, each with its code. */
+function tell(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const { code } = cause as { readonly code?: unknown }
+  const own = typeof code === 'string' ? `${cause.message} (${code})` : cause.message
+  return cause.cause === undefined ? own : `${own}: ${tell(cause.cause)}`
 }
 
 export interface Usage {
