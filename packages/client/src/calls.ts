@@ -21,7 +21,7 @@ import {
 } from '@nip46/core'
 import type { ClientInput } from '@nip46/core/client'
 import { type ErrorCode, Nip46Error, resultError } from './error.ts'
-import { freshId } from './hex.ts'
+import { freshId } from './fresh-id.ts'
 import { callHost } from './host.ts'
 import { QUEUE_WAIT_MS, QUEUED_REQUESTS, RESERVED_SHARE } from './limits.ts'
 import { checkTimeout } from './options.ts'

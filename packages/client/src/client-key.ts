@@ -3,8 +3,7 @@
  * Never the user's key; never readable after `destroy()`.
  */
 
-import { type Crypto, type KeyHandle, type RandomBytes, UsageError } from '@nip46/core'
-import { toHex } from './hex.ts'
+import { bytesToHex, type Crypto, type KeyHandle, type RandomBytes, UsageError } from '@nip46/core'
 
 export interface ClientKey {
   readonly handle: KeyHandle
@@ -31,7 +30,7 @@ export function createClientKey(
     handle,
     exportHex() {
       if (destroyed) throw new UsageError('the client key is gone: save the session before it ends')
-      return toHex(secret)
+      return bytesToHex(secret)
     },
     destroy() {
       if (destroyed) return

@@ -4,16 +4,16 @@
  */
 
 import {
+  bytesToHex,
   decodeBech32,
   isHex64,
-  limits,
   type Pubkey,
   parsePubkey,
   parseRelayUrl,
   type RelayUrl,
 } from '@nip46/core'
+import { SESSION_RELAYS, URI_RELAYS } from '@nip46/core/limits'
 import { Nip46Error } from './error.ts'
-import { toHex } from './hex.ts'
 import { SAVED_SESSION_CHARS } from './limits.ts'
 
 /**
@@ -58,7 +58,7 @@ export function parseNbunksec(text: unknown): ForeignSession {
         throw noForeignSession()
       const value = bytes.subarray(at + 2, at + 2 + length)
       if (type === 2) relays.push(String.fromCharCode(...value))
-      else if (type < 2 && !keys.has(type)) keys.set(type, toHex(value))
+      else if (type < 2 && !keys.has(type)) keys.set(type, bytesToHex(value))
       at += 2 + length
     }
     return read(keys.get(0), keys.get(1), relays, null)
@@ -93,7 +93,7 @@ export function parseNdkPayload(payload: unknown): ForeignSession {
  */
 export function parseBunkerPointer(pointer: unknown, clientSecretKey: unknown): ForeignSession {
   const { pubkey, relays } = fromJson(pointer)
-  const key = isKeyBytes(clientSecretKey) ? toHex(clientSecretKey) : clientSecretKey
+  const key = isKeyBytes(clientSecretKey) ? bytesToHex(clientSecretKey) : clientSecretKey
   return read(pubkey, key, relays, null)
 }
 
@@ -128,12 +128,12 @@ function readPubkey(value: unknown): Pubkey | undefined {
 }
 
 function readRelays(value: unknown): readonly RelayUrl[] {
-  if (!Array.isArray(value) || value.length > limits.URI_RELAYS) return []
+  if (!Array.isArray(value) || value.length > URI_RELAYS) return []
   const urls = (value as readonly unknown[]).flatMap((item) => {
     const relay = typeof item === 'string' ? parseRelayUrl(item, { allowInsecure: true }) : undefined
     return relay?.ok === true ? [relay.value] : []
   })
-  return [...new Set(urls)].slice(0, limits.SESSION_RELAYS)
+  return [...new Set(urls)].slice(0, SESSION_RELAYS)
 }
 
 type Members = { readonly [name: string]: unknown }

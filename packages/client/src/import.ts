@@ -3,13 +3,12 @@
  * Never connects again: the remote signer knows the client by its key.
  */
 
-import { parseRelayUrl, UsageError } from '@nip46/core'
+import { hexToBytes, parseRelayUrl, UsageError } from '@nip46/core'
 import { fromPairing, fromSession } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { type ClientKey, createClientKey, guardKey } from './client-key.ts'
 import { Nip46Error } from './error.ts'
 import { checkForeign, type ForeignSession, noForeignSession } from './foreign-session.ts'
-import { fromHex } from './hex.ts'
 import { quiet } from './host.ts'
 import { type LoginOptions, type Ports, readOptions, readWishes, type SessionOptions } from './options.ts'
 import { type Start, startSession } from './session.ts'
@@ -56,7 +55,7 @@ async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<Bu
 }
 
 function keyOf(clientSecretKey: string, { crypto, random }: Ports): ClientKey {
-  const secret = fromHex(clientSecretKey)
+  const secret = hexToBytes(clientSecretKey)
   try {
     return createClientKey(crypto, random, secret)
   } catch (error) {

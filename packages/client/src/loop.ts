@@ -9,7 +9,6 @@ import {
   type Crypto,
   err,
   type KeyHandle,
-  limits,
   type OpenProblem,
   open,
   type Pubkey,
@@ -23,7 +22,8 @@ import {
   type Transport,
 } from '@nip46/core'
 import { type ClientInput, type ClientOutput, type ClientState, step, wants } from '@nip46/core/client'
-import { freshId } from './hex.ts'
+import { AUTH_CHALLENGE_CHARS } from '@nip46/core/limits'
+import { freshId } from './fresh-id.ts'
 import { callHost } from './host.ts'
 import { createJunkBudget } from './junk-budget.ts'
 import { SEEN_EVENTS } from './limits.ts'
@@ -150,7 +150,7 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
 
   /** For the relays of this session only, and with the client's key only (NIP-42). */
   const authenticate: Authenticate = (relay, challenge) => {
-    if (state.phase === 'closed' || challenge.length > limits.AUTH_CHALLENGE_CHARS) return undefined
+    if (state.phase === 'closed' || challenge.length > AUTH_CHALLENGE_CHARS) return undefined
     return sealAuth({ relay, challenge, key, createdAt: wallSeconds() }, { crypto, random })
   }
 

@@ -7,7 +7,7 @@ import { encodeNostrConnectUri, parseRelayUrl, type RelayUrl, UsageError } from 
 import { type ClientState, fromOffer } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createClientKey, guardKey } from './client-key.ts'
-import { freshId } from './hex.ts'
+import { freshId } from './fresh-id.ts'
 import { type LoginOptions, readOptions, readWishes } from './options.ts'
 import { startSession } from './session.ts'
 

@@ -3,12 +3,11 @@
  * Never believes the storage it came from.
  */
 
-import { parseRelayUrl, UsageError } from '@nip46/core'
+import { hexToBytes, parseRelayUrl, UsageError } from '@nip46/core'
 import { type ClientSession, fromSession } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { type ClientKey, createClientKey, guardKey } from './client-key.ts'
 import { Nip46Error } from './error.ts'
-import { fromHex } from './hex.ts'
 import { quiet } from './host.ts'
 import { type Ports, readOptions, type SessionOptions } from './options.ts'
 import { parseSavedSession, type SavedSession } from './saved-session.ts'
@@ -79,7 +78,7 @@ async function goOn(saved: SavedSession, options: SessionOptions): Promise<Bunke
 }
 
 function keyOf(clientSecretKey: string, session: ClientSession, { crypto, random }: Ports): ClientKey {
-  const secret = fromHex(clientSecretKey)
+  const secret = hexToBytes(clientSecretKey)
   let key: ClientKey | undefined
   try {
     key = createClientKey(crypto, random, secret)

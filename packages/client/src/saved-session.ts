@@ -8,13 +8,13 @@ import {
   clientProfile,
   type Era,
   isHex64,
-  limits,
   type Pubkey,
   parsePubkey,
   parseRelayUrl,
   type RelayUrl,
 } from '@nip46/core'
 import type { ClientSession } from '@nip46/core/client'
+import { SESSION_RELAYS, URI_RELAYS } from '@nip46/core/limits'
 import { Nip46Error } from './error.ts'
 import { SAVED_SESSION_CHARS } from './limits.ts'
 
@@ -65,8 +65,8 @@ function readSession(members: Members): ClientSession | undefined {
   const clientPubkey = readPubkey(members['clientPubkey'])
   const remoteSigner = readPubkey(members['remoteSigner'])
   const userPubkey = readPubkey(members['userPubkey'])
-  const relays = readRelays(members['relays'], limits.SESSION_RELAYS)
-  const originRelays = readRelays(members['originRelays'], limits.URI_RELAYS)
+  const relays = readRelays(members['relays'], SESSION_RELAYS)
+  const originRelays = readRelays(members['originRelays'], URI_RELAYS)
   const profile = readProfile(membersOf(members['profile']))
   if (v !== 1 || !isTime(lastSeen) || !isTime(lastSwitchAt)) return undefined
   if (clientPubkey === undefined || remoteSigner === undefined || userPubkey === undefined) return undefined

@@ -1,11 +1,10 @@
 /** The small parts with a limit, at it and one over. */
 
-import { ok, type RelayUrl } from '@nip46/core'
+import { bytesToHex, hexToBytes, ok, type RelayUrl } from '@nip46/core'
 import { createFakeClock } from '@nip46/testing'
 import { expect, test } from 'vitest'
 import { createCalls } from '../src/calls.ts'
 import { createClientKey } from '../src/client-key.ts'
-import { fromHex, toHex } from '../src/hex.ts'
 import { createJunkBudget } from '../src/junk-budget.ts'
 import { JUNK_EVENTS_BURST, JUNK_RELAYS, SEEN_EVENTS } from '../src/limits.ts'
 import { createRecentIds } from '../src/recent-ids.ts'
@@ -81,8 +80,8 @@ test('a request settles once, and nothing is kept of it', async () => {
 test('a client key cannot be read or used once it is destroyed', () => {
   const given = random(32)
   const key = createClientKey(crypto, random, given)
-  expect(key.exportHex()).toBe(toHex(given))
-  expect(fromHex(key.exportHex())).toEqual(given)
+  expect(key.exportHex()).toBe(bytesToHex(given))
+  expect(hexToBytes(key.exportHex())).toEqual(given)
   key.destroy()
   key.destroy()
   expect(key.destroyed).toBe(true)

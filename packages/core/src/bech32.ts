@@ -3,7 +3,7 @@
  * Never decodes secret keys, and never checks that a key is on the curve; pubkey.ts does.
  */
 
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex, hexToBytes } from './hex.ts'
 import { BECH32_CHARS } from './limits.ts'
 import { UsageError } from './value.ts'
 

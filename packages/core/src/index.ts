@@ -36,6 +36,7 @@ export {
   type UnsignedEvent,
 } from './event.ts'
 export { classifyRemoteError, type Failure, type FailureCode, type RemoteReason } from './failure.ts'
+export { bytesToHex, hexToBytes } from './hex.ts'
 export { type AddressOptions, isForbiddenAddress } from './host.ts'
 export * as limits from './limits.ts'
 export {
@@ -66,6 +67,7 @@ export {
   parseOperation,
   parseTemplate,
   type ResultProblem,
+  readTemplate,
   templateId,
   type UserRelays,
 } from './method.ts'
@@ -124,6 +126,7 @@ export {
   relayHost,
 } from './relay-url.ts'
 export { digestRequest, hashSecret, sameSecret } from './secret.ts'
+export { utf8Length } from './utf8.ts'
 export {
   err,
   type Millis,

@@ -4,7 +4,7 @@
  */
 
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { utf8ToBytes } from '@noble/hashes/utils.js'
 import {
   type EventTemplate,
   isHex64,
@@ -13,6 +13,7 @@ import {
   type SignedEvent,
   serializeEvent,
 } from './event.ts'
+import { bytesToHex } from './hex.ts'
 import { KIND_MAX, SWITCH_RELAYS, TEMPLATE_TAGS } from './limits.ts'
 import type { Json, Request } from './message.ts'
 import type { Crypto } from './port.ts'
@@ -153,6 +154,20 @@ export function parseOperation(
  * `id`, `sig` and unknown members do not travel on; a given `pubkey` must be the user's and a given `id` must fit.
  */
 export function parseTemplate(text: string, userPubkey: Pubkey): Result<EventTemplate, string> {
+  const read = readTemplate(text, userPubkey)
+  if (!read.ok) return read
+  const { template, id } = read.value
+  if (id !== undefined && id !== '' && id !== null && id !== templateId(template, userPubkey)) {
+    return err('invalid: id does not match the event')
+  }
+  return ok(template)
+}
+
+/** The same for who gives no `id`: hashes nothing, and leaves one that is there unread. */
+export function readTemplate(
+  text: string,
+  userPubkey: Pubkey,
+): Result<{ readonly template: EventTemplate; readonly id: unknown }, string> {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -181,10 +196,7 @@ export function parseTemplate(text: string, userPubkey: Pubkey): Result<EventTem
     if (!isHex64(pubkey)) return err('invalid: pubkey must be 64 lower-case hex digits')
     if (pubkey !== userPubkey) return err('invalid: pubkey is not the user of this session')
   }
-  if (id !== undefined && id !== '' && id !== null && id !== templateId(template, userPubkey)) {
-    return err('invalid: id does not match the event')
-  }
-  return ok(template)
+  return ok({ template, id })
 }
 
 function parseTags(tags: unknown): Result<string[][], string> {

@@ -4,7 +4,8 @@
  */
 
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex } from './hex.ts'
 
 /** sha256 of a secret, 64 hex characters: what a remote signer keeps of a token. */
 export function hashSecret(secret: string): string {
@@ -13,11 +14,9 @@ export function hashSecret(secret: string): string {
 
 /** Compares two texts in a time that depends on their lengths only. */
 export function sameSecret(a: string, b: string): boolean {
-  const left = utf8ToBytes(a)
-  const right = utf8ToBytes(b)
-  if (left.length !== right.length) return false
+  if (a.length !== b.length) return false
   let difference = 0
-  for (let i = 0; i < left.length; i++) difference |= (left[i] ?? 0) ^ (right[i] ?? 0)
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
   return difference === 0
 }
 

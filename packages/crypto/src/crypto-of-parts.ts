@@ -4,9 +4,11 @@
  */
 
 import {
+  bytesToHex,
   type Conversation,
   type Crypto,
   err,
+  hexToBytes,
   isHex64,
   type KeyHandle,
   ok,
@@ -15,7 +17,6 @@ import {
   type SignatureClaim,
   UsageError,
 } from '@nip46/core'
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import type { CurveBackend, KeySlot, PeerSlot } from './backend.ts'
 import { expectBytes, unmovedBytes } from './bytes.ts'
 import { createCache } from './cache.ts'

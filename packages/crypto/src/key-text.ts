@@ -3,14 +3,12 @@
  * Never checks a curve point and never keeps a secret: strings cannot be wiped, so write an nsec only for a person.
  */
 
-import { decodeBech32, encodeBech32, isHex64, type RandomBytes, UsageError } from '@nip46/core'
-import { hexToBytes } from '@noble/hashes/utils.js'
+import { decodeBech32, encodeBech32, hexToBytes, isHex64, type RandomBytes, UsageError } from '@nip46/core'
 import { expectBytes } from './bytes.ts'
 import { RANDOM_TRIES } from './limits.ts'
 import { isSecretScalar } from './scalar.ts'
 
-export { decodeNprofile, decodeNpub, encodeNpub } from '@nip46/core'
-export { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+export { bytesToHex, decodeNprofile, decodeNpub, encodeNpub, hexToBytes } from '@nip46/core'
 
 /** TLV types of an nprofile, and the bytes one entry can hold. */
 const TLV_KEY = 0

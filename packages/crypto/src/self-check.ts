@@ -3,7 +3,7 @@
  * Never says more than which operation was wrong, and never throws.
  */
 
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex, hexToBytes } from '@nip46/core'
 import type { CurveBackend } from './backend.ts'
 
 /** BIP-340's vector 1; the second secret is the negative of the first, whose point has an odd y. */

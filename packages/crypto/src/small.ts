@@ -3,8 +3,7 @@
  * Never promises constant time or wiped memory: BigInt arithmetic gives neither. Never loads WebAssembly.
  */
 
-import type { Crypto, RandomBytes } from '@nip46/core'
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { bytesToHex, type Crypto, type RandomBytes } from '@nip46/core'
 import { Point } from '@noble/secp256k1'
 import { PLAIN_BLOCKS } from './aes256-cbc.ts'
 import { createAssembledKeys } from './assembled-keys.ts'

@@ -3,10 +3,10 @@
  * Never promises that what the engine keeps of its numbers is wiped.
  */
 
+import { bytesToHex } from '@nip46/core'
 import { chacha20 } from '@noble/ciphers/chacha.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
 import type { HostPrimitives, LargeMessages } from './host-primitives.ts'
 import type { Symmetric } from './symmetric.ts'
 

@@ -3,7 +3,7 @@
  * Never promises that what the engine keeps of its numbers is wiped.
  */
 
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { bytesToHex } from '@nip46/core'
 import { chacha20 } from './chacha20.ts'
 import { hmacSha256, sha256 } from './sha256.ts'
 import type { Symmetric } from './symmetric.ts'

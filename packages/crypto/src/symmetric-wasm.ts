@@ -4,7 +4,7 @@
  * a known example.
  */
 
-import { hexToBytes } from '@noble/hashes/utils.js'
+import { hexToBytes } from '@nip46/core'
 import { equalBytes } from './bytes.ts'
 import { hexDigit } from './hex.ts'
 import type { HostPrimitives, LargeMessages } from './host-primitives.ts'

@@ -3,7 +3,7 @@
  * Never accepts a lone surrogate in either direction.
  */
 
-import { isWellFormed, UsageError } from '@nip46/core'
+import { isWellFormed, UsageError, utf8Length } from '@nip46/core'
 
 /** String's own check, where the host has it (ES2024). */
 type NativeString = string & { isWellFormed(): boolean }
@@ -24,14 +24,7 @@ export function utf8Bytes(text: string): number {
   if (typeof text !== 'string') throw new UsageError('the text to encrypt must be a string')
   if (!(checksItself ? (text as NativeString).isWellFormed() : isWellFormed(text)))
     throw new UsageError('the text has a lone surrogate: it cannot be written as UTF-8')
-  if (hostBuffer !== undefined) return hostBuffer.byteLength(text)
-  let bytes = text.length
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    // A surrogate pair is two units and four bytes.
-    if (unit > 0x7f) bytes += unit > 0x7ff && (unit & 0xf800) !== 0xd800 ? 2 : 1
-  }
-  return bytes
+  return hostBuffer === undefined ? utf8Length(text) : hostBuffer.byteLength(text)
 }
 
 /** Writes a text that {@link utf8Bytes} has measured. */

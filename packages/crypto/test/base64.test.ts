@@ -1,8 +1,10 @@
 import { seededRandom } from '@nip46/testing'
 import { describe, expect, test } from 'vitest'
-import { base64Bytes, base64Chars, bufferBase64, nativeBase64, portableBase64 } from '../src/base64.ts'
+import { base64Bytes, base64Chars, nativeBase64 } from '../src/base64-codec.ts'
+import { bufferBase64 } from '../src/base64-node.ts'
+import { webBase64 } from '../src/base64-portable.ts'
 
-const codecs = [portableBase64, bufferBase64, nativeBase64].filter((codec) => codec !== undefined)
+const codecs = [webBase64, bufferBase64, nativeBase64].filter((codec) => codec !== undefined)
 
 if (nativeBase64 === undefined) console.log('left out: this host has no Uint8Array.prototype.setFromBase64')
 

@@ -3,7 +3,8 @@
  * Never throws, never looks inside an event, and never keeps more of a text than its limit.
  */
 
-import { encodeEvent, err, type Filter, limits, ok, type Result, type SignedEvent } from '@nip46/core'
+import { encodeEvent, err, type Filter, ok, type Result, type SignedEvent } from '@nip46/core'
+import { AUTH_CHALLENGE_CHARS, ERROR_CHARS } from '@nip46/core/limits'
 
 /** Characters of a subscription id that we read (NIP-01). */
 export const SUBSCRIPTION_ID_CHARS = 64
@@ -67,7 +68,7 @@ export function parseRelayFrame(text: string): Result<RelayFrame, FrameProblem> 
       return ok({ type: 'notice', text: plainText(first) })
     case 'AUTH':
       if (typeof first !== 'string') return err('frame/shape')
-      if (first === '' || first.length > limits.AUTH_CHALLENGE_CHARS) return err('frame/auth-challenge')
+      if (first === '' || first.length > AUTH_CHALLENGE_CHARS) return err('frame/auth-challenge')
       return ok({ type: 'auth', challenge: first })
     default:
       return err('frame/unknown')
@@ -104,9 +105,7 @@ export function reasonPrefix(reason: string): string {
  * characters with which it could write over a terminal or turn a sentence around.
  */
 export function plainText(text: string | undefined): string {
-  return (text ?? '')
-    .slice(0, limits.ERROR_CHARS)
-    .replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
+  return (text ?? '').slice(0, ERROR_CHARS).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
 }
 
 // -- helpers -------------------------------------------------------------------------------------

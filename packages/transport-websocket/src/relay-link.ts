@@ -4,7 +4,8 @@
  * Never throws on what a relay does, never verifies events, and never dials unless something is wanted of it.
  */
 
-import { type Clock, err, limits, type Millis, type RandomBytes, type RelayUrl, relayHost } from '@nip46/core'
+import { type Clock, err, type Millis, type RandomBytes, type RelayUrl, relayHost } from '@nip46/core'
+import { FRAME_BYTES } from '@nip46/core/limits'
 import { backoffMs, randomFraction } from './backoff.ts'
 import {
   closeFrame,
@@ -261,7 +262,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
           ours(() => (reason === FORBIDDEN_ADDRESS ? forbid() : lose(reason)))
         },
       },
-      { maxBytes: limits.FRAME_BYTES, allowAddress },
+      { maxBytes: FRAME_BYTES, allowAddress },
     )
     mine = {
       socket,

@@ -26,7 +26,10 @@ describe('a process that uses a pool', () => {
 describe('a bundle for browsers', () => {
   test('contains neither ws nor anything of Node', () => {
     const reached = reach('index.ts', 'default')
-    expect([...reached].filter((name) => !/^[a-z-]+\.ts$/.test(name))).toEqual(['@nip46/core'])
+    expect([...reached].filter((name) => !/^[a-z-]+\.ts$/.test(name))).toEqual([
+      '@nip46/core',
+      '@nip46/core/limits',
+    ])
     expect(reached).toContain('socket-global.ts')
     expect(reached).not.toContain('socket-node.ts')
   })
