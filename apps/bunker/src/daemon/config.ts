@@ -6,6 +6,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { limits, type RelayUrl, UsageError } from '@nip46/core'
+import { USER_RELAYS } from './limits.ts'
 import {
   type Address,
   addressSetting,
@@ -39,6 +40,7 @@ export interface Config {
   readonly http: Address | null
   readonly publicUrl: string | null
   readonly relays: readonly RelayUrl[]
+  readonly userRelays: readonly RelayUrl[]
   readonly serve: Address | null
   readonly serveUrl: readonly RelayUrl[]
   readonly store: StoreChoice
@@ -92,6 +94,10 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> }
   http: addressSetting('also serve the API, with tokens, and the pages over HTTP'),
   publicUrl: originSetting('address of a proxy in front of http'),
   relays: relaysSetting('relays of new links', limits.URI_RELAYS_OUT),
+  userRelays: relaysSetting(
+    'relays that are asked for your follow list, profile and relay list; none unless named',
+    USER_RELAYS,
+  ),
   serve: addressSetting('run a relay for NIP-46 here'),
   serveUrl: relaysSetting('URL under which apps reach the relay of "serve"', 1),
   store: textSetting('where sessions are kept', 'sqlite|memory|postgres://…', readStore),
@@ -160,6 +166,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
     http: value('http', null),
     publicUrl,
     relays: value('relays', []),
+    userRelays: value('userRelays', []),
     serve: value('serve', null),
     serveUrl: value('serveUrl', []),
     store: value('store', { kind: 'sqlite', path: null }),

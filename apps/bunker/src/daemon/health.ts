@@ -206,6 +206,18 @@ export function diagnose(host: Host): readonly Finding[] {
       words: `another daemon answered with our keys at ${new Date(host.duplicateAt).toISOString()}`,
       fix: 'stop the other one; if there is none of yours, revoke all apps: the keys of the connections are in other hands',
     })
+  for (const { name, pubkey } of host.vault.list()) {
+    const known = host.lists.view(pubkey).filter(({ kind }) => kind === 3)
+    const [follows] = known
+    findings.push(
+      ok(
+        `lists of ${name}`,
+        follows === undefined
+          ? 'no follow list is known: "follows" lets nobody in, and a change of the list is asked about'
+          : `a follow list with ${follows.entries} entries is known, of ${new Date(follows.createdAt * 1_000).toISOString()}`,
+      ),
+    )
+  }
   for (const token of tokens.list()) {
     if (token.expiresAt === null && token.scopes.includes('admin'))
       findings.push(

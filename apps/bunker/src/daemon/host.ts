@@ -17,6 +17,7 @@ import type { Log } from './log.ts'
 import type { PolicyBook } from './policy-book.ts'
 import type { Settings } from './settings.ts'
 import type { OpenStore } from './store.ts'
+import type { UserLists } from './user-lists.ts'
 import type { Uses } from './uses.ts'
 
 export interface Host {
@@ -30,6 +31,7 @@ export interface Host {
   readonly store: OpenStore
   readonly desk: Desk
   readonly book: PolicyBook
+  readonly lists: UserLists
   readonly settings: Settings
   readonly tokens: Tokens
   readonly browsers: Browsers

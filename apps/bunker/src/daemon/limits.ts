@@ -54,3 +54,22 @@ export const AUDIT_TAIL_PAGE = 200
 // -- requests --------------------------------------------------------------------------------------
 /** What an app may ask for at once, in seconds of what it may ask for in the long run. */
 export const BURST_SECONDS = 10
+
+// -- what is known of the users' lists -----------------------------------------------------------
+/** Relays of the user that are asked for lists. */
+export const USER_RELAYS = 8
+/** Users whose lists are kept. */
+export const LIST_USERS = 200
+/** Events of one user, and their characters together; the profile, the follow list and the relay list are never pushed out. */
+export const LISTS_PER_USER = 64
+export const LIST_USER_CHARS = 2_097_152
+/** Characters of one of them; a longer one is not known. */
+export const LIST_CHARS = 524_288
+/** A list of a relay may be so far ahead of our clock, in seconds. */
+export const LIST_AHEAD_SECONDS = 3_600
+/** Signatures of lists that are verified in a minute; what comes beyond them is left to the next time that a relay sends it. */
+export const LIST_CHECKS_PER_MINUTE = 600
+/** Lists that were signed and are not stored yet. */
+export const LISTS_SIGNED = 200
+/** Changes within this time, in milliseconds, are written together. */
+export const LIST_WRITE_MS = 500

@@ -34,6 +34,7 @@ import {
 import { Fault } from '../api/fault.ts'
 import type { Finding, PolicyChoice, Remember, RememberChoices, RequestDraft } from '../api/shapes.ts'
 import type { OwnPolicy, PolicyBook, Whose } from './policy-book.ts'
+import type { UserLists } from './user-lists.ts'
 
 export interface PolicyBookOptions {
   readonly now: () => number
@@ -41,14 +42,23 @@ export interface PolicyBookOptions {
   readonly preset: PresetName
   /** See `JudgeOptions.salt` of the policy package. */
   readonly salt: string
-  /** The user's relays, as the daemon knows them: `list:relays`. */
+  /** Relays of this daemon's owner: `list:relays`, with those of the user's relay list. */
   readonly relays: () => readonly RelayUrl[]
+  /** What is known of the users' follow lists, profiles and relay lists. */
+  readonly lists: Pick<UserLists, 'list' | 'latest'>
 }
 
 const NOTHING: RememberChoices = { for: [], scopes: [] }
 
-export function createPolicyBook({ now, preset, salt, relays }: PolicyBookOptions): PolicyBook {
-  const judge = createJudge({ salt, list: (id) => (id === 'relays' ? relays() : undefined) })
+export function createPolicyBook({ now, preset, salt, relays, lists }: PolicyBookOptions): PolicyBook {
+  const judge = createJudge({
+    salt,
+    list(id, { userPubkey }) {
+      if (id === 'relays') return [...relays(), ...(lists.list(userPubkey, 'relays') ?? [])]
+      return id === 'follows' ? lists.list(userPubkey, 'follows') : undefined
+    },
+    latest: lists.latest,
+  })
 
   const policyOf = ({ preset: named, grants = '', json }: PolicyChoice): Policy => {
     if (json !== undefined) {

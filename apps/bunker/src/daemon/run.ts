@@ -59,6 +59,7 @@ import type { Address } from './setting.ts'
 import { openSettings, withLabel } from './settings.ts'
 import { hearOnTheWay } from './sharing.ts'
 import { type OpenStore, openStore } from './store.ts'
+import { openUserLists } from './user-lists.ts'
 import { createUses } from './uses.ts'
 
 export interface DaemonDeps {
@@ -141,11 +142,21 @@ async function start(
   const served = relayHere?.url ?? null
   const pool = createRelayPool({ clock, randomBytes: random })
   closers.push(() => pool.close())
+  const lists = await openUserLists({
+    directory: join(config.data, 'lists'),
+    transport: pool,
+    relays: config.userRelays,
+    crypto,
+    clock,
+    onFault: (cause) => log.fault('lists', cause),
+  })
+  closers.push(() => lists.close())
   const book = createPolicyBook({
     now: clock.now,
     preset: config.preset,
     salt: await readSalt(join(config.data, 'salt'), random),
-    relays: () => ownRelays({ loaded, settings, served }),
+    relays: () => [...ownRelays({ loaded, settings, served }), ...config.userRelays],
+    lists,
   })
   const uses = createUses()
   const browsers = createBrowsers(random, clock)
@@ -175,7 +186,9 @@ async function start(
       async perform(operation) {
         performing += 1
         try {
-          return await signer.perform(operation)
+          const outcome = await signer.perform(operation)
+          if (operation.method === 'sign_event' && outcome.ok) lists.signed(user, outcome.value)
+          return outcome
         } finally {
           performing -= 1
         }
@@ -243,6 +256,7 @@ async function start(
     store,
     desk,
     book,
+    lists,
     settings,
     tokens,
     browsers,
@@ -272,6 +286,7 @@ async function start(
     watchTimer ??= clock.setTimer(() => {
       watchTimer = undefined
       duplicates?.watch(signer.sessions())
+      lists.watch(signer.sessions().map(({ userPubkey }) => userPubkey))
     }, WATCH_EVERY_MS)
   }
 
@@ -288,6 +303,7 @@ async function start(
     tail.stir()
     if (event.type === 'performed' && event.error === null) {
       uses.count(event.clientPubkey, event.subject)
+      if (event.subject.eventId !== undefined) lists.done(event.subject.eventId)
       tellOwner(host, event)
     }
     if (event.type === 'session-opened') takeLinkLabel(host, event.session)
@@ -377,6 +393,7 @@ async function start(
     const until = clock.now() + DRAIN_MS
     while (!isIdle() && clock.now() < until) await pause(clock, DRAIN_LOOK_MS)
     await signer.close()
+    await lists.close()
     await api.close(DRAIN_API_MS)
     await pool.close()
     await relayHere?.server.close()

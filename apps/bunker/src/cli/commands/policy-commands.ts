@@ -135,6 +135,9 @@ export const POLICY_COMMANDS: readonly Command[] = [
   },
 ]
 
+/** What lists hold changes nothing about a policy as such. */
+const NO_LISTS = { list: () => undefined, latest: () => undefined }
+
 /** By the daemon; while none runs, by the same rules here. */
 async function lint(context: Context, policy: PolicyChoice): Promise<OutputOf<'policy.lint'>> {
   try {
@@ -143,7 +146,13 @@ async function lint(context: Context, policy: PolicyChoice): Promise<OutputOf<'p
     if (!(cause instanceof Fault && cause.code === 'daemon/not-running') || context.remote) throw cause
   }
   const { createPolicyBook } = await import('../../daemon/own-policy-book.ts')
-  const book = createPolicyBook({ now: context.io.now, preset: 'standard', salt: '', relays: () => [] })
+  const book = createPolicyBook({
+    now: context.io.now,
+    preset: 'standard',
+    salt: '',
+    relays: () => [],
+    lists: NO_LISTS,
+  })
   const view = book.view(book.begin(policy))
   return { findings: book.lint(policy), policy: { ...view, suspended: false, suspendedUntil: null } }
 }

@@ -36,6 +36,8 @@ export function backupHandlers({ vault, store, loaded, clock, version }: Host): 
           throw new Fault(409, 'backup/exists', 'something is there already: give another directory')
         await mkdir(beside, { mode: 0o700 })
         await copyTree(vault.directory, join(beside, 'vault'))
+        const lists = join(loaded.config.data, 'lists')
+        if (await exists(lists)) await copyTree(lists, join(beside, 'lists'))
         for (const name of ['settings.json', 'tokens.json', 'salt']) {
           const path = join(loaded.config.data, name)
           if (await exists(path)) await copyFile(path, join(beside, name))
