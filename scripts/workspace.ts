@@ -39,6 +39,7 @@ export const NODE_ENTRIES: readonly string[] = [
   '@nip46/store-postgres',
   '@nip46/store-sqlite',
   '@nip46/testing/client-scenarios',
+  '@nip46/testing/corpus',
   '@nip46/testing/faulty-relay',
   '@nip46/testing/postgres-cluster',
 ]

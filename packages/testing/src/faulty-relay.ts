@@ -52,6 +52,8 @@ export interface FaultyRelay {
   readonly connections: number
   /** Handshakes asked for so far. */
   readonly attempts: number
+  /** Subscriptions that clients asked for and did not close, as they said them. */
+  readonly requests: readonly OpenRequest[]
   /** Replaces all faults, also for the connections that are open. */
   setFaults(faults: RelayFaults): void
   /** Sends to every client that is connected. */
@@ -63,6 +65,11 @@ export interface FaultyRelay {
   /** Listens again, on the same port. */
   up(): Promise<void>
   close(): Promise<void>
+}
+
+export interface OpenRequest {
+  readonly id: string
+  readonly filters: readonly unknown[]
 }
 
 /** Frames of a client that wait for the relay behind to be reached. */
@@ -79,7 +86,7 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
   let port = options.port ?? 0
   let listening = false
   const sockets = new Set<Duplex>()
-  const clients = new Set<WebSocket>()
+  const clients = new Map<WebSocket, Map<string, OpenRequest>>()
   const webSockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false })
   const server = createServer((_request, response) => response.writeHead(426).end())
 
@@ -102,6 +109,7 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
     const behind = new WebSocket(options.target, { perMessageDeflate: false })
     const challenge = `challenge-${attempts}`
     const waiting: string[] = []
+    const requests = new Map<string, OpenRequest>()
     const timers = new Set<NodeJS.Timeout>()
     let authenticated = false
 
@@ -131,7 +139,9 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
     client.on('message', (data) => {
       if (faults.mute === true) return
       const text = String(data)
-      const { verb, first } = readFrame(text)
+      const { verb, first, rest } = readFrame(text)
+      if (verb === 'REQ') requests.set(String(first), { id: String(first), filters: rest })
+      if (verb === 'CLOSE') requests.delete(String(first))
       const id = verb === 'REQ' ? first : (first as { readonly id?: unknown } | undefined)?.id
       if (faults.requireAuth === true && verb === 'AUTH') {
         authenticated ||= provesKey(first, url, challenge)
@@ -161,7 +171,7 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
       for (let i = 0; i < copies; i += 1) toClient(text)
     })
 
-    clients.add(client)
+    clients.set(client, requests)
     const end = (): void => {
       clients.delete(client)
       for (const timer of timers) clearTimeout(timer)
@@ -191,7 +201,7 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
   }
 
   const drop = (): void => {
-    for (const client of clients) client.terminate()
+    for (const client of clients.keys()) client.terminate()
     for (const socket of sockets) socket.destroy()
   }
 
@@ -216,11 +226,14 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
     get attempts() {
       return attempts
     },
+    get requests() {
+      return [...clients.values()].flatMap((requests) => [...requests.values()])
+    },
     setFaults(next) {
       faults = next
     },
     send(data) {
-      for (const client of clients) client.send(data)
+      for (const client of clients.keys()) client.send(data)
     },
     drop,
     down,
@@ -232,13 +245,20 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
 /** An end that breaks is what this relay is for; the close that follows is handled. */
 function ignore(): void {}
 
-function readFrame(text: string): { readonly verb: unknown; readonly first: unknown } {
+interface Frame {
+  readonly verb: unknown
+  readonly first: unknown
+  readonly rest: readonly unknown[]
+}
+
+function readFrame(text: string): Frame {
   try {
     const frame = JSON.parse(text) as unknown
-    return Array.isArray(frame) ? { verb: frame[0], first: frame[1] } : { verb: undefined, first: undefined }
+    const [verb, first, ...rest] = Array.isArray(frame) ? (frame as readonly unknown[]) : []
+    return { verb, first, rest }
   } catch (cause) {
     // Whether this is to be refused is for the relay behind to say.
-    if (cause instanceof SyntaxError) return { verb: undefined, first: undefined }
+    if (cause instanceof SyntaxError) return { verb: undefined, first: undefined, rest: [] }
     throw cause
   }
 }
