@@ -137,14 +137,14 @@ export async function nextQuestion(
   return until(async () => (await api.call('request.list')).requests.find(isIt))
 }
 
-/** Looks until there is something; rejects after 15 s. */
+/** Looks until there is something; rejects after 30 s. */
 export async function until<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,
 ): Promise<T> {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 1_200; tries++) {
     const found = await look()
     if (found !== undefined && found !== false) return found
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
-  throw new Error('it did not happen within 15 s')
+  throw new Error('it did not happen within 30 s')
 }

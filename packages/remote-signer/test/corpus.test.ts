@@ -1,4 +1,4 @@
-import type { JsonValue, Pubkey } from '@nip46/core'
+import { encodePermissions, type JsonValue, type Pubkey } from '@nip46/core'
 import { hexToBytes } from '@nip46/crypto'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { seededRandom } from '@nip46/testing'
@@ -88,7 +88,7 @@ describe.skipIf(!hasShared('the bad-input corpus, areas D to G, through the runn
             ...(session !== undefined && {
               session: {
                 metadata: (session.metadata ?? null) as JsonValue,
-                requested: session.requested,
+                requested: session.requested.map((one) => encodePermissions([one])),
                 keepsGrants: JSON.stringify(session.granted) === JSON.stringify(EVERYTHING),
               },
             }),
