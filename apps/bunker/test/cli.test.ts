@@ -231,6 +231,10 @@ describe('against a daemon', () => {
       const { apps } = (await ok('app', 'list', '--json')).json as { apps: readonly { client: string }[] }
       const client = apps[0]?.client ?? ''
       await ok('app', 'rename', client.slice(0, 8), 'tester')
+      expect((await ok('app', 'origins', 'tester', 'https://app.example/')).out).toBe('https://app.example')
+      expect((await cli('app', 'origins', 'tester', 'https://app.example/x')).err).toContain('without a path')
+      expect((await ok('app', 'show', 'tester')).out).toContain('https://app.example')
+      expect((await ok('app', 'origins', 'tester', '--none')).out).toBe('it has none')
       expect((await ok('app', 'show', 'tester')).out).toContain('sign_event:1')
       expect(shapeOf((await ok('app', 'policy', 'tester', '--json')).json)).toMatchObject({
         grants: ['string'],

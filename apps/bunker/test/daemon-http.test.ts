@@ -374,6 +374,7 @@ describe('what is described is what is answered', () => {
     await check('connect.accept', { uri, hash, label: 'Other' })
     await check('app.show', { client: app })
     await check('app.rename', { client: app, label: 'Renamed' })
+    await check('app.origins', { client: app, origins: ['https://app.example'] })
     await check('app.policy.get', { client: app })
     await check('app.policy.set', { client: app, policy: { grants: 'sign_event:1' } })
     await check('app.suspend', { client: app, forMs: 60_000 })

@@ -255,3 +255,40 @@ test('a daemon asks about a follow list that shrinks against what the user’s r
     await relay.close()
   }
 })
+
+test('the web addresses of an app are what its owner says, and nothing that it says itself', async () => {
+  const world = await startWorld()
+  try {
+    const { api } = world
+    const app = await connectApp(world, { grants: 'sign_event:27235[url=list:origins]' })
+    const [{ client = '' } = {}] = (await api.call('app.list')).apps
+    const login = (url: string) =>
+      app.signEvent({
+        kind: 27_235,
+        content: '',
+        tags: [
+          ['u', url],
+          ['method', 'GET'],
+        ],
+      })
+    const isAsked = async (url: string): Promise<void> => {
+      const signing = login(url)
+      signing.catch(() => undefined)
+      const { id, hash } = await nextQuestion(api)
+      await api.call('request.deny', { id, hash })
+      await expect(signing).rejects.toMatchObject({ code: 'remote/error' })
+    }
+    await isAsked('https://api.app.example/x')
+    await api.call('app.origins', { client, origins: ['https://api.app.example/'] })
+    expect((await api.call('app.show', { client })).origins).toEqual(['https://api.app.example'])
+    expect(await login('https://api.app.example/x')).toMatchObject({ kind: 27_235 })
+    await isAsked('https://api.app.example.evil.example/x')
+    for (const origins of [['https://a.example/path'], ['javascript:x'], ['https://user@a.example']])
+      await expect(api.call('app.origins', { client, origins })).rejects.toMatchObject({ code: 'app/origin' })
+    await api.call('app.origins', { client, origins: [] })
+    await isAsked('https://api.app.example/x')
+    await app.close()
+  } finally {
+    await world.close()
+  }
+})

@@ -34,3 +34,6 @@ export const INVITES = 10
 export const FORM_TOKENS = 1_000
 /** A form can be sent this long after it was shown, in milliseconds. */
 export const FORM_TOKEN_MS = 3_600_000
+
+/** Web addresses of one app. */
+export const ORIGINS_PER_APP = 16

@@ -3,6 +3,7 @@
  * The server validates by it, the client types by it, the OpenAPI document is made of it. Never does anything itself.
  */
 
+import { ORIGINS_PER_APP } from './limits.ts'
 import {
   anyJson,
   choice,
@@ -108,6 +109,11 @@ export interface Operations {
   'app.list': { input: Nothing; output: { apps: readonly AppView[] } }
   'app.show': { input: { client: string }; output: AppDetail }
   'app.rename': { input: { client: string; label: string }; output: AppView }
+  /** In place of those it had. Such as `https://app.example`: a scheme and a host, without a path. */
+  'app.origins': {
+    input: { client: string; origins: readonly string[] }
+    output: { origins: readonly string[] }
+  }
   'app.policy.get': { input: { client: string }; output: PolicyView }
   'app.policy.set': { input: { client: string; policy: PolicyChoice }; output: PolicyView }
   'app.suspend': { input: { client: string; forMs?: number }; output: PolicyView }
@@ -356,6 +362,7 @@ const appDetail: Schema<AppDetail> = object<AppDetail>({
   policy: policyView,
   requested: list(line),
   granted: list(line),
+  origins: list(line),
   used: counts('uses by method and kind'),
 })
 
@@ -693,6 +700,17 @@ export const OPERATIONS: { readonly [Name in OperationName]: OperationSpec<Name>
     words: 'A name of your own for an app.',
     input: object<InputOf<'app.rename'>>({ client: pubkey, label }),
     output: appView,
+  },
+  'app.origins': {
+    method: 'PUT',
+    path: '/apps/{client}/origins',
+    scope: 'manage',
+    words: 'The web addresses of an app, for policies that name list:origins.',
+    input: object<InputOf<'app.origins'>>({
+      client: pubkey,
+      origins: list(text(256, 'an origin such as https://app.example'), ORIGINS_PER_APP),
+    }),
+    output: object<OutputOf<'app.origins'>>({ origins: list(line) }),
   },
   'app.policy.get': {
     method: 'GET',

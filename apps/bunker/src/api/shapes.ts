@@ -155,6 +155,8 @@ export interface AppDetail extends AppView {
   readonly requested: readonly string[]
   /** What an offer or a person granted in NIP-46's terms. */
   readonly granted: readonly string[]
+  /** Its web addresses, as the owner says: `list:origins` of policies. */
+  readonly origins: readonly string[]
   /** Uses of the key since this daemon started, by method and kind. */
   readonly used: Readonly<Record<string, number>>
 }

@@ -46,15 +46,25 @@ export interface PolicyBookOptions {
   readonly relays: () => readonly RelayUrl[]
   /** What is known of the users' follow lists, profiles and relay lists. */
   readonly lists: Pick<UserLists, 'list' | 'latest'>
+  /** The web addresses of an app, as the owner says: `list:origins`. */
+  readonly origins: (client: Pubkey) => readonly string[] | undefined
 }
 
 const NOTHING: RememberChoices = { for: [], scopes: [] }
 
-export function createPolicyBook({ now, preset, salt, relays, lists }: PolicyBookOptions): PolicyBook {
+export function createPolicyBook({
+  now,
+  preset,
+  salt,
+  relays,
+  lists,
+  origins,
+}: PolicyBookOptions): PolicyBook {
   const judge = createJudge({
     salt,
-    list(id, { userPubkey }) {
+    list(id, { userPubkey, clientPubkey }) {
       if (id === 'relays') return [...relays(), ...(lists.list(userPubkey, 'relays') ?? [])]
+      if (id === 'origins') return origins(clientPubkey)
       return id === 'follows' ? lists.list(userPubkey, 'follows') : undefined
     },
     latest: lists.latest,

@@ -157,6 +157,7 @@ async function start(
     salt: await readSalt(join(config.data, 'salt'), random),
     relays: () => [...ownRelays({ loaded, settings, served }), ...config.userRelays],
     lists,
+    origins: (client) => settings.state.origins[client],
   })
   const uses = createUses()
   const browsers = createBrowsers(random, clock)

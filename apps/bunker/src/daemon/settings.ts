@@ -12,6 +12,8 @@ export const LABELS = 20_000
 export interface SettingsState {
   /** By client pubkey. */
   readonly apps: Readonly<Record<string, string>>
+  /** Web addresses of apps, by client pubkey: what `list:origins` means for them. */
+  readonly origins: Readonly<Record<string, readonly string[]>>
   /** By token name. */
   readonly links: Readonly<Record<string, string>>
   /** Relays of new links, beside those of the configuration. */
@@ -28,7 +30,7 @@ export interface Settings {
   change(make: (state: SettingsState) => SettingsState): Promise<void>
 }
 
-const EMPTY: SettingsState = { apps: {}, links: {}, added: [], removed: [], panicAt: null }
+const EMPTY: SettingsState = { apps: {}, origins: {}, links: {}, added: [], removed: [], panicAt: null }
 
 /** `path` null keeps them in memory only. Throws `UsageError` if the file cannot be used. */
 export async function openSettings(path: string | null): Promise<Settings> {
@@ -50,6 +52,17 @@ export async function openSettings(path: string | null): Promise<Settings> {
   }
 }
 
+/** In place of those that the app had; none takes it out. */
+export function withOrigins(
+  origins: SettingsState['origins'],
+  client: string,
+  own: readonly string[],
+): SettingsState['origins'] {
+  const { [client]: _, ...rest } = origins
+  const kept = Object.entries(rest).slice(-(LABELS - 1))
+  return Object.fromEntries(own.length === 0 ? kept : [...kept, [client, own]])
+}
+
 /** Adds a name, or takes it away if it is empty. */
 export function withLabel(
   labels: Readonly<Record<string, string>>,
@@ -65,10 +78,18 @@ function readState(path: string, text: string | undefined): SettingsState {
   if (text === undefined) return EMPTY
   try {
     const json = JSON.parse(text) as Partial<SettingsState> & { readonly v?: unknown }
-    const { v, apps, links, added, removed, panicAt } = json
+    const { v, apps, origins = {}, links, added, removed, panicAt } = json
     const isTime = panicAt === null || Number.isSafeInteger(panicAt)
-    if (v === 1 && isTexts(apps) && isTexts(links) && isRelays(added) && isRelays(removed) && isTime)
-      return { apps, links, added, removed, panicAt: panicAt as number | null }
+    if (
+      v === 1 &&
+      isTexts(apps) &&
+      isLists(origins) &&
+      isTexts(links) &&
+      isRelays(added) &&
+      isRelays(removed) &&
+      isTime
+    )
+      return { apps, origins, links, added, removed, panicAt: panicAt as number | null }
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
   }
@@ -83,6 +104,16 @@ function isTexts(value: unknown): value is Record<string, string> {
     typeof value === 'object' &&
     value !== null &&
     Object.values(value).every((text) => typeof text === 'string')
+  )
+}
+
+function isLists(value: unknown): value is SettingsState['origins'] {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every(
+      (list) => Array.isArray(list) && list.every((text) => typeof text === 'string'),
+    )
   )
 }
 

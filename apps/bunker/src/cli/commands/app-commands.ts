@@ -4,7 +4,7 @@
 
 import type { AppDetail, PolicyView } from '../../api/shapes.ts'
 import { chooseApp, nameOfApp } from '../choose.ts'
-import type { Command } from '../command.ts'
+import { type Command, usageProblem } from '../command.ts'
 import { readDuration } from '../options.ts'
 import { describePolicy, POLICY_OPTIONS, readPolicyChoice } from '../policy-options.ts'
 import { facts, npub, plural, short, table, when } from '../text.ts'
@@ -63,6 +63,24 @@ export const APP_COMMANDS: readonly Command[] = [
       const { client } = await chooseApp(api, call.need(0))
       const app = await api.call('app.rename', { client, label: call.need(1) })
       return { json: app, text: `${short(client)} is now ${nameOfApp(app)}` }
+    },
+  },
+  {
+    name: 'app origins',
+    words: 'Says which web addresses are an app’s, for policies that name list:origins.',
+    operands: ['APP', '[ORIGIN…]'],
+    options: { none: { type: 'flag', words: 'it has none' } },
+    example: 'app origins coracle https://app.coracle.social',
+    notes: [...APP, 'They take the place of those it had. What an app says of itself is never believed.'],
+    operations: ['app.list', 'app.origins'],
+    async run(context, call) {
+      const named = call.operands().slice(1)
+      if ((named.length === 0) !== call.flag('none'))
+        throw usageProblem(call, 'name its origins, or give --none')
+      const api = await context.api()
+      const { client } = await chooseApp(api, call.need(0))
+      const { origins } = await api.call('app.origins', { client, origins: named })
+      return { json: { origins }, text: origins.length === 0 ? 'it has none' : origins.join('\n') }
     },
   },
   {
@@ -171,6 +189,7 @@ function describeApp(app: AppDetail): string {
       ['since', when(app.pairedAt)],
       ['expires', when(app.expiresAt)],
       ['waiting', String(app.pending)],
+      ['web addresses', app.origins.length === 0 ? undefined : app.origins.join(' ')],
       ['asked for', app.requested.length === 0 ? undefined : app.requested.join(',')],
       ['granted', app.granted.length === 0 ? undefined : app.granted.join(',')],
     ]),

@@ -152,6 +152,7 @@ async function lint(context: Context, policy: PolicyChoice): Promise<OutputOf<'p
     salt: '',
     relays: () => [],
     lists: NO_LISTS,
+    origins: () => undefined,
   })
   const view = book.view(book.begin(policy))
   return { findings: book.lint(policy), policy: { ...view, suspended: false, suspendedUntil: null } }

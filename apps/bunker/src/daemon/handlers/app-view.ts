@@ -52,6 +52,7 @@ export function showApp(host: Host, client: Pubkey): AppDetail {
     policy: policyOf(host, client),
     requested: inTerms(requested),
     granted: inTerms(granted),
+    origins: host.settings.state.origins[client] ?? [],
     used: host.uses.of(client),
   }
 }

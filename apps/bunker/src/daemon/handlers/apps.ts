@@ -15,7 +15,7 @@ import {
   unsuspend,
   writeSessionPolicy,
 } from '../session-policy.ts'
-import { withLabel } from '../settings.ts'
+import { withLabel, withOrigins } from '../settings.ts'
 import { entriesOf, policyOf, sessionsOf, showApp, viewApp } from './app-view.ts'
 import { asFault } from './faults.ts'
 
@@ -23,6 +23,7 @@ type Names =
   | 'app.list'
   | 'app.show'
   | 'app.rename'
+  | 'app.origins'
   | 'app.policy.get'
   | 'app.policy.set'
   | 'app.suspend'
@@ -42,6 +43,12 @@ export function appHandlers(host: Host): Pick<Handlers, Names> {
       sessionsOf(host, client)
       await settings.change((state) => ({ ...state, apps: withLabel(state.apps, client, label) }))
       return viewApp(host, client as Pubkey)
+    },
+    'app.origins': async ({ client, origins }) => {
+      sessionsOf(host, client)
+      const own = [...new Set(origins.map(readOrigin))]
+      await settings.change((state) => ({ ...state, origins: withOrigins(state.origins, client, own) }))
+      return { origins: own }
     },
     'app.policy.get': ({ client }) => policyOf(host, client as Pubkey),
     'app.policy.set': async ({ client, policy }) => {
@@ -85,6 +92,13 @@ export function appHandlers(host: Host): Pick<Handlers, Names> {
       return { proposals: told, applied: isApplied, policy: after }
     },
   }
+}
+
+function readOrigin(text: string): string {
+  const url = URL.parse(text)
+  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:'
+  if (url !== null && isWeb && `${url.origin}/` === url.href && url.username === '') return url.origin
+  throw new Fault(400, 'app/origin', 'an origin is a scheme and a host, without a path: https://app.example')
 }
 
 /** For all sessions of a client. Once it resolved nothing is judged by the old policy. */
