@@ -44,10 +44,10 @@ export interface PolicyBookOptions {
   readonly salt: string
   /** Relays of this daemon's owner: `list:relays`, with those of the user's relay list. */
   readonly relays: () => readonly RelayUrl[]
-  /** What is known of the users' follow lists, profiles and relay lists. */
-  readonly lists: Pick<UserLists, 'list' | 'latest'>
+  /** What is known of the users' follow lists, profiles and relay lists. Default nothing. */
+  readonly lists?: Pick<UserLists, 'list' | 'latest'>
   /** The web addresses of an app, as the owner says: `list:origins`. */
-  readonly origins: (client: Pubkey) => readonly string[] | undefined
+  readonly origins?: (client: Pubkey) => readonly string[] | undefined
 }
 
 const NOTHING: RememberChoices = { for: [], scopes: [] }
@@ -63,11 +63,11 @@ export function createPolicyBook({
   const judge = createJudge({
     salt,
     list(id, { userPubkey, clientPubkey }) {
-      if (id === 'relays') return [...relays(), ...(lists.list(userPubkey, 'relays') ?? [])]
-      if (id === 'origins') return origins(clientPubkey)
-      return id === 'follows' ? lists.list(userPubkey, 'follows') : undefined
+      if (id === 'relays') return [...relays(), ...(lists?.list(userPubkey, 'relays') ?? [])]
+      if (id === 'origins') return origins?.(clientPubkey)
+      return id === 'follows' ? lists?.list(userPubkey, 'follows') : undefined
     },
-    latest: lists.latest,
+    ...(lists !== undefined && { latest: lists.latest }),
   })
 
   const policyOf = ({ preset: named, grants = '', json }: PolicyChoice): Policy => {

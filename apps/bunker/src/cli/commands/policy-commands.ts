@@ -135,9 +135,6 @@ export const POLICY_COMMANDS: readonly Command[] = [
   },
 ]
 
-/** What lists hold changes nothing about a policy as such. */
-const NO_LISTS = { list: () => undefined, latest: () => undefined }
-
 /** By the daemon; while none runs, by the same rules here. */
 async function lint(context: Context, policy: PolicyChoice): Promise<OutputOf<'policy.lint'>> {
   try {
@@ -151,8 +148,6 @@ async function lint(context: Context, policy: PolicyChoice): Promise<OutputOf<'p
     preset: 'standard',
     salt: '',
     relays: () => [],
-    lists: NO_LISTS,
-    origins: () => undefined,
   })
   const view = book.view(book.begin(policy))
   return { findings: book.lint(policy), policy: { ...view, suspended: false, suspendedUntil: null } }
