@@ -21,9 +21,13 @@ export type LoginState =
   | { readonly stage: 'failed'; readonly error: unknown }
   | { readonly stage: 'done'; readonly userPubkey: string; readonly auth: AuthUrl | null }
 
-/** In this order; a login never goes back by one. */
+/**
+ * In this order; a login never goes back by one. `reach`: relays are dialled; `sent`: the signer is asked; `approve`: it has not
+ * answered for a while, so a person is being asked; `identify`: connected, and asked who the user is; `confirm`: a person is
+ * being asked about that.
+ */
 export type LoginStep = (typeof STEPS)[number]
-const STEPS = ['reach', 'sent', 'approve', 'identify'] as const
+const STEPS = ['reach', 'sent', 'approve', 'identify', 'confirm'] as const
 
 /** What an attempt may be given besides its parts. */
 export type Wishes = Omit<LoginOptions, 'crypto' | 'transport' | 'signal'>
@@ -109,9 +113,12 @@ export function createLoginFlow(host: FlowHost): LoginFlow {
     } else if (event.type === 'connected') advance('identify')
     else if (event.type === 'request' && event.stage === 'settled' && state.stage === 'done') {
       if (state.auth !== null) set({ ...state, auth: null })
-    } else if (event.type === 'request' && event.method === 'connect') {
-      if (event.stage === 'sent') advance('sent')
-      if (event.stage === 'accepted') advance('approve')
+    } else if (event.type === 'request') {
+      const { method, stage } = event
+      if (method === 'connect' && stage === 'sent') advance('sent')
+      // Some signers ask a person for the connection, some for the user's name, some for both.
+      if (method === 'connect' && stage === 'waiting') advance('approve')
+      if (method === 'get_public_key' && stage === 'waiting') advance('confirm')
     }
   }
 

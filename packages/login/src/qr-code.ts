@@ -3,7 +3,7 @@
  * Never makes markup.
  */
 
-import { encode } from 'uqr'
+import { generate } from 'lean-qr/nano'
 import { QR_CHARS } from './limits.ts'
 
 export interface QrCode {
@@ -16,18 +16,22 @@ export interface QrCode {
 /** Null if the text makes no code that cameras read: {@link QR_CHARS}. */
 export function encodeQrCode(text: string): QrCode | null {
   if (text.length > QR_CHARS) return null
-  const { size, data } = encode(text, { border: 4 })
+  const code = generate(text)
   let path = ''
-  for (const [y, row] of data.entries()) {
+  for (let y = 0; y < code.size; y += 1) {
     let start = -1
-    for (let x = 0; x <= size; x += 1) {
-      if (row[x] === true) {
+    // One past the end, where all is light.
+    for (let x = 0; x <= code.size; x += 1) {
+      if (code.get(x, y)) {
         if (start < 0) start = x
       } else if (start >= 0) {
-        path += `M${start} ${y}h${x - start}v1h${start - x}z`
+        path += `M${start + QUIET} ${y + QUIET}h${x - start}v1h${start - x}z`
         start = -1
       }
     }
   }
-  return { size, path }
+  return { size: code.size + 2 * QUIET, path }
 }
+
+/** Light modules around a code. */
+const QUIET = 4

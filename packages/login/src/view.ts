@@ -220,7 +220,13 @@ function statusOf({ state, note, messages, scanning }: Shown): string {
   }
 }
 
-const STEP_MESSAGES = { reach: 'connecting', sent: 'sent', approve: 'approve', identify: 'identify' } as const
+const STEP_MESSAGES = {
+  reach: 'connecting',
+  sent: 'sent',
+  approve: 'approve',
+  identify: 'identify',
+  confirm: 'approve',
+} as const
 
 function shortNpub(pubkey: Pubkey): string {
   const npub = encodeNpub(pubkey)

@@ -62,6 +62,36 @@ describe('a login', () => {
     detail.close()
   })
 
+  test('says so again when the signer asks about the name of the user, too', async () => {
+    const transport = pool()
+    let answers = 0
+    let release: () => void = () => undefined
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const { signer, userPubkey } = await startSigner(undefined, {
+      ...transport,
+      async publish(...event) {
+        answers += 1
+        if (answers > 1) await released
+        return transport.publish(...event)
+      },
+    })
+    const { uri } = await signer.offer({ granted: GRANTED })
+    const element = place()
+    const steps: unknown[] = []
+    element.addEventListener('nip46-progress', ({ detail }) => void steps.push(detail.step))
+    const session = next(element, 'nip46-session')
+    paste(element, uri)
+    await expect.poll(() => element.progress.step, { timeout: 30_000 }).toBe('confirm')
+    expect(textOf(element, 'status')).toBe(english.approve)
+    release()
+    const { detail } = await session
+    expect(detail.userPubkey).toBe(userPubkey)
+    expect(steps.indexOf('sent')).toBeLessThan(steps.indexOf('identify'))
+    detail.close()
+  })
+
   test('can be done with the keyboard alone', async () => {
     const { signer } = await startSigner()
     const { uri } = await signer.offer({ granted: GRANTED })

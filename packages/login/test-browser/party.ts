@@ -4,7 +4,7 @@
  * Never reaches anything but that relay.
  */
 
-import { type Approver, type Permission, parseRelayUrl, type RelayUrl } from '@nip46/core'
+import { type Approver, type Permission, parseRelayUrl, type RelayUrl, type Transport } from '@nip46/core'
 import { generateSecretKey } from '@nip46/crypto'
 import { nobleCrypto } from '@nip46/crypto/noble'
 import {
@@ -47,13 +47,14 @@ export function pool(): RelayPool {
 
 export async function startSigner(
   approver: Approver = dangerouslyAllowAll,
+  transport: Transport = pool(),
 ): Promise<{ readonly signer: RemoteSigner; readonly userPubkey: string }> {
   const key = crypto.importKey(
     generateSecretKey((length) => globalThis.crypto.getRandomValues(new Uint8Array(length))),
   )
   const signer = createRemoteSigner({
     crypto,
-    transport: pool(),
+    transport,
     userSigner: localUserSigner(key, { crypto }),
     approver,
     relays: [relayUrl()],
