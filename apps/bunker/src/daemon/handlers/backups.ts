@@ -122,16 +122,18 @@ async function copyTree(from: string, to: string): Promise<void> {
   }
 }
 
-/** Without the manifest, in order. */
-async function listFiles(directory: string): Promise<readonly BackupFile[]> {
+/** Without the manifest, in order. 409 if there are more than `most`. */
+export async function listFiles(
+  directory: string,
+  most: number = BACKUP_FILES,
+): Promise<readonly BackupFile[]> {
   const files: BackupFile[] = []
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue
     const path = join(entry.parentPath, entry.name)
     const name = relative(directory, path)
     if (name === MANIFEST) continue
-    if (files.length >= BACKUP_FILES)
-      throw new Fault(409, 'backup/files', `a backup has at most ${BACKUP_FILES} files`)
+    if (files.length >= most) throw new Fault(409, 'backup/files', `a backup has at most ${most} files`)
     files.push({ name, bytes: (await lstat(path)).size, sha256: await hashFile(path) })
   }
   return files.sort((a, b) => (a.name < b.name ? -1 : 1))
