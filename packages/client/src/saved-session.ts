@@ -6,7 +6,6 @@
 import {
   type ClientProfile,
   clientProfile,
-  type Era,
   isHex64,
   type Pubkey,
   parsePubkey,
@@ -103,41 +102,32 @@ function readRelays(value: unknown, max: number): readonly RelayUrl[] | undefine
 /** What an older version did not save is as the era has it. */
 function readProfile(members: Members): ClientProfile | undefined {
   const { era } = members
-  if (!isOneOf(era, ERAS)) return undefined
-  const usual = clientProfile(era)
-  const { scheme = usual.scheme, connectParam = usual.connectParam } = members
-  const { logout = usual.logout, resendSignEvent = usual.resendSignEvent } = members
-  const { connectMetadata = usual.connectMetadata, allowLegacyAck = usual.allowLegacyAck } = members
-  const { userPubkeyFallback = usual.userPubkeyFallback, switchRelays = usual.switchRelays } = members
-  if (!isOneOf(scheme, SCHEMES) || !isOneOf(connectParam, CONNECT_PARAMS)) return undefined
-  if (!isOneOf(logout, LOGOUTS) || !isOneOf(resendSignEvent, RESENDS)) return undefined
-  if (!isFlag(connectMetadata) || !isFlag(allowLegacyAck)) return undefined
-  if (!isFlag(userPubkeyFallback) || !isFlag(switchRelays)) return undefined
-  return {
-    era,
-    scheme,
-    connectParam,
-    connectMetadata,
-    allowLegacyAck,
-    userPubkeyFallback,
-    switchRelays,
-    resendSignEvent,
-    logout,
+  if (!isOneOf(era, PROFILE_VALUES.era)) return undefined
+  const profile: Record<string, unknown> = { ...clientProfile(era) }
+  for (const [name, values] of Object.entries<readonly unknown[]>(PROFILE_VALUES)) {
+    const value = members[name]
+    if (value === undefined) continue
+    if (!values.includes(value)) return undefined
+    profile[name] = value
   }
+  return profile as unknown as ClientProfile
 }
 
-const ERAS: readonly Era[] = ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E']
-const SCHEMES: readonly ClientProfile['scheme'][] = ['nip44', 'nip04']
-const CONNECT_PARAMS: readonly ClientProfile['connectParam'][] = ['remote-signer', 'client', 'user']
-const RESENDS: readonly ClientProfile['resendSignEvent'][] = ['after-outage', 'never']
-const LOGOUTS: readonly ClientProfile['logout'][] = ['logout', 'disconnect', 'none']
+const FLAGS = [true, false]
+const PROFILE_VALUES: { readonly [Name in keyof ClientProfile]: readonly ClientProfile[Name][] } = {
+  era: ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E'],
+  scheme: ['nip44', 'nip04'],
+  connectParam: ['remote-signer', 'client', 'user'],
+  connectMetadata: FLAGS,
+  allowLegacyAck: FLAGS,
+  userPubkeyFallback: FLAGS,
+  switchRelays: FLAGS,
+  resendSignEvent: ['after-outage', 'never'],
+  logout: ['logout', 'disconnect', 'none'],
+}
 
 function isOneOf<T>(value: unknown, names: readonly T[]): value is T {
   return names.includes(value as T)
-}
-
-function isFlag(value: unknown): value is boolean {
-  return typeof value === 'boolean'
 }
 
 function isTime(value: unknown): value is number | null {

@@ -3,7 +3,7 @@
  * Never makes a decision of the protocol; those are the machine's.
  */
 
-import { cleanText, type Failure, type RequestId, UsageError } from '@nip46/core'
+import { cleanText, type Failure, type KeyHandle, type RequestId, UsageError } from '@nip46/core'
 import type { ClientOutput, ClientState } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { type Calls, createCalls } from './calls.ts'
@@ -130,8 +130,10 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   }
 
   const ids = Array.from({ length: 4 }, () => freshId(random))
+  const first = make(ids, clock.now())
+  if (first.profile.scheme === 'nip04') expectNip04(key.handle)
   const loop: Loop = createLoop(
-    make(ids, clock.now()),
+    first,
     { ...ports, key: key.handle },
     {
       onOutput: hear,
@@ -198,6 +200,12 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
     }
   }
   return { session: quiet(promise), cancel }
+}
+
+/** Throws the crypto's own `UsageError` if it was left out there: better now than with the first message. */
+function expectNip04(key: KeyHandle): void {
+  const own = key.conversation(key.pubkey)
+  if (own.ok) own.value.nip04Encrypt('', new Uint8Array(16))
 }
 
 function withResolvers<T>(): {

@@ -1,5 +1,8 @@
+import { UsageError } from '@nip46/core'
+import { smallCrypto } from '@nip46/crypto/small'
+import { smallNip04 } from '@nip46/crypto/small-nip04'
 import { describe, expect, test } from 'vitest'
-import { clientProfile } from '../src/index.ts'
+import { clientProfile, offer } from '../src/index.ts'
 import { failed, okay } from './scripted-signer.ts'
 import { carrier, createWorld, newKey, ONE, START } from './world.ts'
 
@@ -14,6 +17,18 @@ describe('a remote signer of the text of 2024-02 (SEED)', () => {
     expect(world.signer.heard[0]?.event.content).toContain('?iv=')
     await world.settled(session.logout())
     expect(world.signer.methods()).not.toContain('logout')
+  })
+
+  test('needs crypto that has NIP-04, and says so before anything is sent', async () => {
+    const world = createWorld({ scheme: 'nip04', secret: null })
+    const without = { crypto: smallCrypto(), profile: 'SEED' } as const
+    const login = world.login(without)
+    await expect(login).rejects.toThrow(UsageError)
+    await expect(login).rejects.toThrow(/small-nip04/)
+    expect(() => offer({ ...without, relays: [ONE], transport: world.transport })).toThrow(/small-nip04/)
+    expect(world.signer.heard).toEqual([])
+    const session = await world.login({ ...without, crypto: smallCrypto({ nip04: smallNip04 }) })
+    expect(session.userPubkey).toBe(world.signer.user.pubkey)
   })
 
   test('answers get_relays and nip44_get_key', async () => {

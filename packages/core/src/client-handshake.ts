@@ -8,7 +8,7 @@ import { askRelays } from './client-relays.ts'
 import { startOwn } from './client-requests.ts'
 import { isAsked, type PendingRequest, type Work } from './client-state.ts'
 import type { Failure } from './failure.ts'
-import { encodeResponse, type Json, looksLikeRequest, parseRequest, parseResponse } from './message.ts'
+import { encodeResult, type Json, looksLikeRequest, parseRequest, parseResponse } from './message.ts'
 import { isPubkey } from './pubkey.ts'
 import { sameSecret } from './secret.ts'
 import type { Millis, Pubkey, Result } from './value.ts'
@@ -40,7 +40,7 @@ export function receiveOffer(work: Work, from: Pubkey, text: string, now: Millis
   }
   if (asRequest) {
     const { scheme } = profile
-    const answer = encodeResponse({ type: 'result', id: response.id, result: 'ack' })
+    const answer = encodeResult(response.id, 'ack')
     work.outputs.push({
       type: 'send',
       id: response.id,

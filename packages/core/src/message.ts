@@ -124,6 +124,11 @@ export function encodeRequest(request: Request): string {
   return JSON.stringify({ id: request.id, method: request.method, params: request.params })
 }
 
+/** The answer of a method that went well, as `{"id","result"}`. */
+export function encodeResult(id: RequestId, result: string): string {
+  return JSON.stringify({ id, result })
+}
+
 export interface EncodeResponseOptions {
   /** The shape of the answer the 2023 dialect wants: every key present, results as JSON values. */
   readonly native?: boolean
@@ -142,7 +147,7 @@ export function encodeResponse(response: Response, options: EncodeResponseOption
       if (options.native === true) {
         return JSON.stringify({ id, result: nativeResult(response.result, options.method), error: null })
       }
-      return JSON.stringify({ id, result: response.result })
+      return encodeResult(id, response.result)
     case 'native-result':
       return options.native === true
         ? JSON.stringify({ id, result: response.value, error: null })

@@ -31,7 +31,7 @@ import {
   RANDOM_TRIES,
   VERIFY_CHUNK,
 } from './limits.ts'
-import { type Blocks, decryptNip04, encryptNip04 } from './nip04.ts'
+import type { Nip04 } from './nip04.ts'
 import { decryptNip44, encryptNip44, type Nip44Keys, nip44Limits } from './nip44.ts'
 import type { Symmetric } from './symmetric.ts'
 
@@ -51,19 +51,17 @@ export interface CryptoOptions {
 /** What a `Crypto` is made of besides a curve: the fast parts of `crypto.ts`, or the few bytes of `small.ts`. */
 export interface CryptoParts {
   readonly symmetric: Symmetric
-  readonly blocks: Blocks
-  /** `limit` is from 1, `seed` gives 8 random bytes. */
-  readonly conversations: (limit: number, preparedBytes: number, seed: () => Uint8Array) => ConversationTable
+  readonly nip04: Nip04
+  /** A table for one key. `limit` is from 1. */
+  readonly conversations: (limit: number, preparedBytes: number) => ConversationTable
 }
 
-/** Random bytes that seed the table of a key's conversations. */
-const SEED_BYTES = 8
 const HEX128 = /^[0-9a-f]{128}$/
 
 /** Throws `UsageError` on limits that make no sense. */
 export function cryptoOfParts(
   backend: CurveBackend,
-  { symmetric, blocks, conversations: createConversations }: CryptoParts,
+  { symmetric, nip04, conversations: createConversations }: CryptoParts,
   options: CryptoOptions,
 ): Crypto {
   const limits = nip44Limits(options.maxPlaintextBytes ?? PLAINTEXT_BYTES, options.sendExtended ?? false)
@@ -134,17 +132,6 @@ export function cryptoOfParts(
     )
   }
 
-  let seed: Uint8Array | undefined
-  /** Drawn for the first conversation, since many keys only sign. */
-  function tableSeed(): Uint8Array {
-    if (seed !== undefined) return seed
-    const drawn = options.random(SEED_BYTES)
-    expectBytes(`what random(${SEED_BYTES}) returns`, drawn, SEED_BYTES)
-    // A Buffer's slice() would share its memory.
-    seed = Uint8Array.from(drawn)
-    return seed
-  }
-
   function importKey(secret: Uint8Array): KeyHandle {
     const imported = backend.importKey(secret)
     if (imported === undefined)
@@ -156,7 +143,7 @@ export function cryptoOfParts(
     if (!isPubkey(pubkey)) throw new Error(`the ${backend.name} backend derived a key that is no point`)
 
     let alive = true
-    const conversations = createConversations(conversationLimit, symmetric.preparedBytes, tableSeed)
+    const conversations = createConversations(conversationLimit, symmetric.preparedBytes)
     // Only to hand out the same object again; what they stand for is in the slab.
     const handles = createCache<Conversation>(HANDLES_PER_KEY, () => undefined)
 
@@ -190,17 +177,16 @@ export function cryptoOfParts(
 
     function converse(peer: Pubkey): Conversation {
       const nip44 = (): Nip44Keys => ({ symmetric, prepared: conversations.prepared(slotOf(peer)) })
-      const nip04 = (): Uint8Array => conversations.sharedX(slotOf(peer))
+      const shared = (): Uint8Array => conversations.sharedX(slotOf(peer))
       const handle = Object.freeze<Conversation>({
         peer,
         nip44Encrypt: (plaintext, nonce) => encryptNip44(nip44(), plaintext, nonce, limits),
         nip44Decrypt: (payload) => decryptNip44(nip44(), payload, limits),
-        nip04Encrypt: (plaintext, iv) =>
-          encryptNip04(blocks, nip04(), plaintext, iv, limits.maxPlaintextBytes),
-        nip04Decrypt: (payload) => decryptNip04(blocks, nip04(), payload, limits.maxPlaintextBytes),
+        nip04Encrypt: (plaintext, iv) => nip04.encrypt(shared(), plaintext, iv, limits.maxPlaintextBytes),
+        nip04Decrypt: (payload) => nip04.decrypt(shared(), payload, limits.maxPlaintextBytes),
         dangerouslyExportKey() {
           const key = unmovedBytes(32)
-          symmetric.conversationKey(nip04(), key)
+          symmetric.conversationKey(shared(), key)
           const hex = bytesToHex(key)
           key.fill(0)
           return hex

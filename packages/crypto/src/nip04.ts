@@ -19,11 +19,27 @@ export interface Blocks {
   decrypt(key32: Uint8Array, iv16: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined
 }
 
-/**
- * `iv` is 16 fresh random bytes. The empty text is allowed.
- * Throws `UsageError` on a text over `maxPlaintextBytes` or with a lone surrogate.
- */
-export function encryptNip04(
+/** NIP-04 over somebody's AES. `sharedX` is the unhashed x coordinate of the shared point. */
+export interface Nip04 {
+  /**
+   * `iv` is 16 fresh random bytes. The empty text is allowed.
+   * Throws `UsageError` on a text over `maxPlaintextBytes` or with a lone surrogate.
+   */
+  encrypt(sharedX: Uint8Array, plaintext: string, iv: Uint8Array, maxPlaintextBytes: number): string
+  /** One error for everything: foreign shape, bad base64, wrong key, bad padding, not UTF-8, too large. */
+  decrypt(sharedX: Uint8Array, payload: string, maxPlaintextBytes: number): Result<string, PayloadError>
+}
+
+export function createNip04(blocks: Blocks): Nip04 {
+  return {
+    encrypt: (sharedX, plaintext, iv, maxPlaintextBytes) =>
+      encryptNip04(blocks, sharedX, plaintext, iv, maxPlaintextBytes),
+    decrypt: (sharedX, payload, maxPlaintextBytes) =>
+      decryptNip04(blocks, sharedX, payload, maxPlaintextBytes),
+  }
+}
+
+function encryptNip04(
   blocks: Blocks,
   sharedX: Uint8Array,
   plaintext: string,
@@ -39,8 +55,7 @@ export function encryptNip04(
   return `${encodeBase64(ciphertext)}${SEPARATOR}${encodeBase64(iv)}`
 }
 
-/** One error for everything: foreign shape, bad base64, wrong key, bad padding, not UTF-8, too large. */
-export function decryptNip04(
+function decryptNip04(
   blocks: Blocks,
   sharedX: Uint8Array,
   payload: string,

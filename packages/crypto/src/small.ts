@@ -3,15 +3,15 @@
  * Never promises constant time or wiped memory: BigInt arithmetic gives neither. Never loads WebAssembly.
  */
 
-import { bytesToHex, type Crypto, type RandomBytes } from '@nip46/core'
+import { bytesToHex, type Crypto, err, type RandomBytes, UsageError } from '@nip46/core'
 import { Point } from '@noble/secp256k1'
-import { PLAIN_BLOCKS } from './aes256-cbc.ts'
 import { createAssembledKeys } from './assembled-keys.ts'
 import type { CurveBackend } from './backend.ts'
 import { createConversationMap } from './conversation-map.ts'
 import { type CryptoOptions, cryptoOfParts } from './crypto-of-parts.ts'
 import type { Curve } from './curve.ts'
 import { hostRandom } from './host-random.ts'
+import type { Nip04 } from './nip04.ts'
 import { isBelowOrder } from './scalar.ts'
 import { reduce } from './scalar-arithmetic.ts'
 import { createSlotBackend } from './slot-backend.ts'
@@ -19,10 +19,17 @@ import { createPlainSymmetric } from './symmetric-plain.ts'
 import { taggedHashes } from './tagged-hash.ts'
 
 /** Options of `createCrypto`; `random` defaults to the host's secure source. */
-export type SmallCryptoOptions = Omit<CryptoOptions, 'random'> & { readonly random?: RandomBytes }
+export type SmallCryptoOptions = Omit<CryptoOptions, 'random'> & {
+  readonly random?: RandomBytes
+  /**
+   * `smallNip04` of `@nip46/crypto/small-nip04`, for remote signers that know no NIP-44. Without it encrypting with NIP-04
+   * throws `UsageError`, and no NIP-04 payload opens.
+   */
+  readonly nip04?: Nip04
+}
 
 /**
- * A `Crypto` for pages, where bytes count more than speed: a quarter of what `nobleCrypto()` loads, and it does the same.
+ * A `Crypto` for pages, where bytes count more than speed: a quarter of what `nobleCrypto()` loads, and it does the same but for NIP-04.
  *
  * ```ts
  * const crypto = smallCrypto()
@@ -32,7 +39,7 @@ export type SmallCryptoOptions = Omit<CryptoOptions, 'random'> & { readonly rand
 export function smallCrypto(options: SmallCryptoOptions = {}): Crypto {
   const parts = {
     symmetric: createPlainSymmetric(),
-    blocks: PLAIN_BLOCKS,
+    nip04: options.nip04 ?? NO_NIP04,
     conversations: createConversationMap,
   }
   return cryptoOfParts(smallBackend(), parts, { ...options, random: options.random ?? hostRandom })
@@ -42,6 +49,13 @@ export function smallCrypto(options: SmallCryptoOptions = {}): Crypto {
 export function smallBackend(): CurveBackend {
   const caps = { batch: 1, constantTimeEcdh: false, blindedEcdh: false, wipesMemory: false }
   return createSlotBackend('small', caps, createSmallCurve())
+}
+
+const NO_NIP04: Nip04 = {
+  encrypt() {
+    throw new UsageError('NIP-04 is left out of smallCrypto(): give it nip04 of @nip46/crypto/small-nip04')
+  },
+  decrypt: () => err('nip04/payload'),
 }
 
 function createSmallCurve(): Curve {

@@ -4,6 +4,7 @@ import { cryptoCases } from '@nip46/testing'
 import { describe, expect, test } from 'vitest'
 import { nobleCrypto } from '../src/noble.ts'
 import { smallCrypto } from '../src/small.ts'
+import { smallNip04 } from '../src/small-nip04.ts'
 import { tinyCrypto } from '../src/tiny.ts'
 
 test('this is a browser and not Node', () => {
@@ -13,7 +14,7 @@ test('this is a browser and not Node', () => {
 
 describe.each([
   ['noble', nobleCrypto],
-  ['small', smallCrypto],
+  ['small', () => smallCrypto({ nip04: smallNip04 })],
   ['tiny', tinyCrypto],
 ] as const)('%s', (name, create) => {
   test('says which backend it is', () => {

@@ -2,10 +2,9 @@ import { hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { createCrypto } from '../src/crypto.ts'
 import { hostRandom } from '../src/host-random.ts'
-import { decryptNip04, encryptNip04 } from '../src/nip04.ts'
 import { backends } from './backends.ts'
 import { describeShared, readSharedJson } from './shared-data.ts'
-import { blockCodes, blocksOfNoble } from './symmetrics.ts'
+import { nip04OfNoble, nip04s } from './symmetrics.ts'
 
 interface Samples {
   readonly valid: readonly { sk1: string; sk2: string; payload: string; plaintext: string; from: string }[]
@@ -38,33 +37,33 @@ describeShared('NIP-04 samples of deployed libraries', () => {
   })
 })
 
-describe.each(blockCodes)('the size of a NIP-04 text, with the blocks of $name', ({ blocks }) => {
+describe.each(nip04s)('the size of a NIP-04 text, by $name', ({ nip04 }) => {
   const key = new Uint8Array(32).fill(3)
   const iv = new Uint8Array(16).fill(4)
 
   test('is allowed up to the limit and refused one over, both ways', () => {
     const [atLimit, over] = ['a'.repeat(100), 'a'.repeat(101)]
-    expect(decryptNip04(blocks, key, encryptNip04(blocks, key, atLimit, iv, 100), 100)).toEqual({
+    expect(nip04.decrypt(key, nip04.encrypt(key, atLimit, iv, 100), 100)).toEqual({
       ok: true,
       value: atLimit,
     })
-    expect(() => encryptNip04(blocks, key, over, iv, 100)).toThrow(/maxPlaintextBytes is 100/)
-    expect(decryptNip04(blocks, key, encryptNip04(blocks, key, over, iv, 101), 100)).toEqual({
+    expect(() => nip04.encrypt(key, over, iv, 100)).toThrow(/maxPlaintextBytes is 100/)
+    expect(nip04.decrypt(key, nip04.encrypt(key, over, iv, 101), 100)).toEqual({
       ok: false,
       error: 'nip04/payload',
     })
   })
 
   test('counts in UTF-8 bytes', () => {
-    expect(() => encryptNip04(blocks, key, '\u00e9'.repeat(51), iv, 100)).toThrow(/102 bytes/)
+    expect(() => nip04.encrypt(key, '\u00e9'.repeat(51), iv, 100)).toThrow(/102 bytes/)
   })
 
   test('changes nothing about what noble writes and reads, from 0 to 200 bytes', () => {
     for (let length = 0; length <= 200; length++) {
       const text = 'a'.repeat(length)
-      const payload = encryptNip04(blocks, key, text, iv, 200)
-      expect(payload).toBe(encryptNip04(blocksOfNoble, key, text, iv, 200))
-      expect(decryptNip04(blocks, key, payload, 200)).toEqual({ ok: true, value: text })
+      const payload = nip04.encrypt(key, text, iv, 200)
+      expect(payload).toBe(nip04OfNoble.encrypt(key, text, iv, 200))
+      expect(nip04.decrypt(key, payload, 200)).toEqual({ ok: true, value: text })
     }
   })
 })

@@ -8,11 +8,10 @@ import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { encodeBase64 } from '../src/base64.ts'
 import { equalBytes } from '../src/bytes.ts'
-import { decryptNip04 } from '../src/nip04.ts'
 import { createNobleSymmetric } from '../src/symmetric-noble.ts'
 import { decodeUtf8 } from '../src/utf8.ts'
 import { describeShared, readSharedJson } from './shared-data.ts'
-import { blockCodes, symmetrics } from './symmetrics.ts'
+import { nip04s, symmetrics } from './symmetrics.ts'
 
 interface Group<T> {
   readonly keySize: number
@@ -177,9 +176,9 @@ describeShared('Wycheproof AES-CBC-PKCS5', () => {
     expect(rows).toBe(216)
   })
 
-  test.each(blockCodes)(
+  test.each(nip04s)(
     'the rows with 256-bit keys, as NIP-04 payloads by $name: one error for everything that is wrong',
-    ({ blocks }) => {
+    ({ nip04 }) => {
       let rows = 0
       for (const { keySize, tests } of groups) {
         if (keySize !== 256) continue
@@ -188,7 +187,7 @@ describeShared('Wycheproof AES-CBC-PKCS5', () => {
           const text = result === 'valid' ? decodeUtf8(hexToBytes(msg)) : undefined
           const expected =
             text === undefined ? { ok: false, error: 'nip04/payload' } : { ok: true, value: text }
-          expect(decryptNip04(blocks, hexToBytes(key), payload, 1_000), `tcId ${tcId}`).toEqual(expected)
+          expect(nip04.decrypt(hexToBytes(key), payload, 1_000), `tcId ${tcId}`).toEqual(expected)
           rows++
         }
       }

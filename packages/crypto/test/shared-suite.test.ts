@@ -4,6 +4,7 @@ import { createCrypto } from '../src/crypto.ts'
 import { hostRandom } from '../src/host-random.ts'
 import { nobleCrypto } from '../src/noble.ts'
 import { smallCrypto } from '../src/small.ts'
+import { smallNip04 } from '../src/small-nip04.ts'
 import { tinyCrypto } from '../src/tiny.ts'
 import { backends } from './backends.ts'
 
@@ -16,8 +17,8 @@ describe('the ready-made entries', () => {
   test.each([
     ['tiny', tinyCrypto],
     ['noble', nobleCrypto],
-    ['small', smallCrypto],
-  ] as const)('%s passes the shared suite with no options', (name, create) => {
+    ['small', () => smallCrypto({ nip04: smallNip04 })],
+  ] as const)('%s passes the shared suite', (name, create) => {
     for (const { run } of cryptoCases) run(create)
     if (create().name !== name) throw new Error(`its name is ${create().name}`)
   })

@@ -1,9 +1,9 @@
 /** The symmetric code under test, in every form that a host may have: each of them must do the same. */
 
-import { PLAIN_BLOCKS } from '../src/aes256-cbc.ts'
 import { blocksOver } from '../src/blocks.ts'
 import { hostPrimitives } from '../src/host-node.ts'
-import type { Blocks } from '../src/nip04.ts'
+import { createNip04, type Nip04 } from '../src/nip04.ts'
+import { smallNip04 } from '../src/small-nip04.ts'
 import type { Symmetric } from '../src/symmetric.ts'
 import { createNobleSymmetric } from '../src/symmetric-noble.ts'
 import { createPlainSymmetric } from '../src/symmetric-plain.ts'
@@ -33,10 +33,10 @@ export const symmetrics: readonly { readonly name: string; readonly symmetric: S
 
 if (cbc === undefined) console.log('left out: this host has no AES-CBC of its own')
 
-export const blocksOfNoble: Blocks = blocksOver(undefined)
+export const nip04OfNoble: Nip04 = createNip04(blocksOver(undefined))
 
-export const blockCodes: readonly { readonly name: string; readonly blocks: Blocks }[] = [
-  { name: 'noble', blocks: blocksOfNoble },
-  { name: 'plain', blocks: PLAIN_BLOCKS },
-  ...(cbc === undefined ? [] : [{ name: 'node', blocks: blocksOver({ ...cbc, from: 0 }) }]),
+export const nip04s: readonly { readonly name: string; readonly nip04: Nip04 }[] = [
+  { name: 'noble', nip04: nip04OfNoble },
+  { name: 'small', nip04: smallNip04 },
+  ...(cbc === undefined ? [] : [{ name: 'node', nip04: createNip04(blocksOver({ ...cbc, from: 0 })) }]),
 ]

@@ -4,7 +4,15 @@
  * Never throws on what a relay does, never verifies events, and never dials unless something is wanted of it.
  */
 
-import { type Clock, err, type Millis, type RandomBytes, type RelayUrl, relayHost } from '@nip46/core'
+import {
+  bytesToHex,
+  type Clock,
+  err,
+  type Millis,
+  type RandomBytes,
+  type RelayUrl,
+  relayHost,
+} from '@nip46/core'
 import { FRAME_BYTES } from '@nip46/core/limits'
 import { backoffMs, randomFraction } from './backoff.ts'
 import {
@@ -145,7 +153,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   const isOpen = (): boolean => connection?.open === true
   const send = (frame: string): void => connection?.socket.send(frame)
-  const newId = (): string => hex(randomBytes(8))
+  const newId = (): string => bytesToHex(randomBytes(8))
   const authenticate: Parameters<typeof createLinkSubscriptions>[0]['authenticate'] = (by, done) => {
     const at = connection
     at?.auth.authenticate(by, (outcome) => {
@@ -480,8 +488,4 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
 function isAddress(host: string): boolean {
   return host.includes(':') || /^[0-9]+(?:\.[0-9]+){3}$/.test(host)
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
