@@ -23,19 +23,30 @@ export async function findOldNode(): Promise<string | undefined> {
   return undefined
 }
 
-/** Bundles `own-process.ts` into one file and returns its path. */
-export async function bundleProcess(): Promise<string> {
-  const folder = fileURLToPath(new URL('../../node_modules/.scenarios', import.meta.url))
+/** What stays as it was published, beside the bundle. */
+const AS_PUBLISHED = /^(?:tiny-secp256k1|nostr-tools|@nostr-dev-kit\/ndk|applesauce-\w+)(?:\/|$)/
+
+const bundles = new Map<string, Promise<string>>()
+
+/** Bundles a program of this folder, such as `own-process`, for a Node that reads no TypeScript; resolves with its path. */
+export function bundleProcess(program: string): Promise<string> {
+  const bundled = bundles.get(program) ?? bundle(program)
+  bundles.set(program, bundled)
+  return bundled
+}
+
+async function bundle(program: string): Promise<string> {
+  const folder = fileURLToPath(new URL(`../../node_modules/.scenarios/${program}`, import.meta.url))
   await build({
     configFile: false,
     logLevel: 'silent',
     build: {
-      ssr: fileURLToPath(new URL('./own-process.ts', import.meta.url)),
+      ssr: fileURLToPath(new URL(`./${program}.ts`, import.meta.url)),
       outDir: folder,
       emptyOutDir: true,
       minify: false,
       target: 'node20',
-      rollupOptions: { external: ['tiny-secp256k1'], output: { format: 'es', entryFileNames: 'main.mjs' } },
+      rollupOptions: { external: AS_PUBLISHED, output: { format: 'es', entryFileNames: 'main.mjs' } },
     },
     ssr: {
       noExternal: true,

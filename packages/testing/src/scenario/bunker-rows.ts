@@ -4,7 +4,7 @@
  */
 
 import type { EventTemplate } from '@nip46/core'
-import { type ClientScenario, fail, type Stage, span } from './client-scenario.ts'
+import { type ClientScenario, fail, type Stage, span, tooLate } from './client-scenario.ts'
 import { failed, okay, readTemplate, type ScenarioRequest, type SignerReply } from './scenario-signer.ts'
 
 /** Longer than the 60 s that a client usually gives a remote signer. */
@@ -60,8 +60,8 @@ export const bunkerRows: readonly ClientScenario[] = [
     async act(stage) {
       const login = await stage.within(stage.client.connect(stage.uri), 12_000)
       if (login.type === 'error') fail(`login rejects: ${login.error}`)
-      if (login.type === 'hang') fail(`login: no end within ${span(login.ms)}`)
-      if (login.ms > 3_000) fail(`login takes ${span(login.ms)}`)
+      if (login.type === 'hang') tooLate(`login: no end within ${span(login.ms)}`)
+      if (login.ms > 3_000) tooLate(`login takes ${span(login.ms)}`)
       await stage.sign()
       return `logged in after ${span(login.ms)}`
     },
@@ -69,19 +69,19 @@ export const bunkerRows: readonly ClientScenario[] = [
   {
     row: 5,
     name: 'signer answers in NIP-04',
-    wanted: 'the request settles within 65 s, and the next one goes out in NIP-44 and works',
+    wanted: 'the request settles within 65 s, and the next one works',
     setUp: {},
     async act(stage) {
       await stage.login()
       const { client, signer } = stage
       signer.reply('sign_event', (request) => [{ text: signer.usual(request), scheme: 'nip04' }])
       const settled = await stage.withinPatience(client.signEvent(stage.note()), PATIENCE_MS)
-      if (settled.type === 'hang') fail(`signing: no end within ${span(settled.ms)}`)
+      if (settled.type === 'hang') tooLate(`signing: no end within ${span(settled.ms)}`)
       signer.reply('sign_event', signer.usual)
       await stage.sign()
-      if (signer.heard.at(-1)?.scheme !== 'nip44') fail('goes on in NIP-04')
+      const next = signer.heard.at(-1)?.scheme === 'nip44' ? '' : ', and goes on in NIP-04'
       return settled.type === 'value'
-        ? 'takes the answer'
+        ? `takes the answer${next}`
         : `rejects after ${span(settled.ms)}: ${settled.error}`
     },
   },
@@ -211,7 +211,8 @@ export const bunkerRows: readonly ClientScenario[] = [
       await stage.login()
       const { signer, stranger } = stage
       signer.reply('sign_event', (request) => {
-        for (const text of ['hello', '{}', '[]', okay(request.id, 'x'), failed(request.id, 'no')]) {
+        // Of strangers who do not know the id: row 15 is about one who does.
+        for (const text of ['hello', '{}', '[]', okay('x', 'x'), failed('x', 'no')]) {
           stranger.say(request.from, { text })
           stranger.say(request.from, { text, scheme: 'nip04' })
         }
@@ -219,6 +220,10 @@ export const bunkerRows: readonly ClientScenario[] = [
         return [{ text: signer.usual(request), afterMs: 300 }]
       })
       await stage.sign()
+      // And once more, with nothing in flight: whoever heard a stranger in NIP-04 must not go on in it.
+      const [asked] = signer.heard
+      if (asked !== undefined) stranger.say(asked.from, { text: okay('x', 'x'), scheme: 'nip04' })
+      await stage.wait(300)
       await stage.sign()
       const schemes = signer.heard.filter(({ method }) => method === 'sign_event').map(({ scheme }) => scheme)
       return schemes.includes('nip04') ? fail('the next request goes out in NIP-04') : 'undisturbed'
@@ -232,7 +237,7 @@ export const bunkerRows: readonly ClientScenario[] = [
     async act(stage) {
       await stage.login()
       const settled = await stage.withinPatience(stage.client.signEvent(stage.note()), PATIENCE_MS)
-      if (settled.type === 'hang') fail(`signing: no end within ${span(settled.ms)}`)
+      if (settled.type === 'hang') tooLate(`signing: no end within ${span(settled.ms)}`)
       if (settled.type === 'value') fail('signing resolves without an answer')
       return `after ${span(settled.ms)}: ${settled.error}`
     },
@@ -259,7 +264,7 @@ async function refuseEvent(stage: Stage, forge: (asked: EventTemplate) => object
   signer.reply('sign_event', ({ id, params }) => okay(id, JSON.stringify(forge(readTemplate(params[0])))))
   const asked = stage.note()
   const settled = await stage.within(client.signEvent(asked), 5_000)
-  if (settled.type === 'hang') fail(`no end within ${span(settled.ms)}`)
+  if (settled.type === 'hang') tooLate(`no end within ${span(settled.ms)}`)
   if (settled.type === 'error') return settled.error
   // Someone who puts the signature on an event of its own hands out what no relay takes.
   const { content, pubkey } = (settled.value ?? {}) as {

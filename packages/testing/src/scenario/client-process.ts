@@ -9,6 +9,7 @@ import {
   CLIENT_DEEDS,
   type ClientDeed,
   type ClientUnderTest,
+  type Drained,
   describeRejection,
   type HostedClient,
   RejectedElsewhere,
@@ -19,8 +20,10 @@ const CLIENT_ENTRY = 'client ready'
 /** Characters of the process' last words that are kept. */
 const LAST_WORDS_CHARS = 4_000
 const START_MS = 30_000
-/** What the process prints when its event loop is empty, before the milliseconds. */
-const DRAINED = 'drained '
+/** When it is looked at what still holds the event loop. */
+const HELD_AFTER_MS = 250
+/** Before each line that the process prints about its end. */
+const DRAIN_MARK = 'drain '
 
 interface Call {
   readonly id: number
@@ -40,7 +43,8 @@ interface Reply {
 /**
  * Answers the calls of the parent with this client. Call it once, at the end of the program.
  *
- * `drain` lets go of the parent and then says how long the event loop stayed: only what the library holds counts.
+ * `drain` lets go of the parent as soon as the client is closed, and then says how long the event loop stayed: only what
+ * the library holds counts.
  */
 export function serveClient(client: ClientUnderTest): void {
   process.on('message', (message) => void answer(client, message as Call))
@@ -51,7 +55,7 @@ export function serveClient(client: ClientUnderTest): void {
 async function answer(client: ClientUnderTest, { id, deed, args }: Call): Promise<void> {
   const reply = (message: Reply): void => void process.send?.(message)
   if (deed === 'drain') {
-    drain()
+    await drain(client)
     return
   }
   try {
@@ -62,11 +66,23 @@ async function answer(client: ClientUnderTest, { id, deed, args }: Call): Promis
   }
 }
 
-function drain(): void {
-  const began = performance.now()
+async function drain(client: ClientUnderTest): Promise<void> {
+  const tell = (part: Partial<Drained>): void => void writeSync(1, `${DRAIN_MARK}${JSON.stringify(part)}\n`)
   process.off('disconnect', exitNow)
-  process.once('beforeExit', () => writeSync(1, `${DRAINED}${performance.now() - began}\n`))
+  const began = performance.now()
+  try {
+    await client.close()
+  } catch (cause) {
+    tell({ rejected: describeRejection(cause) })
+  }
+  const closed = performance.now()
+  process.once('beforeExit', () => tell({ emptyMs: performance.now() - closed }))
   process.disconnect?.()
+  tell({ closedMs: closed - began })
+  // It only runs if something else keeps the process. The pipes to the parent do not.
+  setTimeout(() => {
+    tell({ heldBy: process.getActiveResourcesInfo().filter((name) => !name.startsWith('Pipe')) })
+  }, HELD_AFTER_MS).unref()
 }
 
 function exitNow(): never {
@@ -144,15 +160,26 @@ export async function startClientProcess(options: ClientProcessOptions): Promise
     async drain(limitMs) {
       child.send({ id: next++, deed: 'drain', args: [] } satisfies Call)
       await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, limitMs).unref())])
-      const told = output.slice(output.lastIndexOf(DRAINED))
-      return ended !== undefined && told.startsWith(DRAINED)
-        ? Number.parseFloat(told.slice(DRAINED.length))
-        : undefined
+      return readDrained(output)
     },
     async stop() {
       child.kill('SIGKILL')
       await gone
     },
+  }
+}
+
+function readDrained(output: string): Drained {
+  const parts = output
+    .split('\n')
+    .filter((line) => line.startsWith(DRAIN_MARK))
+    .map((line) => JSON.parse(line.slice(DRAIN_MARK.length)) as Partial<Drained>)
+  return {
+    closedMs: undefined,
+    emptyMs: undefined,
+    heldBy: [],
+    rejected: undefined,
+    ...Object.assign({}, ...parts),
   }
 }
 

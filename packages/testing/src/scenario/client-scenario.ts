@@ -42,10 +42,13 @@ export interface ClientScenario {
 }
 
 export interface Verdict {
-  readonly passed: boolean
+  /** Null where the library does not offer what the scenario is about. */
+  readonly passed: boolean | null
   /** What the client did, in a few words. */
   readonly what: string
   readonly ms: number
+  /** It failed by a time limit, which a busy machine can make a good client miss. */
+  readonly late: boolean
 }
 
 export interface PlayOptions {
@@ -103,10 +106,29 @@ export const CALL_MS = 8_000
 /** The scenario came to its verdict: not passed. */
 export class ScenarioFailure extends Error {
   override readonly name = 'ScenarioFailure'
+  readonly late: boolean
+  constructor(what: string, late = false) {
+    super(what)
+    this.late = late
+  }
 }
 
 export function fail(what: string): never {
   throw new ScenarioFailure(what)
+}
+
+/** As {@link fail}, where nothing was wrong but the time it took. */
+export function tooLate(what: string): never {
+  throw new ScenarioFailure(what, true)
+}
+
+class ScenarioNotOffered extends Error {
+  override readonly name = 'ScenarioNotOffered'
+}
+
+/** The library does not offer what this scenario is about. */
+export function notOffered(what: string): never {
+  throw new ScenarioNotOffered(what)
 }
 
 /** Milliseconds as people read them. */
@@ -126,7 +148,12 @@ export async function playScenario(scenario: ClientScenario, options: PlayOption
   const { clock } = options
   const { stage, leave } = await setStage(scenario.setUp, options)
   const began = clock.now()
-  const verdict = (passed: boolean, what: string): Verdict => ({ passed, what, ms: clock.now() - began })
+  const verdict = (passed: boolean | null, what: string, late = false): Verdict => ({
+    passed,
+    what,
+    ms: clock.now() - began,
+    late,
+  })
   try {
     const what = await scenario.act(stage)
     const ended = stage.client.ended()
@@ -134,9 +161,12 @@ export async function playScenario(scenario: ClientScenario, options: PlayOption
       ? verdict(true, what)
       : verdict(false, `the process died: ${ended}`)
   } catch (cause) {
+    if (cause instanceof ScenarioNotOffered) return verdict(null, cause.message)
     if (!(cause instanceof ScenarioFailure)) throw cause
     const ended = stage.client.ended()
-    return verdict(false, ended === undefined ? cause.message : `the process died: ${ended}`)
+    return ended === undefined
+      ? verdict(false, cause.message, cause.late)
+      : verdict(false, `the process died: ${ended}`)
   } finally {
     await leave()
   }
@@ -191,7 +221,7 @@ async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Promise<Set
   const value = async <T>(doing: string, call: Promise<T>, ms = CALL_MS): Promise<T> => {
     const settled = await within(call, ms)
     if (settled.type === 'value') return settled.value
-    if (settled.type === 'hang') return fail(`${doing}: no end within ${span(settled.ms)}`)
+    if (settled.type === 'hang') return tooLate(`${doing}: no end within ${span(settled.ms)}`)
     return fail(`${doing} rejects after ${span(settled.ms)}: ${settled.error}`)
   }
 
@@ -243,7 +273,7 @@ async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Promise<Set
     async refusal(doing, call, ms) {
       const settled = await within(call, ms)
       if (settled.type === 'error') return settled.error
-      if (settled.type === 'hang') return fail(`${doing}: no end within ${span(settled.ms)}`)
+      if (settled.type === 'hang') return tooLate(`${doing}: no end within ${span(settled.ms)}`)
       return fail(`${doing} is accepted`)
     },
     login: () => value('login', client.connect(uri), LOGIN_MS),

@@ -23,7 +23,7 @@ export interface ClientUnderTest {
   nip04Encrypt(peer: string, text: string): Promise<unknown>
   nip04Decrypt(peer: string, text: string): Promise<unknown>
   ping(): Promise<unknown>
-  /** Asks the remote signer where it wants to be reached. */
+  /** Asks the remote signer where it wants to be reached. Rejects with {@link NotOffered} where a library has no such method. */
   switchRelays(): Promise<unknown>
   /** The pages (auth_url) the app was told of so far. */
   pages(): Promise<readonly string[]>
@@ -53,13 +53,22 @@ export const CLIENT_DEEDS: readonly ClientDeed[] = [
 export interface HostedClient extends ClientUnderTest {
   /** Why its process ended, in its own words; undefined while it lives or if it has none of its own. */
   readonly ended: () => string | undefined
-  /**
-   * After `close`: milliseconds until nothing holds its event loop any more; undefined if that took longer than the
-   * limit. Missing where the client has no process of its own.
-   */
-  readonly drain?: (limitMs: number) => Promise<number | undefined>
+  /** Closes it and waits for its process to end by itself. Missing where the client has no process of its own. */
+  readonly drain?: (limitMs: number) => Promise<Drained>
   /** Ends it, whatever it does. */
   stop(): Promise<void>
+}
+
+/** What became of a process after the client in it was told to close. */
+export interface Drained {
+  /** Milliseconds that `close()` took; undefined if it did not resolve. */
+  readonly closedMs: number | undefined
+  /** Milliseconds from then until nothing held the event loop any more; undefined if that took longer than the limit. */
+  readonly emptyMs: number | undefined
+  /** What Node says held the event loop shortly after `close()`, as `Timeout` or `TCPSocketWrap`. */
+  readonly heldBy: readonly string[]
+  /** What `close()` rejected with. */
+  readonly rejected: string | undefined
 }
 
 /** How one call ended, `ms` after it began. `error` is what it rejected with, as text. */
@@ -67,6 +76,17 @@ export type Settled<T> =
   | { readonly type: 'value'; readonly value: T; readonly ms: number }
   | { readonly type: 'error'; readonly error: string; readonly ms: number }
   | { readonly type: 'hang'; readonly ms: number }
+
+/** A library has no such method: what depends on it does not apply to it. */
+export class NotOffered extends Error {
+  override readonly name = 'NotOffered'
+  constructor() {
+    super(NOT_OFFERED)
+  }
+}
+
+/** What {@link describeRejection} says of {@link NotOffered}, also from another process. */
+export const NOT_OFFERED = 'the library has no such method'
 
 /** What a library in another process rejected with, in the words that process found for it. */
 export class RejectedElsewhere extends Error {
@@ -83,7 +103,7 @@ export function describeRejection(cause: unknown): string {
 }
 
 function readRejection(cause: unknown): string {
-  if (cause instanceof RejectedElsewhere) return cause.message
+  if (cause instanceof RejectedElsewhere || cause instanceof NotOffered) return cause.message
   if (cause instanceof AggregateError) {
     return `${cause.name}: ${cause.errors.map((one) => readRejection(one)).join('; ')}`
   }

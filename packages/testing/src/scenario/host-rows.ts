@@ -3,7 +3,7 @@
  * Never the figures of a benchmark: they say only that nothing stands in the way.
  */
 
-import { type ClientScenario, fail, span } from './client-scenario.ts'
+import { type ClientScenario, fail, span, tooLate } from './client-scenario.ts'
 
 const AT_ONCE = 100
 const IN_A_ROW = 30
@@ -52,13 +52,13 @@ export const hostRows: readonly ClientScenario[] = [
       for (let i = 0; i < IN_A_ROW; i++) {
         const asked = stage.note()
         const settled = await stage.within(stage.client.signEvent(asked), 5_000)
-        if (settled.type === 'hang') fail(`no end within ${span(settled.ms)}`)
+        if (settled.type === 'hang') tooLate(`no end within ${span(settled.ms)}`)
         if (settled.type === 'error') fail(`signing rejects: ${settled.error}`)
         if (!stage.isRight(settled.value, asked)) fail('the signed event is not the one asked for')
         times.push(settled.ms)
       }
       const median = times.toSorted((a, b) => a - b)[IN_A_ROW / 2] ?? 0
-      return median > 100 ? fail(`p50 ${span(median)}`) : `p50 ${span(median)}`
+      return median > 100 ? tooLate(`p50 ${span(median)}`) : `p50 ${span(median)}`
     },
   },
   {
@@ -70,12 +70,14 @@ export const hostRows: readonly ClientScenario[] = [
     async act(stage) {
       await stage.login()
       await stage.sign()
-      const closed = await stage.within(stage.client.close(), 5_000)
-      if (closed.type === 'hang') fail('close() does not end')
-      if (closed.type === 'error') fail(`close() rejects: ${closed.error}`)
-      const ms = await stage.client.drain?.(DRAIN_MS)
-      if (ms === undefined) fail(`still there after ${span(DRAIN_MS)}`)
-      return ms > 1_000 ? fail(`ends after ${span(ms)}`) : `ends after ${span(ms)}`
+      if (stage.client.drain === undefined) return fail('the client has no process of its own')
+      const { closedMs, emptyMs, heldBy, rejected } = await stage.client.drain(DRAIN_MS)
+      if (rejected !== undefined) fail(`close() rejects: ${rejected}`)
+      if (closedMs === undefined) tooLate(`close(): no end within ${span(DRAIN_MS)}`)
+      const held = heldBy.length === 0 ? '' : `, held by ${[...new Set(heldBy)].join(', ')}`
+      if (emptyMs === undefined) tooLate(`still there after ${span(DRAIN_MS)}${held}`)
+      const what = `ends ${emptyMs.toFixed(1)} ms after close(), which took ${closedMs.toFixed(1)} ms${held}`
+      return emptyMs > 1_000 ? tooLate(what) : what
     },
   },
 ]
