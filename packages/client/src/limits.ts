@@ -43,3 +43,29 @@ export const PLAINTEXT_CACHE_BYTES_MAX = 67_108_864
 export const STORE_MS = 3_000
 /** How long a store in IndexedDB waits for the browser to open, read or write its database, in milliseconds. */
 export const INDEXEDDB_MS = 10_000
+
+// -- discovery ---------------------------------------------------------------------------------
+/** Announcements of remote signers read from one relay, in the order it sends them. */
+export const ANNOUNCEMENTS_PER_RELAY = 100
+/** Relays that are asked for announcements. */
+export const DISCOVERY_RELAYS = 6
+/** How long relays are given for it, in milliseconds. */
+export const DISCOVERY_RELAY_MS = 5_000
+/** Domains whose nostr.json is read for one list. */
+export const DISCOVERY_DOMAINS = 48
+/** Of these, at the same time. */
+export const DISCOVERY_FETCHES = 6
+/** How long all domains together are given, in milliseconds; those not read by then count as silent. */
+export const DISCOVERY_DOMAINS_MS = 15_000
+/** How long a domain is given, in milliseconds. */
+export const DOMAIN_MS = 5_000
+/** Bytes of a nostr.json. */
+export const DOMAIN_BYTES = 65_536
+/** Characters of an announcement's content that are read. */
+export const ANNOUNCEMENT_CHARS = 16_384
+/** Characters of a `nostrconnect_url` template. */
+export const TEMPLATE_CHARS = 1_024
+/** Characters of the line on itself that a remote signer may have. */
+export const ABOUT_CHARS = 280
+/** Remote signers in a list; fewer can be asked for. */
+export const FOUND_SIGNERS = 24

@@ -99,7 +99,8 @@ export interface Clock {
 
 export interface Filter {
   readonly kinds: readonly number[]
-  readonly '#p': readonly string[]
+  readonly '#p'?: readonly string[]
+  readonly '#k'?: readonly string[]
   readonly authors?: readonly string[]
   readonly since?: Seconds
   readonly limit?: number

@@ -172,7 +172,7 @@ export function createShardRelay(host: ShardRelayHost): ShardRelay {
       if (closed) return
       switch (message.type) {
         case 'subscribe': {
-          const keys = new Set<string>(message.filters.flatMap((filter) => filter['#p']))
+          const keys = new Set<string>(message.filters.flatMap((filter) => filter['#p'] ?? []))
           const listener: Listener = { keys, subscriptions: new Map() }
           if (host.isElsewhere(keys)) {
             // Two workers would both answer: one key is served by one of them.

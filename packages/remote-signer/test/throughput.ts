@@ -30,7 +30,7 @@ export interface Pipe {
 export function createPipe(onAnswer: (event: SignedEvent) => void): Pipe {
   const byKey = new Map<string, Set<SubscribeRequest>>()
   const keysOf = ({ filters }: SubscribeRequest): readonly string[] =>
-    filters.flatMap((filter) => filter['#p'])
+    filters.flatMap((filter) => filter['#p'] ?? [])
   return {
     transport: {
       publish(relays, event) {

@@ -537,10 +537,15 @@ type PublishResult = Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[
 /** Whether an event passes one filter (NIP-01): every condition given must hold. */
 function matches(filter: Filter, event: SignedEvent, since: number | undefined = filter.since): boolean {
   if (!filter.kinds.includes(event.kind)) return false
-  if (!event.tags.some((tag) => tag[0] === 'p' && tag[1] !== undefined && filter['#p'].includes(tag[1])))
-    return false
+  if (!names(event, 'p', filter['#p']) || !names(event, 'k', filter['#k'])) return false
   if (filter.authors !== undefined && !filter.authors.includes(event.pubkey)) return false
   return since === undefined || event.created_at >= since
+}
+
+function names(event: SignedEvent, tag: string, values: readonly string[] | undefined): boolean {
+  return (
+    values === undefined || event.tags.some(([name, value = '']) => name === tag && values.includes(value))
+  )
 }
 
 /** What a relay answers a REQ with: newest first, each filter's `limit` heeded, each event once. */

@@ -166,7 +166,7 @@ export async function startScriptedRelay(listen: Listen, script: RelayScript = {
     }
     if (
       script.auth === true &&
-      !filters.every((filter) => filter['#p'].every((key) => visitor.keys.has(key)))
+      !filters.every((filter) => (filter['#p'] ?? []).every((key) => visitor.keys.has(key)))
     ) {
       say(visitor, 'CLOSED', id, 'auth-required: prove that these are your keys')
       return
@@ -263,7 +263,8 @@ function readEvent(value: unknown): SignedEvent {
 function matches(filter: Filter, event: SignedEvent): boolean {
   return (
     filter.kinds.includes(event.kind) &&
-    event.tags.some(([name, value]) => name === 'p' && filter['#p'].includes(value ?? '')) &&
+    (filter['#p'] === undefined ||
+      event.tags.some(([name, value]) => name === 'p' && filter['#p']?.includes(value ?? '') === true)) &&
     (filter.authors === undefined || filter.authors.includes(event.pubkey)) &&
     (filter.since === undefined || event.created_at >= filter.since)
   )

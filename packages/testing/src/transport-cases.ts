@@ -188,6 +188,7 @@ export const transportCases: readonly TransportCase[] = [
     const filters: readonly Filter[] = [
       { ...base, limit: 0 },
       { ...base, since: 1_700_000_000 },
+      { kinds: [31_990], '#k': ['24133'], limit: 5 },
     ]
     const seen = watch([one.url], key(2), { filters })
     await until(() => seen.live.length === 1, 'live')

@@ -480,11 +480,19 @@ function copy(event: SignedEvent): SignedEvent & { tags: string[][] } {
   return { id, pubkey, created_at, kind, tags: tags.map((tag) => [...tag]), content, sig }
 }
 
-function copyFilter(filter: Filter): Filter & { kinds: number[]; '#p': string[]; authors?: string[] } {
-  const { kinds, '#p': p, authors, ...rest } = filter
+interface OwnFilter extends Filter {
+  kinds: number[]
+  '#p'?: string[]
+  '#k'?: string[]
+  authors?: string[]
+}
+
+function copyFilter(filter: Filter): OwnFilter {
+  const { kinds, '#p': p, '#k': k, authors, ...rest } = filter
   return {
     kinds: [...kinds],
-    '#p': [...p],
+    ...(p === undefined ? {} : { '#p': [...p] }),
+    ...(k === undefined ? {} : { '#k': [...k] }),
     ...(authors === undefined ? {} : { authors: [...authors] }),
     ...rest,
   }

@@ -124,7 +124,7 @@ function createPipe(): Pipe {
         return Promise.resolve(ok({ relay: RELAY }))
       },
       subscribe(request) {
-        for (const { '#p': keys } of request.filters) for (const key of keys) byKey.set(key, request)
+        for (const { '#p': keys = [] } of request.filters) for (const key of keys) byKey.set(key, request)
         queueMicrotask(() => request.onLive?.(RELAY))
         return {
           close() {
