@@ -107,7 +107,7 @@ test('who is watched has bounds, and what was sent here long ago is not held aga
   expect(filters).toHaveLength(WATCHED_SESSIONS / WATCHED_PER_FILTER)
   const watched = filters.flatMap((filter) => filter['#p'])
   expect(watched).toHaveLength(WATCHED_SESSIONS)
-  expect(filters.every((filter) => filter['#p'].length === WATCHED_PER_FILTER)).toBe(true)
+  expect(filters.every((filter) => filter['#p']?.length === WATCHED_PER_FILTER)).toBe(true)
 
   const eventAt = (created_at: number, content: string): SignedEvent => {
     const unsigned = { kind: 24_133, pubkey: key.pubkey, created_at, tags: [], content }
