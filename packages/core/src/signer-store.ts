@@ -60,7 +60,13 @@ export interface Found {
 export interface StoreSharing {
   /** How long after its last sign of life a member is taken for dead, in milliseconds. */
   readonly leaseMs: Millis
-  /** Joins, once. Resolves when the others can see this member. After `fenced` join again, and load again. */
+  /**
+   * Joins, once. Resolves when the others can see this member. After `fenced` join again, and load again.
+   *
+   * A store may be opened with the name of an instance. Then joining ends the lease of whoever joined under that name before, at
+   * once: the process before a restart is not waited for. If that one lives, its next `join` rejects with an error whose `code` is
+   * `store/superseded`: the name is another's, and nothing it does will be stored any more.
+   */
   join(listener: MemberListener): Promise<Member>
   /** The claims of these events, of whatever member; events that nobody claimed are left out. Cheap: it is asked for every event of others. */
   readClaims(eventIds: readonly string[]): Promise<readonly Claim[]>
@@ -83,7 +89,7 @@ export interface MemberListener {
   changed(change: SharedChange): void
   /** Ids of the members that are alive, this one included, sorted. Told at once after joining, then when it changes. */
   members(ids: readonly string[]): void
-  /** This member's lease ran out. */
+  /** This member's lease ran out, or was ended. */
   fenced(): void
   /** Another member wrote host records: read them again. Told as `changed` is; after a gap that tells `all`, they may have changed too. */
   hostRecords?(): void

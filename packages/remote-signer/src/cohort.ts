@@ -39,6 +39,8 @@ export interface CohortHost {
   readonly onRejoined: () => Promise<void>
   /** It did not work yet. */
   readonly onOutside: (cause: unknown) => void
+  /** Another process has this one's name: it never joins again. */
+  readonly onSuperseded: (cause: unknown) => void
 }
 
 export function createCohort(host: CohortHost): Cohort {
@@ -96,6 +98,7 @@ export function createCohort(host: CohortHost): Cohort {
         host.onMembers()
       } catch (cause) {
         if (closed) return
+        if (isSuperseded(cause)) return host.onSuperseded(cause)
         reporter.ail('store', cause)
         host.onOutside(cause)
         const pause = COMMIT_PAUSES_MS[Math.min(tries, COMMIT_PAUSES_MS.length - 1)] ?? 0
@@ -131,6 +134,11 @@ export function createCohort(host: CohortHost): Cohort {
     },
     sharing,
   }
+}
+
+/** As `StoreSharing.join` says it. */
+function isSuperseded(cause: unknown): boolean {
+  return (cause as { readonly code?: unknown } | undefined)?.code === 'store/superseded'
 }
 
 /** Rendezvous: the highest of the members' scores for this session. When one goes, only its own sessions move. */

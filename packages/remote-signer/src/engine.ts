@@ -71,6 +71,8 @@ export interface Engine {
   readonly publishing: Set<string>
   /** Keys that nothing needed when it was last looked. */
   readonly unusedBefore: Set<Pubkey>
+  /** Another process goes on under this one's name. */
+  onSuperseded: (cause: unknown) => void
   findUserSigner(userPubkey: Pubkey): UserSigner | undefined
   /** Listens for what a session wants. */
   listen(lane: Lane): void
@@ -227,6 +229,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       turns.resume()
     },
     onOutside: turns.refuseWaiting,
+    onSuperseded: (cause) => engine.onSuperseded(cause),
   })
 
   const subscriptions = createSubscriptions({
@@ -421,6 +424,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     standby,
     publishing,
     unusedBefore: new Set(),
+    onSuperseded: () => undefined,
     findUserSigner,
     listen,
     syncOffers,

@@ -14,6 +14,7 @@ import type { UriProblem } from '@nip46/core'
  * - `offers/full`: core's `limits.OFFERS` tokens are outstanding
  * - `offer/unknown`: no such token
  * - `store/failed`: it could not be written; nothing was done (`cause` says more)
+ * - `store/superseded`: another process joined the store under this one's instance name, and this remote signer closed itself
  * - `store/corrupt`: it holds something that this version cannot have written
  * - `shard/down`: the worker that would do it died, or is being started again; nothing is known to be done
  * - `shard/busy`, `shard/timeout`: it has too many calls to answer, or did not answer this one
@@ -29,6 +30,7 @@ export type RemoteSignerErrorCode =
   | 'offers/full'
   | 'offer/unknown'
   | 'store/failed'
+  | 'store/superseded'
   | 'store/corrupt'
   | 'shard/down'
   | 'shard/busy'
@@ -46,6 +48,11 @@ export class RemoteSignerError extends Error {
 
 export function closedError(): RemoteSignerError {
   return new RemoteSignerError('closed', 'this remote signer was closed')
+}
+
+export function supersededError(cause: unknown): RemoteSignerError {
+  const message = 'another process goes on under the instance name of this one: end it'
+  return new RemoteSignerError('store/superseded', message, { cause })
 }
 
 /** What a method rejects with when its commit failed. */

@@ -5,7 +5,7 @@
 
 import { type JsonValue, type Pubkey, type RelayUrl, UsageError } from '@nip46/core'
 import { createEngine, ownRelays } from './engine.ts'
-import { closedError, RemoteSignerError, storeFailed } from './error.ts'
+import { closedError, RemoteSignerError, storeFailed, supersededError } from './error.ts'
 import { isServed, type Lane } from './lane.ts'
 import * as limits from './limits.ts'
 import { acceptUri, listOffers, makeOffer, withdrawOffer } from './offering.ts'
@@ -73,20 +73,24 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   let closing: Promise<void> | undefined
   let sweepTimer: unknown
   const leavers = new Set<() => void>()
+  /** Why, if it was not asked to. */
+  let closedBy: RemoteSignerError | undefined
 
   // A call, since the state changes while a method waits.
   const isClosed = (): boolean => state === 'closed'
 
+  const whyClosed = (): RemoteSignerError => closedBy ?? closedError()
+
   /** Rejects once the remote signer is closed: a store that hangs keeps nobody waiting beyond that. */
   const untilClosed = <T>(work: Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      const leave = (): void => reject(closedError())
+      const leave = (): void => reject(whyClosed())
       leavers.add(leave)
       work.finally(() => leavers.delete(leave)).then(resolve, reject)
     })
 
   const expectRunning = (): void => {
-    if (isClosed()) throw closedError()
+    if (isClosed()) throw whyClosed()
     if (state !== 'running') throw new RemoteSignerError('not-started', 'call start() first, and wait for it')
   }
 
@@ -97,7 +101,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   }
 
   const start = async (): Promise<void> => {
-    if (isClosed()) throw closedError()
+    if (isClosed()) throw whyClosed()
     if (state !== 'new') throw new UsageError('start() once')
     state = 'starting'
     try {
@@ -105,7 +109,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
         throw storeFailed(cause)
       })
       const unsent = await loadStore(engine, isClosed)
-      if (isClosed()) throw closedError()
+      if (isClosed()) throw whyClosed()
       state = 'running'
       const lanes = [...turns.lanes.values()]
       listenOwn()
@@ -153,7 +157,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   const revokeLane = (lane: Lane): Promise<void> =>
     new Promise((resolve, reject) => {
       const settle = (cause?: unknown): void => (cause === undefined ? resolve() : reject(storeFailed(cause)))
-      if (!turns.enqueue(lane, { type: 'revoke', input: { type: 'revoke' }, settle })) settle(closedError())
+      if (!turns.enqueue(lane, { type: 'revoke', input: { type: 'revoke' }, settle })) settle(whyClosed())
     })
 
   const setPolicy = async (clientPubkey: Pubkey, make: SetPolicy): Promise<number> => {
@@ -167,7 +171,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   const setLanePolicy = (lane: Lane, make: SetPolicy): Promise<void> =>
     new Promise((resolve, reject) => {
       const settle = (cause?: unknown): void => (cause === undefined ? resolve() : reject(cause))
-      if (!turns.enqueue(lane, { type: 'set-policy', make, settle })) settle(closedError())
+      if (!turns.enqueue(lane, { type: 'set-policy', make, settle })) settle(whyClosed())
     })
 
   const listSessions = (): readonly SessionInfo[] =>
@@ -194,10 +198,16 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       await engine.withPatience(finish, limits.CLOSE_PATIENCE_MS)
     }
     outbox.close()
-    turns.close()
+    turns.close(whyClosed())
     keys.clear()
     for (const leave of leavers) leave()
     leavers.clear()
+  }
+
+  engine.onSuperseded = (cause) => {
+    closedBy = supersededError(cause)
+    closing ??= shutDown()
+    reporter.tell({ type: 'superseded' })
   }
 
   return {

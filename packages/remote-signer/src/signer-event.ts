@@ -113,6 +113,11 @@ export type RemoteSignerEvent =
     }
   | { readonly type: 'degraded'; readonly ailment: Ailment; readonly cause?: unknown }
   | { readonly type: 'recovered'; readonly ailment: Ailment }
+  /**
+   * Another process joined the store under this one's instance name. This remote signer has closed itself without a word to its
+   * clients, which the other one serves: end the process, and start it again only under another name.
+   */
+  | { readonly type: 'superseded' }
   /** An approver, a judge, a user signer, a transport or a listener threw or rejected; `engine` is a fault of this package. */
   | {
       readonly type: 'helper-failed'

@@ -54,7 +54,8 @@ export interface Turns {
   flush(): Promise<void>
   /** Resolves when no commit is under way. */
   idle(): Promise<void>
-  close(): void
+  /** What waits fails with this. */
+  close(cause: unknown): void
   readonly sessions: number
   readonly waiting: number
 }
@@ -508,17 +509,17 @@ export function createTurns(host: TurnsHost): Turns {
       if (underWay === 0) return Promise.resolve()
       return new Promise((resolve) => idlers.add(resolve))
     },
-    close() {
+    close(cause) {
       closed = true
-      readmit(closedError())
+      readmit(cause)
       clock.clearTimer(telling)
       for (const { draft } of flying) {
-        for (const input of draft.inputs) settleInput(input, closedError())
+        for (const input of draft.inputs) settleInput(input, cause)
       }
       for (const lane of lanes.values()) {
         clock.clearTimer(lane.timer)
         clock.clearTimer(lane.stall)
-        for (const input of lane.queue) settleInput(input, closedError())
+        for (const input of lane.queue) settleInput(input, cause)
       }
     },
     get sessions() {

@@ -26,7 +26,8 @@ export interface SharedMember {
 
 export interface SharedStore {
   readonly memory: MemoryStore
-  open(): SharedMember
+  /** `instance` as that of a store: whoever has the name before is fenced, and learns that it was superseded when it joins again. */
+  open(instance?: string): SharedMember
   /** Event ids looked for among the claims. */
   readonly lookedFor: readonly string[]
 }
@@ -41,6 +42,7 @@ export function sharedStore(): SharedStore {
   const seats = new Map<string, Seat>()
   const claims = new Map<string, NonNullable<StoreChange['claims']>[number]>()
   const lookedFor: string[] = []
+  const instances = new Map<string, { readonly owner: symbol; readonly id: string }>()
   let serial = 0
 
   const tellMembers = (): void => {
@@ -51,7 +53,9 @@ export function sharedStore(): SharedStore {
   return {
     memory,
     lookedFor,
-    open() {
+    open(instance) {
+      const self = Symbol(instance)
+      let wasMember = false
       let id = ''
       let alive = true
       let reachable = true
@@ -89,7 +93,16 @@ export function sharedStore(): SharedStore {
           async join(listener) {
             expectReach()
             if (isJoinCut) throw new Error('no connection')
+            const named = instance === undefined ? undefined : instances.get(instance)
+            if (named !== undefined && named.owner !== self) {
+              if (wasMember) throw Object.assign(new Error('not ours'), { code: 'store/superseded' })
+              const before = seats.get(named.id)
+              seats.delete(named.id)
+              queueMicrotask(() => before?.listener.fenced())
+            }
+            wasMember = true
             id = `member-${serial++}`
+            if (instance !== undefined) instances.set(instance, { owner: self, id })
             const joined = id
             seats.set(id, {
               fenced: false,

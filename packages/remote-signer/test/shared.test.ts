@@ -28,15 +28,15 @@ interface Daemons {
   readonly shared: SharedStore
   readonly first: Daemon
   readonly second: Daemon
-  readonly add: (change?: WorldOptions) => Promise<Daemon>
+  readonly add: (change?: WorldOptions, instance?: string) => Promise<Daemon>
   readonly close: () => Promise<void>
 }
 
 async function createDaemons(options: WorldOptions = {}): Promise<Daemons> {
   const shared = sharedStore()
   const opened: Daemon[] = []
-  const open = async (change: WorldOptions = {}): Promise<Daemon> => {
-    const member = shared.open()
+  const open = async (change: WorldOptions = {}, instance?: string): Promise<Daemon> => {
+    const member = shared.open(instance)
     const [first] = opened
     const world =
       first === undefined
@@ -284,6 +284,49 @@ test('a fenced daemon that cannot come back tells its clients so, and serves the
   await clock.run(100)
   for (const { client } of clients) expect(client.answers.map(({ error }) => error)).toEqual([undefined])
   expect(first.world.signer.stats().ailments).toEqual([])
+  await daemons.close()
+})
+
+test('a daemon that comes back under its name takes its sessions over at once, though its lease has not run out', async () => {
+  const daemons = await createDaemons()
+  const third = await daemons.add({}, 'third')
+  const clients = await connectMany(daemons.first, 12)
+  const { clock } = third.world
+  third.member.die()
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`d${c}`), to)
+  const again = await daemons.add({}, 'third')
+  const before = again.world.performed()
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`e${c}`), to)
+  // Shorter than anybody stands in for a member that is thought to be alive.
+  await clock.run(limits.TAKE_OVER_MS / 3)
+  const answered = clients.filter(({ client }) => client.answers.some(({ id }) => id?.startsWith('e')))
+  expect(answered).toHaveLength(clients.length)
+  expect(again.world.performed()).toBeGreaterThan(before)
+  await clock.run(10_000)
+  for (const { client } of clients)
+    expect(client.answers.map(({ error }) => error)).toEqual([undefined, undefined])
+  expect(daemons.shared.memory.audit().filter(({ type }) => type === 'performed')).toHaveLength(24)
+  await daemons.close()
+})
+
+test('of two daemons with one name the older one closes, says why, and answers nobody any more', async () => {
+  const daemons = await createDaemons()
+  const clients = await connectMany(daemons.first, 6)
+  const older = await daemons.add({}, 'one')
+  const newer = await daemons.add({}, 'one')
+  const { clock } = older.world
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`o${c}`), to)
+  const offering = expect(older.world.signer.offer()).rejects.toMatchObject({ code: 'store/superseded' })
+  await clock.run(5_000)
+  await offering
+  for (const { client } of clients) expect(client.answers.map(({ error }) => error)).toEqual([undefined])
+  expect(older.world.events.filter(({ type }) => type === 'superseded')).toHaveLength(1)
+  expect(older.world.events.filter(({ type }) => type === 'degraded')).toEqual([])
+  await expect(older.world.signer.revoke(keyOf('nobody').pubkey)).rejects.toMatchObject({
+    code: 'store/superseded',
+  })
+  expect(newer.world.events.filter(({ type }) => type === 'superseded' || type === 'degraded')).toEqual([])
+  expect(await newer.world.signer.revoke(clients[0]?.client.pubkey ?? missing())).toBe(1)
   await daemons.close()
 })
 

@@ -10,6 +10,7 @@
  * - `store/refused`: the address, the role, the password or the database is wrong, or a right is missing
  * - `store/not-durable`: the server is configured to lose what it acknowledged
  * - `store/no-notifications`: LISTEN does not work over this connection (a pooler)
+ * - `store/superseded`: another process joined under this one's `instance`: end this one, it may commit nothing any more
  * - `store/newer-schema`: a newer version of this package has written there
  * - `store/wrong-key`: what is stored was sealed with another key
  * - `store/corrupt`: a record does not open, or has parts missing
@@ -23,6 +24,7 @@ export type PostgresStoreErrorCode =
   | 'store/refused'
   | 'store/not-durable'
   | 'store/no-notifications'
+  | 'store/superseded'
   | 'store/newer-schema'
   | 'store/wrong-key'
   | 'store/corrupt'

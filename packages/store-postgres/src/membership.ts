@@ -22,6 +22,8 @@ export interface MembershipOptions {
   readonly settings: Settings
   readonly database: Database
   readonly writer: string
+  /** This store was a member before, and did not leave by itself. */
+  readonly again: boolean
   readonly listener: MemberListener
   /** Commits count as this member's from now on. */
   readonly onJoined: (id: string) => void
@@ -38,8 +40,8 @@ export interface Membership extends Member {
 
 /** Resolves when this member is in the table and hears the others. */
 export async function joinMembers(options: MembershipOptions): Promise<Membership> {
-  const { settings, database, writer, listener, onJoined } = options
-  const { schema, leaseMs } = settings
+  const { settings, database, writer, again, listener, onJoined } = options
+  const { schema, leaseMs, instance } = settings
   const beatMs = Math.floor(leaseMs / BEATS_PER_LEASE)
   const probe = randomUUID()
   let id: string | undefined
@@ -171,10 +173,19 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
         'LISTEN does not work over this connection: give `notifications`, a connection to the server itself',
       )
     const [row] = await persist(JOIN_MS, (left) =>
-      database.query<{ id: string }>(`SELECT ${schema}.join_members($1, $2) AS id`, [writer, leaseMs], left),
+      database.query<{ id: string | null }>(
+        `SELECT ${schema}.join_members($1, $2, $3, $4) AS id`,
+        [writer, leaseMs, instance, again],
+        left,
+      ),
     )
-    id = row?.id
-    if (id === undefined) throw new PostgresStoreError('store/failed', 'no member was made')
+    if (row === undefined) throw new PostgresStoreError('store/failed', 'no member was made')
+    if (row.id === null)
+      throw new PostgresStoreError(
+        'store/superseded',
+        `another process has joined as ${instance}: end this one`,
+      )
+    id = row.id
     onJoined(id)
     await beat()
     // The first beat may not have come through; the next one tells.

@@ -32,6 +32,12 @@ export interface PostgresStoreOptions {
   readonly connections?: number
   /** How long after its last sign of life a member is taken for dead. Default `limits.LEASE_MS`, from 500. */
   readonly leaseMs?: Millis
+  /**
+   * Names this process across its restarts: 1 to 63 letters, digits, `.`, `_` and `-`. Joining under a name ends the lease of
+   * the process that joined under it before, so that its sessions need not wait for `leaseMs` after a crash. Every process that
+   * runs at the same time needs a name of its own: of two with one name the older one is ended with `store/superseded`.
+   */
+  readonly instance?: string
   /** For people: shown in `pg_stat_activity` and in the table `writer`. Default `nip46`. */
   readonly name?: string
   /** Open also where the server can lose what it acknowledged (fsync or full_page_writes off): for tests. */
@@ -62,6 +68,7 @@ export interface Settings {
   readonly schema: string
   readonly connections: number
   readonly leaseMs: Millis
+  readonly instance: string | null
   readonly name: string
   readonly acceptDataLoss: boolean
   readonly onEvent: (event: PostgresStoreEvent) => void
@@ -76,6 +83,9 @@ export function settingsOf(options: PostgresStoreOptions): Settings {
     throw new UsageError('connections is a whole number from 2 to 100')
   if (!Number.isInteger(leaseMs) || leaseMs < 500 || leaseMs > 600_000)
     throw new UsageError('leaseMs is a whole number from 500 to 600,000')
+  const { instance = null } = options
+  if (instance !== null && !/^[A-Za-z0-9._-]{1,63}$/.test(instance))
+    throw new UsageError('instance is 1 to 63 letters, digits, dots, underscores and hyphens')
   if (!/^[\x20-\x7e]{1,63}$/.test(name)) throw new UsageError('name is 1 to 63 printable ASCII characters')
   const connection = clientConfig(options.connection)
   return {
@@ -86,6 +96,7 @@ export function settingsOf(options: PostgresStoreOptions): Settings {
     schema: `"${schema}"`,
     connections,
     leaseMs,
+    instance,
     name,
     acceptDataLoss: options.acceptDataLoss ?? false,
     onEvent: options.onEvent ?? (() => undefined),

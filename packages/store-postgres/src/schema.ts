@@ -9,7 +9,11 @@
 import { LOCK_MS } from './limits.ts'
 
 /** The SQL of each version, from 1. `schema` and `channel` come in already quoted: an identifier and a literal. */
-export const MIGRATIONS: readonly ((schema: string, channel: string) => string)[] = [tables, hostRecords]
+export const MIGRATIONS: readonly ((schema: string, channel: string) => string)[] = [
+  tables,
+  hostRecords,
+  instances,
+]
 
 function tables(schema: string, channel: string): string {
   return `
@@ -482,6 +486,44 @@ BEGIN
     END IF;
   END IF;
   RETURN true;
+END
+$function$;
+`
+}
+
+function instances(schema: string, channel: string): string {
+  return `
+-- The names of processes that come back after a restart, and the store that joined under each last: kept when it is gone, so
+-- that one that wakes up late learns that its name is another's.
+CREATE TABLE instance (
+  name text PRIMARY KEY,
+  writer bigint NOT NULL,
+  joined_at timestamptz NOT NULL
+);
+ALTER TABLE member ADD instance text UNIQUE;
+
+-- As join_members without a name, but that whoever had the name is a member no more. Null, and no member, for a store that was a
+-- member under this name (p_again) and had it taken by another.
+CREATE FUNCTION join_members(p_writer bigint, p_lease_ms int, p_instance text, p_again boolean) RETURNS bigint LANGUAGE plpgsql
+SET search_path = ${schema}, pg_temp SET lock_timeout = ${LOCK_MS}
+AS $function$
+DECLARE
+  joined bigint;
+BEGIN
+  LOCK TABLE member IN EXCLUSIVE MODE;
+  IF p_again AND EXISTS (SELECT FROM instance WHERE name = p_instance AND writer <> p_writer) THEN
+    RETURN NULL;
+  END IF;
+  DELETE FROM member WHERE instance = p_instance;
+  INSERT INTO member (writer, expires_at, steady_since, instance)
+    VALUES (p_writer, clock_timestamp() + p_lease_ms * interval '1 ms', clock_timestamp(), p_instance)
+    RETURNING id INTO joined;
+  IF p_instance IS NOT NULL THEN
+    INSERT INTO instance (name, writer, joined_at) VALUES (p_instance, p_writer, clock_timestamp())
+      ON CONFLICT (name) DO UPDATE SET writer = excluded.writer, joined_at = excluded.joined_at;
+  END IF;
+  PERFORM pg_notify(${channel}, '{"members":true}');
+  RETURN joined;
 END
 $function$;
 `

@@ -79,6 +79,8 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
   const clock = createSweepClock()
   let membership: Membership | undefined
   let joining = false
+  /** It is a member, or was one until others ended that: then it is no new start to join. */
+  let wasMember = false
   let closing: Promise<void> | undefined
 
   const lane = createCommitLane({
@@ -123,11 +125,17 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
         settings,
         database,
         writer,
+        again: wasMember,
         listener,
         onJoined: (id) => lane.setMember(id),
       })
       membership = joined
-      return { id: joined.id, leave: () => joined.leave() }
+      wasMember = true
+      const leave = async (): Promise<void> => {
+        wasMember = false
+        await joined.leave()
+      }
+      return { id: joined.id, leave }
     } catch (error) {
       throw storeError(error)
     } finally {

@@ -1,5 +1,6 @@
 /**
- * Deletes what is no longer kept: old claims, answers that nobody waits for, client keys over the bound, writers that left no trace.
+ * Deletes what is no longer kept: old claims, answers that nobody waits for, client keys over the bound, writers that left no trace,
+ * names that nobody joined under for a month.
  * Never deletes by a clock that was set forward: what is old is old by this machine's steady time as well.
  */
 
@@ -39,7 +40,14 @@ export async function sweep(
     [bound],
   )
   const writers = await drop(rows('writer', `seq = 0 AND used_at < now() - interval '1 day'`), [])
-  return claims + answers + clients + writers
+  const names = await drop(
+    rows(
+      'instance',
+      `joined_at < now() - interval '30 days' AND name NOT IN (SELECT instance FROM ${schema}.member WHERE instance IS NOT NULL)`,
+    ),
+    [],
+  )
+  return claims + answers + clients + writers + names
 }
 
 /** The latest moment that may count as past: by what callers say, but never ahead of what has gone by here since the first of it. */

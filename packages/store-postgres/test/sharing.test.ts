@@ -8,7 +8,10 @@ describeServer('the PostgreSQL store can be shared', (server) => {
       run({
         async createShared() {
           const { url } = await newDatabase(server)
-          return { open: () => open(url), dispose: () => Promise.resolve() }
+          return {
+            open: (instance) => open(url, { leaseMs: 60_000, ...(instance !== undefined && { instance }) }),
+            dispose: () => Promise.resolve(),
+          }
         },
       }),
     )

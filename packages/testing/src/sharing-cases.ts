@@ -16,8 +16,8 @@ import type {
 } from '@nip46/core/remote-signer'
 
 export interface SharedStoreUnderTest {
-  /** Another store on the same data. */
-  open(): Promise<SignerStore & HostRecords & { close(): Promise<void> }>
+  /** Another store on the same data, with the name of an instance if there is one. Leases last for a minute or longer. */
+  open(instance?: string): Promise<SignerStore & HostRecords & { close(): Promise<void> }>
   dispose(): Promise<void>
 }
 
@@ -155,6 +155,53 @@ export const sharingCases: readonly SharingCase[] = [
     }
     expectSame((await first.store.readHostRecords()).length, 2, 'records')
   }),
+  named('who joins under a name ends the lease of who had it, at once', async (sit) => {
+    const first = await sit('one')
+    const other = await sit('another')
+    const second = await sit('one')
+    const late = await first.store.commit([{ clients: [BOB] }], NOW)
+    expectSame(late, [{ type: 'fenced' }], 'a commit of the first one')
+    await until('the first one was told', () => first.fenced === 1)
+    const both = [other.member.id, second.member.id].sort()
+    await until('only those are left', () =>
+      [other, second].every(({ members }) => `${members}` === `${both}`),
+    )
+    for (const { store } of [other, second])
+      expectSame(
+        await store.commit([{ clients: [ALICE] }], NOW),
+        [{ type: 'done' }],
+        'a commit of the others',
+      )
+    expectSame((await second.store.load(NOW)).clients, [ALICE], 'what was committed')
+  }),
+  named('who lost its name to another cannot take it back', async (sit) => {
+    const first = await sit('one')
+    const second = await sit('one')
+    for (let tries = 0; tries < 2; tries++) {
+      const code = await first.sharing.join(DEAF).then(
+        () => 'joined',
+        (cause: { readonly code?: unknown }) => cause.code,
+      )
+      expectSame(code, 'store/superseded', 'joining again')
+    }
+    expectSame(await first.store.commit([{}], NOW), [{ type: 'fenced' }], 'its commits')
+    expectSame(await second.store.commit([{}], NOW), [{ type: 'done' }], 'those of the other one')
+    expectSame(second.fenced, 0, 'how often the other one was fenced')
+  }),
+  named('a name that was given up, or whose lease was ended, can be joined under again', async (sit) => {
+    const first = await sit('one')
+    await first.member.leave()
+    const second = await sit('one')
+    expectSame(await second.store.commit([{}], NOW), [{ type: 'done' }], 'a commit of the second one')
+    const other = await sit('another')
+    await other.store.writeHostRecords([{ name: 'stop', revision: 0, after: true }], { fenceOthers: true })
+    expectSame(await second.store.commit([{}], NOW), [{ type: 'fenced' }], 'a commit of who was fenced')
+    await second.sharing.join(DEAF)
+    expectSame(await second.store.commit([{}], NOW), [{ type: 'done' }], 'its commit after joining again')
+    await first.sharing.join(DEAF)
+    expectSame(await first.store.commit([{}], NOW), [{ type: 'done' }], 'a commit of who comes back')
+    expectSame(await second.store.commit([{}], NOW), [{ type: 'fenced' }], 'one of who had the name')
+  }),
 ]
 
 const DEAF = { changed: () => undefined, members: () => undefined, fenced: () => undefined }
@@ -163,7 +210,7 @@ const NOW = 1_767_225_600_000
 const [SIGNER, ALICE, BOB] = ['aa', 'bb', 'cc'].map((part) => part.repeat(32)) as [Pubkey, Pubkey, Pubkey]
 const EVENTS: readonly string[] = Array.from({ length: 200 }, (_, i) => i.toString(16).padStart(64, '0'))
 /** A busy machine may be slow; what does not come in this time does not come. */
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 30_000
 
 function session(clientPubkey: Pubkey): SignerSession {
   const ledger = { chunks: [], chars: 0 }
@@ -183,14 +230,21 @@ function offer(): Offer {
 }
 
 function seats(name: string, body: (first: Seat, second: Seat) => Promise<void>): SharingCase {
+  return named(name, async (sit) => body(await sit(), await sit()))
+}
+
+function named(
+  name: string,
+  body: (sit: (instance?: string) => Promise<Seat>) => Promise<void>,
+): SharingCase {
   return {
     name,
     async run({ createShared }) {
       const shared = await createShared()
       const stores: { close(): Promise<void> }[] = []
       try {
-        const sit = async (): Promise<Seat> => {
-          const store = await shared.open()
+        await body(async (instance) => {
+          const store = await shared.open(instance)
           stores.push(store)
           if (store.sharing === undefined) throw new Error('this store is not shared')
           const heard = { members: [] as readonly string[], fenced: 0, told: 0 }
@@ -208,8 +262,7 @@ function seats(name: string, body: (first: Seat, second: Seat) => Promise<void>)
             },
           })
           return Object.assign(heard, { store, sharing: store.sharing, member, changes })
-        }
-        await body(await sit(), await sit())
+        })
       } finally {
         for (const store of stores) await store.close()
         await shared.dispose()
