@@ -20,6 +20,8 @@ export interface ProgramOptions {
   /** The program's clock, in milliseconds beside this machine's. Default 0. */
   readonly clockShiftMs?: number
   readonly env?: Readonly<Record<string, string>>
+  /** Of the vault. Default: that of all tests. */
+  readonly passphrase?: string
 }
 
 export interface Program {
@@ -81,7 +83,7 @@ export async function startDaemonProcess(
   args: readonly string[],
   options: ProgramOptions,
 ): Promise<DaemonProcess> {
-  const secret = await passphraseFile(options.directory)
+  const secret = await passphraseFile(options.directory, options.passphrase)
   const program = startProgram(['up', '--vault-passphrase-file', secret, ...args], options)
   const api = createApiClient({ socketPath: join(options.directory, 'run', 'daemon.sock') })
   const end = async (): Promise<void> => {

@@ -44,6 +44,8 @@ export interface FaultyRelayOptions {
   readonly faults?: RelayFaults
   /** Default 0: any free port. */
   readonly port?: number
+  /** Told of each text that a client sends, and that the relay behind does, before anything is done with it. */
+  readonly onText?: (from: 'client' | 'relay', text: string) => void
 }
 
 export interface FaultyRelay {
@@ -139,6 +141,7 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
     client.on('message', (data) => {
       if (faults.mute === true) return
       const text = String(data)
+      options.onText?.('client', text)
       const { verb, first, rest } = readFrame(text)
       if (verb === 'REQ') requests.set(String(first), { id: String(first), filters: rest })
       if (verb === 'CLOSE') requests.delete(String(first))
@@ -164,6 +167,7 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
     })
     behind.on('message', (data) => {
       const text = String(data)
+      options.onText?.('relay', text)
       const { verb } = readFrame(text)
       if (verb === 'EOSE' && faults.loseEose === true) return
       if (verb === 'OK' && faults.loseOk === true) return

@@ -7,7 +7,7 @@ import type { ApiClient } from '../api/client.ts'
 import type { AppView, LinkView, QuestionView, TokenView } from '../api/shapes.ts'
 import { EXIT } from './exit-code.ts'
 import { CommandProblem } from './problem.ts'
-import { clean, short } from './text.ts'
+import { clean, quote, short } from './text.ts'
 
 /** Characters of a beginning that are enough to name something. */
 const PREFIX_CHARS = 4
@@ -58,13 +58,13 @@ function chooseOne<T>(
     if (found.length > 1)
       throw new CommandProblem(
         `${what}/ambiguous`,
-        `"${clean(word, 64)}" fits ${found.length} of them: name one by more of its id, as "${LISTS[what]}" shows it`,
+        `"${quote(word, 64)}" fits ${found.length} of them: name one by more of its id, as "${LISTS[what]}" shows it`,
       )
     if (found[0] !== undefined) return found[0]
   }
   throw new CommandProblem(
     `${what}/unknown`,
-    `there is no ${what} "${clean(word, 64)}": "${LISTS[what]}" shows those there are`,
+    `there is no ${what} "${quote(word, 64)}": "${LISTS[what]}" shows those there are`,
     EXIT.absent,
   )
 }

@@ -13,7 +13,7 @@ import { commandHelp, overviewHelp } from './help.ts'
 import { COMMON_OPTIONS } from './options.ts'
 import { findPlaces } from './places.ts'
 import { CommandProblem, describeProblem } from './problem.ts'
-import { clean, jsonText } from './text.ts'
+import { clean, jsonText, quote } from './text.ts'
 
 /** Words of an unknown command that are repeated in the error. */
 const SHOWN_CHARS = 60
@@ -62,14 +62,14 @@ function findCommand(args: readonly string[]): {
     if (stray !== undefined && one === undefined)
       throw new CommandProblem(
         'usage',
-        `there is no command in "${clean(args.join(' '), SHOWN_CHARS)}": try nip46-bunker help`,
+        `there is no command in "${quote(args.join(' '), SHOWN_CHARS)}": try nip46-bunker help`,
       )
     return { command: overviewHelp(COMMANDS), words: [] }
   }
   if (first > 0)
     throw new CommandProblem(
       'usage',
-      `options come after the command: nip46-bunker ${clean(one, SHOWN_CHARS)} ${clean(args[0] ?? '', SHOWN_CHARS)}`,
+      `options come after the command: nip46-bunker ${quote(one, SHOWN_CHARS)} ${quote(args[0] ?? '', SHOWN_CHARS)}`,
     )
   if (one === 'help') {
     const asked = names.slice(1).join(' ')
@@ -98,7 +98,7 @@ function findCommand(args: readonly string[]): {
 function unknownCommand(words: string): CommandProblem {
   return new CommandProblem(
     'usage',
-    `there is no command "${clean(words, SHOWN_CHARS)}": try nip46-bunker help`,
+    `there is no command "${quote(words, SHOWN_CHARS)}": try nip46-bunker help`,
   )
 }
 
@@ -126,7 +126,7 @@ function parseCall(command: Command, words: readonly string[]): Call {
   if (positionals.length > most)
     throw new CommandProblem(
       'usage',
-      `"${clean(positionals[most] ?? '', SHOWN_CHARS)}" is too much for this command: nip46-bunker ${command.example}`,
+      `"${quote(positionals[most] ?? '', SHOWN_CHARS)}" is too much for this command: nip46-bunker ${command.example}`,
     )
   const call: Call = {
     command,

@@ -4,6 +4,7 @@
  */
 
 import { cleanText, encodeNpub, isHex64, type Pubkey } from '@nip46/core'
+import { maskSecrets } from '../daemon/log.ts'
 
 /** Characters of one field that are shown. */
 const FIELD_CHARS = 300
@@ -13,6 +14,11 @@ const HARMFUL = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufe
 /** One line. */
 export function clean(text: string, max: number = FIELD_CHARS): string {
   return cleanText(text, max)
+}
+
+/** A word of a command line, to say what is wrong with it; what looks like a key, a link or a token is not repeated. */
+export function quote(word: string, max: number): string {
+  return maskSecrets(clean(word, max))
 }
 
 /** The same value, in characters that harm no terminal. */

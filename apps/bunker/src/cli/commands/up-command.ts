@@ -15,7 +15,7 @@ import {
   secretOptions,
   VAULT_PASSPHRASE,
 } from '../secret-options.ts'
-import { clean } from '../text.ts'
+import { clean, quote } from '../text.ts'
 
 const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[]
 
@@ -111,7 +111,7 @@ async function unlockAll(
   if (unknown !== undefined)
     throw new CommandProblem(
       'key/unknown',
-      `there is no key "${clean(unknown, 64)}": see "key list"`,
+      `there is no key "${quote(unknown, 64)}": see "key list"`,
       EXIT.absent,
     )
   const given = names.length === 0 ? undefined : await readGivenSecret(context, call, PASSPHRASE)

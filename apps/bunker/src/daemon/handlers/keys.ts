@@ -9,6 +9,7 @@ import type { KeyInfo } from '../../keys/vault.ts'
 import { VaultError } from '../../keys/vault-error.ts'
 import { viewKey } from '../health.ts'
 import type { Host } from '../host.ts'
+import { maskSecrets } from '../log.ts'
 
 type Names =
   | 'key.list'
@@ -71,7 +72,8 @@ export function keyHandlers(host: Host): Pick<Handlers, Names> {
 
 export function findKey({ vault }: Host, name: string): KeyInfo {
   const key = vault.show(name)
-  if (key === undefined) throw new Fault(404, 'key/unknown', `there is no key "${name}": see "key list"`)
+  if (key === undefined)
+    throw new Fault(404, 'key/unknown', `there is no key "${maskSecrets(name)}": see "key list"`)
   return key
 }
 
