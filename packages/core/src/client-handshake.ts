@@ -8,7 +8,7 @@ import { askRelays } from './client-relays.ts'
 import { startOwn } from './client-requests.ts'
 import { isAsked, type PendingRequest, type Work } from './client-state.ts'
 import type { Failure } from './failure.ts'
-import { encodeResult, type Json, looksLikeRequest, parseRequest, parseResponse } from './message.ts'
+import { encodeResult, type Json, looksLikeRequest, parseResponse, readRequest } from './message.ts'
 import { isPubkey } from './pubkey.ts'
 import { sameSecret } from './secret.ts'
 import type { Millis, Pubkey, Result } from './value.ts'
@@ -57,10 +57,8 @@ export function receiveOffer(work: Work, from: Pubkey, text: string, now: Millis
 /** The secret as a response, or as signers before 2026-05 say it, as a request: connect(<their pubkey>, <secret>). */
 export function provesSecret(text: string, secret: string): boolean {
   if (looksLikeRequest(text)) {
-    const request = parseRequest(text)
-    return (
-      request.ok && request.value.method === 'connect' && sameSecret(request.value.params[1] ?? '', secret)
-    )
+    const request = readRequest(text)
+    return request?.method === 'connect' && sameSecret(request.params[1] ?? '', secret)
   }
   const response = parseResponse(text)
   return response.ok && response.value.type === 'result' && sameSecret(response.value.result, secret)

@@ -28,7 +28,7 @@ import {
 import { classifyRemoteError, type Failure } from './failure.ts'
 import { isLoopbackHost } from './host.ts'
 import { AUTH_URL_CHARS, AUTH_URLS_PER_REQUEST } from './limits.ts'
-import { type Json, looksLikeRequest, parseRequest, parseResponse, type Response } from './message.ts'
+import { type Json, looksLikeRequest, parseResponse, type Response, readRequest } from './message.ts'
 import { isPubkey } from './pubkey.ts'
 import { parseUrl } from './url.ts'
 import { err, type Millis, ok, type Result } from './value.ts'
@@ -109,8 +109,7 @@ function outcomeOf(response: Response): Result<Json, Failure> {
 
 /** A client answers no requests, but a remote signer of the 2023 dialect may end the session with one. */
 function receiveRequest(work: Work, text: string, ignore: (code: ClientIgnored) => void): void {
-  const parsed = parseRequest(text)
-  if (!parsed.ok || parsed.value.method !== 'disconnect' || work.state.profile.era !== 'A0')
+  if (readRequest(text)?.method !== 'disconnect' || work.state.profile.era !== 'A0')
     return ignore('request/unexpected')
   close(work, 'closed', { code: 'closed', message: 'the remote signer ended the session' })
 }

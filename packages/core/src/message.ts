@@ -46,6 +46,8 @@ export function parseRequest(
   text: string,
   options: ParseRequestOptions = {},
 ): Result<Request, RequestProblem> {
+  const strict = readRequest(text)
+  if (strict !== undefined) return ok(strict)
   if (isTooLarge(text)) return err({ type: 'drop', code: 'event/too-large' })
   const object = parseObject(text)
   if (object === undefined) return err({ type: 'drop', code: 'request/json' })
@@ -60,8 +62,7 @@ export function parseRequest(
       return err({ type: 'reply', id, error: 'invalid: id must be a string' })
     native = true
   } else return err({ type: 'drop', code: 'request/id' })
-  if (id === '' || id.length > REQUEST_ID_CHARS || !isWellFormed(id))
-    return err({ type: 'drop', code: 'request/id' })
+  if (!isRequestId(id)) return err({ type: 'drop', code: 'request/id' })
 
   const method = object['method']
   if (method === undefined) return err({ type: 'drop', code: 'request/method' })
@@ -82,6 +83,22 @@ export function parseRequest(
     } else return err({ type: 'reply', id, error: 'invalid: params must be an array of strings' })
   }
   return ok(native ? { id, method, params, native } : { id, method, params })
+}
+
+/** A request as NIP-46 writes it, for who has nothing to say about any other text. */
+export function readRequest(text: string): Request | undefined {
+  if (isTooLarge(text)) return undefined
+  const { id, method, params } = parseObject(text) ?? {}
+  const list = params ?? []
+  if (typeof id !== 'string' || !isRequestId(id) || typeof method !== 'string' || method === '')
+    return undefined
+  if (!Array.isArray(list) || list.length > PARAMS || !list.every((param) => typeof param === 'string'))
+    return undefined
+  return { id, method, params: list as readonly string[] }
+}
+
+function isRequestId(id: string): boolean {
+  return id !== '' && id.length <= REQUEST_ID_CHARS && isWellFormed(id)
 }
 
 /** A decrypted text as a response. A missing or unusable id becomes `''`, which matches no request. */

@@ -72,7 +72,7 @@ const OPERATION_METHODS: readonly OperationMethod[] = [
   'nip04_decrypt',
   'nip44_get_key',
 ]
-const OPERATIONS: ReadonlySet<string> = new Set(OPERATION_METHODS)
+const OPERATIONS: ReadonlySet<string> = /* @__PURE__ */ new Set(OPERATION_METHODS)
 
 const METHODS: ReadonlySet<string> = new Set<Method>([
   'connect',

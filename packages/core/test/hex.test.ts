@@ -14,15 +14,28 @@ describe('hex', () => {
     expect(hexToBytes('')).toEqual(new Uint8Array(0))
   })
 
-  test("is the engine's own where there is one", () => {
-    const bytes = Object.assign(Uint8Array.of(1), { toHex: () => 'native' })
-    expect(bytesToHex(bytes)).toBe('native')
+  test('of something that is no text is refused', () => {
+    for (const value of [17, undefined, null, [], ['00']])
+      expect(() => hexToBytes(value as unknown as string)).toThrow(TypeError)
   })
 
-  test.each(['0', 'abc', '0g', ' 00', '00 ', '0x00', '00\n', '\uff10\uff10', '@0', ':0', '`0', 'G0'])(
-    'of %j is refused',
-    (text) => {
-      expect(() => hexToBytes(text)).toThrow(UsageError)
-    },
-  )
+  test.each([
+    '0',
+    'abc',
+    '0g',
+    ' 00',
+    '00 ',
+    '0x00',
+    '00\n',
+    '\uff10\uff10',
+    '@0',
+    ':0',
+    '`0',
+    'G0',
+    '\u0130\u0130',
+    '\u212a0',
+    '00\u0130',
+  ])('of %j is refused', (text) => {
+    expect(() => hexToBytes(text)).toThrow(UsageError)
+  })
 })
