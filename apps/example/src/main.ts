@@ -3,26 +3,23 @@
  * Never sees the user's key, and sets no markup: what others say becomes text.
  */
 
-import { type AuthUrl, type BunkerSession, resume, type SessionEvent } from '@nip46/client'
+import { type AuthUrl, type BunkerSession, Nip46Error, resumeStored, type SessionEvent } from '@nip46/client'
+import { indexedDbSessionStore } from '@nip46/client/store-indexeddb'
 import { encodeNpub } from '@nip46/core'
-import { nobleCrypto } from '@nip46/crypto/noble'
+import { smallCrypto } from '@nip46/crypto/small'
 import { defineLogin } from '@nip46/login'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { relaysOf } from './relays.ts'
-import { forget, readSaved, write } from './saved.ts'
-import { failureOf, progressOf } from './words.ts'
+import { failureOf, NOT_KEPT, progressOf } from './words.ts'
 
 const relays = relaysOf(location.search)
-const crypto = nobleCrypto()
+const crypto = smallCrypto()
 const transport = createRelayPool()
+/** Keeps the session from one visit to the next; it is saved and cleared by the session itself. */
+const store = indexedDbSessionStore()
 let session: BunkerSession | undefined
 
-const options = {
-  crypto,
-  transport,
-  onEvent: follow,
-  onAuthUrl: showPage,
-}
+const options = { crypto, transport, store, onEvent: follow, onAuthUrl: showPage }
 
 // Before the element wakes up, so that its first offer has it all.
 const login = find('login', 'nip46-login')
@@ -32,7 +29,7 @@ Object.assign(login, {
   relays,
   metadata: { name: 'Post a note', url: location.origin },
   perms: ['sign_event:1'],
-  options: { onEvent: follow },
+  options: { store, onEvent: follow },
 })
 defineLogin()
 
@@ -49,34 +46,42 @@ document.addEventListener(
 )
 addEventListener('online', () => transport.wake())
 
-const saved = readSaved()
-if (saved === undefined) show('logged-out')
-else {
-  try {
-    begin(await resume(saved, options))
-  } catch {
-    // What was saved cannot be used any more.
-    forget()
-    show('logged-out')
-  }
+try {
+  const resumed = await resumeStored(options)
+  if (resumed === undefined) show('logged-out')
+  else begin(resumed)
+} catch (cause) {
+  // What was kept cannot be used any more, or nothing can be kept here.
+  if (cause instanceof Nip46Error && cause.code === 'store/unavailable') say('notice', NOT_KEPT)
+  else await forget()
+  show('logged-out')
 }
 
 function begin(started: BunkerSession): void {
   session = started
-  write(started.save())
   const npub = encodeNpub(started.userPubkey)
   find('user', 'strong').textContent = `${npub.slice(0, 12)}…${npub.slice(-6)}`
-  say('notice', '')
   show('logged-in')
 }
 
 async function logOut(): Promise<void> {
   const ending = session
   session = undefined
-  forget()
+  find('posted', 'ol').replaceChildren()
+  find('posted-heading', 'h2').hidden = true
   show('logged-out')
   login.start()
+  // At once: the signer may take seconds to answer, or be away. The key in memory is wiped either way.
+  await forget()
   await ending?.logout()
+}
+
+async function forget(): Promise<void> {
+  try {
+    await store.clear()
+  } catch {
+    say('notice', NOT_KEPT)
+  }
 }
 
 async function post(): Promise<void> {
@@ -109,9 +114,9 @@ function follow(event: SessionEvent): void {
   const progress = progressOf(event)
   if (progress !== undefined) say('progress', progress)
   if (event.type === 'relay') say('connection', event.live ? 'Connected' : 'Reconnecting…')
-  if (event.type === 'relays' && session !== undefined) write(session.save())
+  if (event.type === 'alert' && event.code === 'store/failed') say('notice', NOT_KEPT)
+  if (event.type === 'ready') say('notice', '')
   if (event.type === 'unpaired') {
-    forget()
     say('notice', 'Your signer no longer knows this page. Log in again.')
     void logOut()
   }

@@ -5,6 +5,8 @@
 
 import { Nip46Error, type SessionEvent } from '@nip46/client'
 
+export const NOT_KEPT = 'This browser does not keep your login: after a reload you log in again.'
+
 /** Undefined: nothing new to say. */
 export function progressOf(event: SessionEvent): string | undefined {
   if (event.type !== 'request' || event.method !== 'sign_event') return undefined
@@ -13,8 +15,8 @@ export function progressOf(event: SessionEvent): string | undefined {
       return 'Waiting for a relay…'
     case 'sent':
       return 'Asking your signer…'
-    case 'accepted':
-      return 'Your signer has it. Approve the note there if it asks.'
+    case 'waiting':
+      return 'No answer yet. Open your signer, and approve the note if it asks.'
     case 'auth-url':
       return 'Your signer wants you to continue on its page.'
     default:

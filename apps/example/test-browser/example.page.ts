@@ -47,6 +47,7 @@ afterAll(async () => {
 /** A page, and what its console and its policy had against it. */
 async function open(
   options: Parameters<Browser['newContext']>[0] = {},
+  prepare: (page: Page) => Promise<unknown> = async () => undefined,
 ): Promise<{ page: Page; complaints: string[]; context: BrowserContext }> {
   const context = await browser.newContext(options)
   const page = await context.newPage()
@@ -56,6 +57,7 @@ async function open(
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
   })
   page.on('pageerror', (error) => complaints.push(String(error)))
+  await prepare(page)
   await page.goto(address)
   return { page, complaints, context }
 }
@@ -106,17 +108,68 @@ describe('a visitor', () => {
     expect(complaints).toEqual([])
   })
 
-  test('is told how far a note is while the daemon is away', async () => {
-    const other = await startBunker(relayUrl)
+  test('is told that the daemon is away and what to do, and can do it', async () => {
+    const { page } = await open({}, (opened) => opened.clock.install())
+    await logIn(page, await bunker.link())
+    await bunker.down()
+    try {
+      await page.getByLabel('Your note').fill('Once more')
+      await page.getByRole('button', { name: 'Sign and post' }).click()
+      await page.getByText('No answer yet. Open your signer').waitFor()
+      expect(await page.getByRole('button', { name: 'Sign and post' }).isDisabled()).toBe(true)
+      await page.clock.fastForward('01:10')
+      await page.getByText('Your signer did not answer. Open it, then try again.').waitFor()
+    } finally {
+      await bunker.up()
+    }
+    await postNote(page, 'Once more')
+  })
+
+  test('logs out while the daemon is away: nothing of the session is left', async () => {
     const { page } = await open()
-    await logIn(page, await other.link())
-    await other.stop()
-    await page.getByLabel('Your note').fill('Anybody there?')
-    await page.getByRole('button', { name: 'Sign and post' }).click()
-    await page.getByText('Your signer has it. Approve the note there if it asks.').waitFor()
-    expect(await page.getByRole('button', { name: 'Sign and post' }).isDisabled()).toBe(true)
+    await logIn(page, await bunker.link())
+    await expect.poll(() => keptSessions(page), { timeout: 30_000 }).toBe(1)
+    await bunker.down()
+    try {
+      await page.getByRole('button', { name: 'Log out' }).click()
+      await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
+      await expect.poll(() => keptSessions(page), { timeout: 30_000 }).toBe(0)
+      await page.reload()
+      await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
+    } finally {
+      await bunker.up()
+    }
+  })
+
+  test('is told when the browser keeps no session', async () => {
+    const { page } = await open({}, (opened) =>
+      opened.addInitScript(() => Object.defineProperty(globalThis, 'indexedDB', { value: undefined })),
+    )
+    await page.getByText('This browser does not keep your login').waitFor()
+    await logIn(page, await bunker.link())
+    await postNote(page, 'Only for now')
   })
 })
+
+/** How many sessions the page's IndexedDB holds. */
+function keptSessions(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve, reject) => {
+        const opening = indexedDB.open('nip46')
+        opening.onerror = () => reject(opening.error)
+        opening.onsuccess = () => {
+          const database = opening.result
+          const counting = database.transaction('sessions').objectStore('sessions').count()
+          counting.onerror = () => reject(counting.error)
+          counting.onsuccess = () => {
+            database.close()
+            resolve(counting.result)
+          }
+        }
+      }),
+  )
+}
 
 /** The pictures are for eyes; what a program can see of them is checked beside. */
 describe.each([
@@ -129,7 +182,11 @@ describe.each([
       expect(width, name).toBeLessThanOrEqual(options.viewport.width)
       const folder = process.env['SCREENSHOTS']
       if (folder !== undefined) {
-        await page.screenshot({ path: join(folder, `${device}-${colorScheme}-${name}.png`), fullPage: true })
+        // Not `fullPage`, which takes the touch screen away.
+        const height = await page.evaluate(() => document.documentElement.scrollHeight)
+        await page.setViewportSize({ width: options.viewport.width, height })
+        await page.screenshot({ path: join(folder, `${device}-${colorScheme}-${name}.png`) })
+        await page.setViewportSize(options.viewport)
       }
     }
     const { page } = await open({ ...options, colorScheme })
@@ -138,7 +195,7 @@ describe.each([
     expect(await page.getByRole('img', { name: 'QR code' }).isVisible()).toBe(device === 'desktop')
     await shot('offer')
     if (device === 'phone') {
-      await page.getByText('Show the QR code').click()
+      await page.getByText('QR code for another device').click()
       await shot('qr')
     }
     await page.getByLabel('Or paste').fill('nostrconnect://wrong')

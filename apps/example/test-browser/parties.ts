@@ -14,7 +14,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export interface Program {
-  /** The first line that matches, also of those already printed. Rejects if it ends, or after 20 s. */
+  /** The first line that matches, also of those already printed. Rejects if it ends, or after 60 s. */
   line(pattern: RegExp): Promise<string>
   /** Everything it printed, once it has ended by itself. */
   output(): Promise<string>
@@ -53,7 +53,7 @@ export function run(file: string, args: readonly string[] = [], home?: string): 
           resolve(found)
         }
         const fail = (): void => reject(new Error(`no line like ${pattern} in:\n${lines.join('\n')}`))
-        const timer = setTimeout(fail, 20_000)
+        const timer = setTimeout(fail, 60_000)
         watchers.add(look)
         void ended.then(fail)
         look()
@@ -77,6 +77,10 @@ export interface Bunker {
   command(...args: readonly string[]): Promise<string>
   /** A link that lets one app sign notes. */
   link(): Promise<string>
+  /** Ends the daemon; its home stays. */
+  down(): Promise<void>
+  /** Starts it again. */
+  up(): Promise<void>
   /** Ends the daemon and removes its home. */
   stop(): Promise<void>
 }
@@ -90,13 +94,21 @@ export async function startBunker(relay: string): Promise<Bunker> {
   const command = (...args: readonly string[]): Promise<string> =>
     run(BUNKER, [...args, '--json'], home).output()
   const made = await command('init', '--key', 'me', '--relay', relay, ...OPEN)
-  const daemon = run(BUNKER, ['up', '--unlock', 'me', ...OPEN], home)
-  await daemon.line(/started/)
+  const start = async (): Promise<Program> => {
+    const daemon = run(BUNKER, ['up', '--unlock', 'me', ...OPEN], home)
+    await daemon.line(/started/)
+    return daemon
+  }
+  let daemon = await start()
   return {
     npub: /npub1\w+/.exec(made)?.[0] ?? '',
     command,
     link: async () =>
       /bunker:\/\/[^"\s]+/.exec(await command('link', 'new', '--grant', 'sign_event:1'))?.[0] ?? '',
+    down: () => daemon.stop(),
+    async up() {
+      daemon = await start()
+    },
     async stop() {
       await daemon.stop()
       await rm(home, { recursive: true, force: true })

@@ -8,7 +8,7 @@ export const german: Messages = {
   scan: 'Scanne den Code mit deinem Signer oder öffne ihn auf diesem Gerät.',
   unreachable: 'Zurzeit antwortet kein Relay. Es wird weiter versucht…',
   qr: 'QR-Code des Anmeldelinks',
-  showQr: 'QR-Code für ein anderes Gerät zeigen',
+  showQr: 'QR-Code für ein anderes Gerät',
   open: 'Meine Signer-App öffnen',
   copy: 'Link kopieren',
   copied: 'Link kopiert. Füge ihn in deinen Signer ein.',

@@ -66,7 +66,7 @@ export const english: Messages = {
   scan: 'Scan the code with your signer, or open it on this device.',
   unreachable: 'No relay answers at the moment. Still trying…',
   qr: 'QR code of the login link',
-  showQr: 'Show the QR code for another device',
+  showQr: 'QR code for another device',
   open: 'Open my signer app',
   copy: 'Copy link',
   copied: 'Link copied. Paste it into your signer.',
