@@ -145,6 +145,7 @@ export interface PublishOptions {
 /** The part of AbortSignal that is used, so that core needs no host types. */
 export interface AbortSignalLike {
   readonly aborted: boolean
+  readonly reason?: unknown
   addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void
   removeEventListener(type: 'abort', listener: () => void): void
 }
@@ -217,8 +218,16 @@ export interface Deliberation {
   readonly userPubkey?: Pubkey
   /** When it is too late to decide. A challenge moves it. */
   readonly expiresAt?: Millis
-  /** Aborted once the verdict no longer counts: timed out, revoked, logged out, closed. Take the prompt away. */
+  /**
+   * Aborted once the verdict no longer counts: timed out, revoked, logged out, closed. Take the prompt away. Its `reason` is
+   * `elsewhere` if another process on the same store settled it.
+   */
   readonly signal: AbortSignalLike
+  /**
+   * Whether the verdict was stored and counts. False if the question was settled first in another way. Never rejects. Missing if the
+   * host itself asks.
+   */
+  readonly counted?: Promise<boolean>
 }
 
 /** Plain JSON. */

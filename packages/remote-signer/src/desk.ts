@@ -32,8 +32,8 @@ export interface Desk {
     operation: Operation,
     by: { readonly userPubkey: Pubkey; readonly rule: string | null },
   ): void
-  /** Takes back what the session no longer waits for. */
-  tidy(lane: Lane): void
+  /** Takes back what the session no longer waits for. `elsewhere`: since another process settled it. */
+  tidy(lane: Lane, reason?: 'elsewhere'): void
   /** Takes back everything: others may be at it. */
   drop(lane: Lane): void
   /** A question of the host itself: whether to accept an offer. Undefined if nobody decided in time. */
@@ -87,12 +87,12 @@ export function createDesk(host: DeskHost): Desk {
     }
   }
 
-  const closeQuestion = (lane: Lane, id: RequestId): void => {
+  const closeQuestion = (lane: Lane, id: RequestId, reason?: 'elsewhere'): void => {
     const question = lane.questions.get(id)
     if (question === undefined) return
     lane.questions.delete(id)
     open.delete(question.abort)
-    question.abort.abort()
+    question.abort.abort(reason)
   }
 
   const closeOperation = (lane: Lane, id: RequestId): void => {
@@ -106,7 +106,13 @@ export function createDesk(host: DeskHost): Desk {
   return {
     ask(lane, id, question) {
       closeQuestion(lane, id)
-      const entry: OpenQuestion = { abort: new AbortController() }
+      const abort = new AbortController()
+      let settle: OpenQuestion['settle'] = () => undefined
+      const counted = new Promise<boolean>((resolve) => {
+        settle = resolve
+      })
+      const entry: OpenQuestion = { abort, settle }
+      abort.signal.addEventListener('abort', () => settle(false), { once: true })
       lane.questions.set(id, entry)
       const answer = (verdict: Verdict): void => {
         if (closed) return
@@ -122,7 +128,7 @@ export function createDesk(host: DeskHost): Desk {
         const input = { type: 'challenge', id, url: authUrl(url) } as const
         if (!closed) enqueue(lane, { type: 'challenge', input, question: entry })
       }
-      void decide(question, entry.abort, { challenge, ...waitingFacts(lane, id) }).then(answer)
+      void decide(question, entry.abort, { challenge, counted, ...waitingFacts(lane, id) }).then(answer)
     },
     perform(lane, id, operation, { userPubkey, rule }) {
       closeOperation(lane, id)
@@ -140,8 +146,9 @@ export function createDesk(host: DeskHost): Desk {
       reporter.counts.performed += 1
       void run(operation, userPubkey).then(answer)
     },
-    tidy(lane) {
-      for (const id of lane.questions.keys()) if (!awaits(lane, id, 'decision')) closeQuestion(lane, id)
+    tidy(lane, reason) {
+      for (const id of lane.questions.keys())
+        if (!awaits(lane, id, 'decision')) closeQuestion(lane, id, reason)
       for (const id of lane.operations.keys()) if (!awaits(lane, id, 'key')) closeOperation(lane, id)
     },
     drop(lane) {

@@ -69,6 +69,8 @@ export interface Draft {
   refusals: Refusals
   /** What our caller got wrong, to be told for this input. */
   readonly faults: Map<LaneInput, unknown>
+  /** Verdicts that came too late to count. */
+  readonly late: Set<LaneInput>
 }
 
 export interface DraftSend {
@@ -124,6 +126,7 @@ export function emptyDraft(lane: Lane, inputs: readonly LaneInput[]): Draft {
     notes: [],
     refusals: lane.refusals,
     faults: new Map(),
+    late: new Set(),
   }
 }
 
@@ -254,15 +257,13 @@ function keepWithinBudget(draft: Draft, from: number, author: Pubkey, world: Dra
   draft.drops.push('event/rate-limited')
 }
 
-function decide(
-  draft: Draft,
-  { input, question }: Extract<LaneInput, { type: 'decide' }>,
-  world: DraftWorld,
-): void {
+function decide(draft: Draft, given: Extract<LaneInput, { type: 'decide' }>, world: DraftWorld): void {
   const { session, lane } = draft
+  const { input, question } = given
   const { id, verdict } = input
   if (session === undefined || lane.questions.get(id) !== question) {
     draft.drops.push('decision/unknown')
+    draft.late.add(given)
     return
   }
   if (id !== PAIRING_ID) {
@@ -270,12 +271,13 @@ function decide(
     if (pending?.waitingFor === 'decision') {
       const subject = subjectOf(pending.operation, session.userPubkey, world.context.judge)
       record(draft, session.userPubkey, decided(subject, verdict), world)
-    }
+    } else draft.late.add(given)
     run(draft, session, input, world)
     return
   }
   if (session.phase !== 'pairing') {
     draft.drops.push('decision/unknown')
+    draft.late.add(given)
     return
   }
   record(draft, session.userPubkey, decided(null, verdict), world)

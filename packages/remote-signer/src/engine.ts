@@ -158,7 +158,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     },
     onReplaced(lane) {
       listen(lane)
-      desk.tidy(lane)
+      desk.tidy(lane, 'elsewhere')
       if (store.sharing !== undefined) askAgain(desk, lane)
       turns.arm(lane)
     },

@@ -37,6 +37,8 @@ export interface Lane {
 /** A verdict counts only while its question is the one that is open: ids come again. */
 export interface OpenQuestion {
   readonly abort: AbortController
+  /** Whether the verdict was stored and counts. The first call does. */
+  readonly settle: (counted: boolean) => void
 }
 
 export interface OpenOperation {

@@ -44,6 +44,8 @@ export interface RemoteSigner {
    * Rejects with what `make` threw, or with `store/failed`; other sessions of the client may be changed then.
    */
   setPolicy(clientPubkey: Pubkey, make: (policy: JsonValue | null) => JsonValue | null): Promise<number>
+  /** Where others share the store: once it resolved, what they changed before the call is known here. Rejects with `store/failed`. */
+  refresh(): Promise<void>
   /** Other relays for new offers and acceptances; connections stay where they are. Throws `UsageError` as the options do. */
   setRelays(relays: readonly RelayUrl[]): void
   stats(): SignerStats
@@ -228,6 +230,10 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     sessions: listSessions,
     revoke,
     setPolicy,
+    async refresh() {
+      expectRunning()
+      await untilClosed(catchUp())
+    },
     setRelays(relays) {
       engine.relays = ownRelays(relays)
       if (state === 'running') listenOwn()

@@ -264,6 +264,9 @@ export function createTurns(host: TurnsHost): Turns {
       lane.failures = 0
       lane.races = 0
       for (const code of draft.drops) reporter.drop(code)
+      // Before anything is taken back that this very verdict settled.
+      for (const input of draft.inputs)
+        if (input.type === 'decide') input.question.settle(!draft.late.has(input))
       arm(lane)
       released.push({ draft, before, sends })
     }

@@ -213,7 +213,7 @@ test('a revocation on one daemon counts on the other when it resolves', async ()
 })
 
 test('a question is open on both daemons, whoever decides first decides, and the other takes its question back', async () => {
-  const open = new Map<string, { yes: () => void; readonly signal: { readonly aborted: boolean } }>()
+  const open = new Map<string, { yes: () => void; readonly signal: { readonly reason?: unknown } }>()
   const asking = (name: string): Approver =>
     approver(
       (_, { signal }) =>
@@ -230,11 +230,39 @@ test('a question is open on both daemons, whoever decides first decides, and the
   open.get('third')?.yes()
   await first.world.clock.run(2_000)
   expect(client.answers).toMatchObject([{ id: 'q', result: expect.stringContaining('"sig"') }])
-  expect(open.get('first')?.signal.aborted).toBe(true)
+  expect(open.get('first')?.signal).toMatchObject({ aborted: true, reason: 'elsewhere' })
   open.get('first')?.yes()
   await first.world.clock.run(2_000)
   expect(client.answers).toHaveLength(1)
   expect(shared.shared.memory.audit().filter(({ type }) => type === 'decided')).toHaveLength(1)
+  await shared.close()
+})
+
+test('of two verdicts at the same moment on two daemons one counts, and each is told whether its own did', async () => {
+  const open = new Map<string, { decide: (allow: boolean) => void; counted: Promise<boolean> | undefined }>()
+  const asking = (name: string): Approver =>
+    approver(
+      (_, { counted }) =>
+        new Promise((resolve) => open.set(name, { decide: (allow) => resolve({ allow }), counted })),
+    )
+  const shared = await createDaemons({ approver: asking('first') })
+  const { first } = shared
+  await shared.add({ approver: asking('third') })
+  const [{ client, to } = missing()] = await connectMany(first, 1, [])
+  for (const [turn, yes] of ['first', 'third'].entries()) {
+    open.clear()
+    await client.send(sign(`q${turn}`), to)
+    await first.world.clock.run(2_000)
+    for (const [name, { decide }] of open) decide(name === yes)
+    await first.world.clock.run(2_000)
+    const counted = await Promise.all([...open.values()].map((each) => each.counted))
+    expect(counted.toSorted()).toEqual([false, true])
+    const [winner] = [...open.keys()].filter((_, i) => counted[i] === true)
+    expect(client.answers.splice(0)).toMatchObject([
+      { id: `q${turn}`, [winner === yes ? 'result' : 'error']: expect.any(String) },
+    ])
+  }
+  expect(shared.shared.memory.audit().filter(({ type }) => type === 'decided')).toHaveLength(2)
   await shared.close()
 })
 
