@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Deliberation, Operation, Pubkey, Question, Verdict } from '@nip46/core'
+import { memoryStore } from '@nip46/remote-signer'
 import { createFakeClock, seededRandom } from '@nip46/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createBrowsers } from '../src/api/browsers.ts'
@@ -37,10 +38,12 @@ import {
   PAGE_PATIENCE_MS,
   QUESTIONS,
   QUESTIONS_PER_APP,
+  SETTINGS_RACES,
+  SETTLE_MS,
   TRIM_ENTRIES,
 } from '../src/daemon/limits.ts'
 import { PRIVATE_FILE_BYTES, readPrivateFile } from '../src/daemon/private-file.ts'
-import { LABELS, withLabel } from '../src/daemon/settings.ts'
+import { LABELS, openSettings, withLabel } from '../src/daemon/settings.ts'
 
 const NOW = 1_767_225_600_000
 const NEVER = { for: [], scopes: [] }
@@ -69,7 +72,7 @@ describe('questions', () => {
       onAsked: () => undefined,
       onSettled: () => undefined,
     })
-    function ask(from: number, content: string): Asking {
+    function ask(from: number, content: string, counted?: Promise<boolean>): Asking {
       const operation: Operation = {
         method: 'sign_event',
         template: { kind: 1, content, tags: [], created_at: 0 },
@@ -82,6 +85,7 @@ describe('questions', () => {
         userPubkey: client(0),
         expiresAt: clock.now() + 60_000,
         signal: abort.signal,
+        ...(counted !== undefined && { counted }),
       }
       const asking: Asking = { verdict: undefined, pages, abort: () => abort.abort() }
       void desk.approver.decide(question, deliberation).then((verdict) => {
@@ -110,7 +114,7 @@ describe('questions', () => {
     expect(over.verdict).toMatchObject({ allow: false, reason: expect.stringContaining('too many') })
     expect([other.verdict, same.verdict]).toEqual([undefined, undefined])
     const [first] = desk.list()
-    desk.settle(first?.id ?? '', first?.hash ?? '', true)
+    await desk.settle(first?.id ?? '', first?.hash ?? '', true)
     const next = ask(1, 'over')
     await clock.settle()
     expect([same.verdict, next.verdict]).toEqual([{ allow: true }, undefined])
@@ -134,11 +138,32 @@ describe('questions', () => {
     for (let at = 0; at <= DECIDED_REMEMBERED; at++) {
       ask(1, String(at))
       const [{ id = '', hash = '' } = {}] = desk.list()
-      desk.settle(id, hash, true)
+      await desk.settle(id, hash, true)
       ids.push(id)
     }
     expect(() => desk.show(ids[1] ?? '')).toThrow(expect.objectContaining({ code: 'request/decided' }))
     expect(() => desk.show(ids[0] ?? '')).toThrow(expect.objectContaining({ code: 'request/unknown' }))
+  })
+
+  test('a decision that another daemon forestalled, or that is not stored in time, is told as such', async () => {
+    const { desk, ask } = startDesk()
+    ask(1, 'late', Promise.resolve(false))
+    const [late] = desk.list()
+    const elsewhere = { status: 409, code: 'request/decided', facts: { decision: 'elsewhere' } }
+    await expect(desk.settle(late?.id ?? '', late?.hash ?? '', true)).rejects.toMatchObject(elsewhere)
+    await expect(desk.settle(late?.id ?? '', late?.hash ?? '', false)).rejects.toMatchObject(elsewhere)
+
+    ask(1, 'stuck', new Promise(() => undefined))
+    const [stuck] = desk.list()
+    let told: unknown
+    desk.settle(stuck?.id ?? '', stuck?.hash ?? '', true).catch((cause: unknown) => {
+      told = cause
+    })
+    await clock.advance(SETTLE_MS - 1)
+    expect(told).toBeUndefined()
+    await clock.advance(1)
+    await clock.settle()
+    expect(told).toMatchObject({ status: 503, code: 'request/unstored' })
   })
 
   test('an app is sent to the page after a while, and what is no longer asked is gone (I34)', async () => {
@@ -154,9 +179,10 @@ describe('questions', () => {
     asking.abort()
     await clock.settle()
     expect(asking.verdict).toEqual({ allow: false })
-    expect(() => desk.settle(shown?.id ?? '', shown?.hash ?? '', true)).toThrow(
-      expect.objectContaining({ status: 410, code: 'request/gone' }),
-    )
+    await expect(desk.settle(shown?.id ?? '', shown?.hash ?? '', true)).rejects.toMatchObject({
+      status: 410,
+      code: 'request/gone',
+    })
   })
 })
 
@@ -341,6 +367,30 @@ describe('files', () => {
     expect(await readPrivateFile(file)).toHaveLength(PRIVATE_FILE_BYTES)
     await writeFile(file, Buffer.alloc(PRIVATE_FILE_BYTES + 1, 0x20), { mode: 0o600 })
     await expect(readPrivateFile(file)).rejects.toThrow('larger than anything written there')
+  })
+
+  test('a setting is changed again as often as another daemon was faster, up to the bound', async () => {
+    const records = memoryStore()
+    const change = async (faster: number): Promise<unknown> => {
+      let left = faster
+      const settings = await openSettings({
+        records: {
+          readHostRecords: records.readHostRecords,
+          writeHostRecords: async (changes) => (left-- > 0 ? 'stale' : records.writeHostRecords(changes)),
+        },
+        isShared: true,
+        now: () => 1,
+        onChanged: () => undefined,
+      })
+      return settings
+        .change((state) => ({ ...state, panicAt: faster }))
+        .then(
+          () => settings.state.panicAt,
+          (cause) => cause.code,
+        )
+    }
+    expect(await change(SETTINGS_RACES - 1)).toBe(SETTINGS_RACES - 1)
+    expect(await change(SETTINGS_RACES)).toBe('store/busy')
   })
 
   test('names of apps up to their bound; then the oldest goes', () => {

@@ -184,10 +184,10 @@ test('a restart keeps apps, names, what waits for the owner, and a panic', async
   const made = await again.api.call('backup.create', { directory })
   expect(made.files.map(({ name }) => name)).toContain('store.sqlite')
   expect(await again.api.call('backup.verify', { directory })).toMatchObject({ ok: true, problems: [] })
-  await appendFile(`${directory}/settings.json`, ' ')
+  await appendFile(`${directory}/store.sqlite`, ' ')
   expect(await again.api.call('backup.verify', { directory })).toMatchObject({
     ok: false,
-    problems: ['settings.json was changed'],
+    problems: ['store.sqlite was changed'],
   })
 
   await again.api.call('host.panic')

@@ -31,8 +31,8 @@ export interface PostgresWorld {
   readonly pool: RelayPool
   /** A daemon in its own directory, which is made with the same vault if it is not there. Resolves once it answers. */
   start(name: string, flags?: readonly string[]): Promise<DaemonProcess>
-  /** Likewise, of one that does not start: resolves with what it says. */
-  refused(name: string, flags?: readonly string[]): Promise<string>
+  /** Likewise, of one that does not start: resolves with what it says. `vault` is the directory of another one. */
+  refused(name: string, flags?: readonly string[], vault?: string): Promise<string>
   directoryOf(name: string): string
   close(): Promise<void>
 }
@@ -79,11 +79,11 @@ export async function startPostgresWorld(): Promise<PostgresWorld> {
     closers.push(() => pool.close())
     const directoryOf = (name: string): string => join(root, name)
 
-    const spawnDaemon = async (name: string, flags: readonly string[]) => {
+    const spawnDaemon = async (name: string, flags: readonly string[], from = vault) => {
       const directory = directoryOf(name)
-      const socket = join(directory, 'daemon.sock')
+      const socket = join(directory, 'run', 'daemon.sock')
       await mkdir(join(directory, 'data'), { recursive: true, mode: 0o700 })
-      await cp(vault, join(directory, 'data', 'vault'), { recursive: true, force: false })
+      await cp(from, join(directory, 'data', 'vault'), { recursive: true, force: false })
       const child = spawn(
         process.execPath,
         [
@@ -130,8 +130,8 @@ export async function startPostgresWorld(): Promise<PostgresWorld> {
           ended,
         }
       },
-      async refused(name, flags = []) {
-        const { output, ended } = await spawnDaemon(name, flags)
+      async refused(name, flags = [], from = vault) {
+        const { output, ended } = await spawnDaemon(name, flags, from)
         if ((await ended) === 0) throw new Error(`daemon ${name} ran`)
         return output.join('\n')
       },
@@ -148,7 +148,7 @@ export async function allTogether(...daemons: readonly DaemonProcess[]): Promise
     await until(async () => (await api.call('status.get')).store.daemons.length === daemons.length)
 }
 
-async function makeVault(directory: string): Promise<void> {
+export async function makeVault(directory: string): Promise<void> {
   const passphrase = new TextEncoder().encode(PASSPHRASE)
   await initVault(directory, passphrase, { logN: 16 })
   const vault = await openVault(directory, passphrase, { logN: 16 })

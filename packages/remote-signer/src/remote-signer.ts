@@ -136,10 +136,27 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     sweepOut(engine).catch((cause) => reporter.ail('store', cause))
   }
 
-  /** Sessions that another process opened a moment ago count too. */
+  let catchingUp: Promise<void> | undefined
+  let catchUpNext: Promise<void> | undefined
+
+  /**
+   * Sessions that another process opened a moment ago count too. Calls that come while everything is read share the next
+   * reading, which sees whatever was there before any of them.
+   */
   const catchUp = async (): Promise<void> => {
     if (engine.cohort.sharing === undefined) return
-    await engine.following.refresh().catch((cause) => {
+    const read = (): Promise<void> => {
+      catchUpNext = undefined
+      const reading = engine.following.refresh().then(() => undefined)
+      catchingUp = reading
+      const done = (): void => {
+        if (catchingUp === reading) catchingUp = undefined
+      }
+      reading.then(done, done)
+      return reading
+    }
+    catchUpNext ??= catchingUp === undefined ? undefined : catchingUp.then(read, read)
+    await (catchUpNext ?? read()).catch((cause) => {
       throw storeFailed(cause)
     })
     expectRunning()

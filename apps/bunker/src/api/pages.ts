@@ -20,14 +20,14 @@ export interface PagesOptions {
   readonly list: () => readonly QuestionView[]
   /** Throws a `Fault`. */
   readonly show: (id: string) => QuestionDetail
-  /** Throws a `Fault`. `by` is the name of a browser. */
+  /** Rejects with a `Fault`. `by` is the name of a browser. */
   readonly settle: (
     id: string,
     hash: string,
     allow: boolean,
     remember: Remember | undefined,
     by: string,
-  ) => Decided
+  ) => Promise<Decided>
 }
 
 const ASK = /^\/ask\/([0-9a-f]{1,32})$/
@@ -119,7 +119,7 @@ export function createPages({ browsers, clock, isSecure, list, show, settle }: P
     const form = await readOwnForm(request, browser, id)
     const decision = form.get('decision')
     if (decision !== 'allow' && decision !== 'deny') throw new Fault(400, 'input/decision', 'Say yes or no.')
-    const decided = settle(id, form.get('hash') ?? '', decision === 'allow', rememberOf(form), browser)
+    const decided = await settle(id, form.get('hash') ?? '', decision === 'allow', rememberOf(form), browser)
     const more = decided.also.length === 0 ? '' : ` ${decided.also.length} more like it were decided with it.`
     const words =
       decision === 'allow'

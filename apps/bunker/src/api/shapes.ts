@@ -351,7 +351,7 @@ export type StreamMessage =
   | { readonly topic: 'log'; readonly entry: JsonValue }
   | { readonly topic: 'audit'; readonly entry: AuditEntry }
 
-/** How a question ended: decided here, or no longer asked (its time is over, or it was decided elsewhere). */
-export type Settled = 'allow' | 'deny' | 'gone'
+/** How a question ended: decided here, by another daemon on the same store, or no longer asked since its time is over. */
+export type Settled = 'allow' | 'deny' | 'elsewhere' | 'gone'
 
 export type Topic = StreamMessage['topic']

@@ -13,6 +13,7 @@ import {
   PAGE_PATIENCE_MS,
   QUESTIONS,
   QUESTIONS_PER_APP,
+  SETTLE_MS,
 } from './limits.ts'
 import { type Asked, detailQuestion, questionHash, type ViewFacts, viewQuestion } from './question-view.ts'
 
@@ -41,8 +42,11 @@ export interface Desk {
   list(): readonly QuestionView[]
   /** Throws a `Fault`: 404 `request/unknown`, 409 `request/decided`, 410 `request/gone`. */
   show(id: string): QuestionDetail
-  /** Settles the question, and those that what is remembered covers. Throws as {@link Desk.show}, and 409 `request/changed`. */
-  settle(id: string, hash: string, allow: boolean, remember?: Remember): Decided
+  /**
+   * Settles the question, and those that what is remembered covers; resolves once that is stored. Rejects with what
+   * {@link Desk.show} throws, with 409 `request/changed`, and with 503 `request/unstored` after `SETTLE_MS`.
+   */
+  settle(id: string, hash: string, allow: boolean, remember?: Remember): Promise<Decided>
   /** Denies what waits, and what comes until {@link Desk.resume}; returns how many waited. */
   stop(): number
   resume(): void
@@ -57,8 +61,14 @@ interface Entry {
   /** Of the last one who asks. */
   expiresAt: number
   /** One for each time that exactly this is asked. */
-  readonly waiters: Set<(verdict: Verdict) => void>
+  readonly waiters: Set<Waiter>
   readonly facts: Pick<ViewFacts, 'label' | 'claims' | 'choices'>
+}
+
+interface Waiter {
+  readonly give: (verdict: Verdict) => void
+  /** Whether the verdict was stored and counts. */
+  readonly counted: Promise<boolean>
 }
 
 export function createDesk(options: DeskOptions): Desk {
@@ -76,15 +86,38 @@ export function createDesk(options: DeskOptions): Desk {
     settled.set(entry.id, how)
     const [oldest] = settled.keys()
     if (settled.size > DECIDED_REMEMBERED && oldest !== undefined) settled.delete(oldest)
-    options.onSettled(entry.id, how)
   }
 
-  /** Every one who asks gets the verdict; only the first one's session is told what to remember: it is the same session. */
-  const answer = (entry: Entry, verdict: Verdict): void => {
+  /**
+   * Every one who asks gets the verdict; only the first one's session is told what to remember: it is the same session. Resolves
+   * with whether it counted: another daemon on the store may have been faster.
+   */
+  const answer = async (entry: Entry, verdict: Verdict): Promise<boolean> => {
     const waiters = [...entry.waiters]
-    forget(entry, verdict.allow ? 'allow' : 'deny')
-    for (const waiter of waiters) waiter(verdict)
+    const how = verdict.allow ? 'allow' : 'deny'
+    forget(entry, how)
+    for (const { give } of waiters) give(verdict)
+    const counted = (await Promise.all(waiters.map((waiter) => waiter.counted))).includes(true)
+    if (!counted && settled.has(entry.id)) settled.set(entry.id, 'elsewhere')
+    options.onSettled(entry.id, counted ? how : 'elsewhere')
+    return counted
   }
+
+  /** The caller is not kept waiting for a store that does not work. */
+  const whenStored = (answered: Promise<boolean>): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      const timer = clock.setTimer(
+        () =>
+          reject(
+            new Fault(503, 'request/unstored', 'the store does not work: the decision counts once it does'),
+          ),
+        SETTLE_MS,
+      )
+      answered.then((counted) => {
+        clock.clearTimer(timer)
+        resolve(counted)
+      }, reject)
+    })
 
   const factsOf = (entry: Entry): ViewFacts => ({
     id: entry.id,
@@ -101,6 +134,7 @@ export function createDesk(options: DeskOptions): Desk {
     const how = settled.get(id)
     if (how === 'gone')
       throw new Fault(410, 'request/gone', 'the time of this request is over: nothing is done')
+    if (how === 'elsewhere') throw decidedElsewhere()
     if (how !== undefined)
       throw new Fault(409, 'request/decided', `this request was decided before: ${how}`, { decision: how })
     throw new Fault(404, 'request/unknown', 'no such request waits: see "req list"')
@@ -145,17 +179,22 @@ export function createDesk(options: DeskOptions): Desk {
     return ofThisApp >= QUESTIONS_PER_APP
   }
 
-  const wait = (entry: Entry, { signal, challenge, expiresAt }: Deliberation): Promise<Verdict> =>
+  const wait = (entry: Entry, deliberation: Deliberation): Promise<Verdict> =>
     new Promise((resolve) => {
-      const done = (verdict: Verdict): void => {
+      const { signal, challenge, expiresAt, counted = Promise.resolve(true) } = deliberation
+      const give = (verdict: Verdict): void => {
         clock.clearTimer(timer)
         signal.removeEventListener('abort', withdraw)
-        entry.waiters.delete(done)
+        entry.waiters.delete(waiter)
         resolve(verdict)
       }
+      const waiter: Waiter = { give, counted }
       const withdraw = (): void => {
-        done({ allow: false })
-        if (entry.waiters.size === 0 && open.get(entry.id) === entry) forget(entry, 'gone')
+        give({ allow: false })
+        if (entry.waiters.size > 0 || open.get(entry.id) !== entry) return
+        const how = signal.reason === 'elsewhere' ? 'elsewhere' : 'gone'
+        forget(entry, how)
+        options.onSettled(entry.id, how)
       }
       const page = options.page(entry.id)
       // Most are decided at once by somebody who watches, and an app that is sent away opens a window.
@@ -166,7 +205,7 @@ export function createDesk(options: DeskOptions): Desk {
       }
       const timer = page === undefined ? undefined : clock.setTimer(sendToPage, CHALLENGE_AFTER_MS)
       const isFirst = entry.waiters.size === 0
-      entry.waiters.add(done)
+      entry.waiters.add(waiter)
       entry.expiresAt = Math.max(entry.expiresAt, expiresAt ?? clock.now() + patienceMs)
       signal.addEventListener('abort', withdraw, { once: true })
       if (isFirst) options.onAsked(viewQuestion(entry.asked, factsOf(entry)))
@@ -201,23 +240,26 @@ export function createDesk(options: DeskOptions): Desk {
       const entry = find(id)
       return detailQuestion(entry.asked, factsOf(entry))
     },
-    settle(id, hash, allow, remember) {
+    async settle(id, hash, allow, remember) {
       const entry = find(id)
       if (entry.hash !== hash)
         throw new Fault(409, 'request/changed', 'something else waits under this id: look at it again')
       if (remember !== undefined) expectChoice(entry, remember, allow)
-      const also = remember === undefined ? [] : coveredBy(entry, remember, allow)
-      answer(entry, {
+      const covered = remember === undefined ? [] : coveredBy(entry, remember, allow)
+      const verdict: Verdict = {
         allow,
         ...(remember !== undefined && { remember: options.remembered(entry.asked, remember, allow) }),
-      })
-      for (const other of also) answer(other, { allow })
+      }
+      if (!(await whenStored(answer(entry, verdict)))) throw decidedElsewhere()
+      const also = covered.filter((other) => open.get(other.id) === other)
+      for (const other of also) void answer(other, { allow })
       return { id, decision: allow ? 'allow' : 'deny', also: also.map((other) => other.id) }
     },
     stop() {
       isStopped = true
       const entries = [...open.values()]
-      for (const entry of entries) answer(entry, { allow: false, reason: 'the owner stopped everything' })
+      for (const entry of entries)
+        void answer(entry, { allow: false, reason: 'the owner stopped everything' })
       return entries.length
     },
     resume() {
@@ -227,6 +269,17 @@ export function createDesk(options: DeskOptions): Desk {
       return open.size
     },
   }
+}
+
+function decidedElsewhere(): Fault {
+  return new Fault(
+    409,
+    'request/decided',
+    'another daemon settled this request first, or its session ended',
+    {
+      decision: 'elsewhere',
+    },
+  )
 }
 
 function expectChoice({ facts }: Entry, remember: Remember, allow: boolean): void {

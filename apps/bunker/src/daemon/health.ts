@@ -10,7 +10,7 @@ import { SETTINGS, type SettingName, showSetting } from './config.ts'
 import type { Host } from './host.ts'
 
 export function checkHealth(host: Host): readonly Check[] {
-  const { signer, vault, pool, settings } = host
+  const { signer, vault, pool } = host
   const { ailments, relays } = signer.stats()
   const keys = vault.list()
   const unlocked = keys.filter(({ state }) => state === 'unlocked').length
@@ -22,7 +22,6 @@ export function checkHealth(host: Host): readonly Check[] {
     ok,
     words: ok ? good : bad,
   })
-  const { panicAt } = settings.state
   return [
     check(
       'store',
@@ -56,11 +55,15 @@ export function checkHealth(host: Host): readonly Check[] {
     ),
     check(
       'host',
-      panicAt === null && !host.isDraining,
+      !isStopped(host) && !host.isDraining,
       'requests are answered',
       host.isDraining ? 'the daemon is stopping' : 'everything was stopped by "panic": end it with "resume"',
     ),
   ]
+}
+
+function isStopped({ settings, brake }: Host): boolean {
+  return brake.isOn || settings.state.panicAt !== null
 }
 
 /** Without an offer or a session there is no relay to be connected to. */
@@ -69,14 +72,14 @@ function listensToNothing({ signer }: Host): boolean {
 }
 
 export function readStatus(host: Host): Status {
-  const { signer, vault, settings, store, desk, clock } = host
+  const { signer, vault, store, desk, clock } = host
   const stats = signer.stats()
   const checks = checkHealth(host)
   return {
     version: host.version,
     pid: process.pid,
     startedAt: host.startedAt,
-    state: host.isDraining ? 'draining' : settings.state.panicAt !== null ? 'panic' : 'running',
+    state: host.isDraining ? 'draining' : isStopped(host) ? 'panic' : 'running',
     ready: checks.every(({ ok }) => ok),
     checks,
     store: {

@@ -11,6 +11,7 @@ import type { EventHub } from '../api/events.ts'
 import type { Status } from '../api/shapes.ts'
 import type { Tokens } from '../api/tokens.ts'
 import type { Vault } from '../keys/vault.ts'
+import type { Brake } from './brake.ts'
 import type { LoadedConfig } from './config.ts'
 import type { Desk } from './desk.ts'
 import type { Log } from './log.ts'
@@ -30,6 +31,7 @@ export interface Host {
   readonly pool: RelayPool
   readonly store: OpenStore
   readonly desk: Desk
+  readonly brake: Brake
   readonly book: PolicyBook
   readonly lists: UserLists
   readonly settings: Settings

@@ -73,3 +73,11 @@ export const LIST_CHECKS_PER_MINUTE = 600
 export const LISTS_SIGNED = 200
 /** Changes within this time, in milliseconds, are written together. */
 export const LIST_WRITE_MS = 500
+
+// -- several daemons on one store --------------------------------------------------------------------
+/** Times a setting is changed again because another daemon was faster. */
+export const SETTINGS_RACES = 20
+/** After a failure settings are read again after so long, in milliseconds. */
+export const REFRESH_AGAIN_MS = 1_000
+/** How long a decision may take to be stored before its caller is told so, in milliseconds. */
+export const SETTLE_MS = 10_000

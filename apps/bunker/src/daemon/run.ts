@@ -33,6 +33,7 @@ import { hostRandom } from '../host-random.ts'
 import { hostClock } from '../keys/host-clock.ts'
 import type { Vault } from '../keys/vault.ts'
 import { createAuditTail } from './audit-tail.ts'
+import { createBrake, withBrake } from './brake.ts'
 import type { Config, LoadedConfig } from './config.ts'
 import { createDesk } from './desk.ts'
 import { createDuplicateWatch } from './duplicate-watch.ts'
@@ -52,11 +53,11 @@ import {
 } from './limits.ts'
 import { createLog } from './log.ts'
 import { createPolicyBook } from './own-policy-book.ts'
-import { ensurePrivateDirectory, readPrivateFile, replacePrivateFile } from './private-file.ts'
+import { ensurePrivateDirectory } from './private-file.ts'
 import type { Asked } from './question-view.ts'
 import { createJudge, readSessionPolicy } from './session-policy.ts'
 import type { Address } from './setting.ts'
-import { openSettings, withLabel } from './settings.ts'
+import { openSettings, readSalt, type SettingsState, withLabel } from './settings.ts'
 import { hearOnTheWay } from './sharing.ts'
 import { type OpenStore, openStore } from './store.ts'
 import { openUserLists } from './user-lists.ts'
@@ -126,7 +127,6 @@ async function start(
     print: deps.print,
     onEntry: (entry) => hub.publish({ topic: 'log', entry }),
   })
-  const settings = await openSettings(join(config.data, 'settings.json'))
   const tokens = await openTokens(join(config.data, 'tokens.json'), random, clock.now)
   const store =
     deps.store ??
@@ -137,6 +137,12 @@ async function start(
         log.write(reachable ? 'info' : 'error', reachable ? 'store-back' : 'store-away', {}),
     }))
   closers.push(() => store.close())
+  const settings = await openSettings({
+    records: store.records,
+    isShared: store.store.sharing !== undefined,
+    now: clock.now,
+    onChanged: (before, after) => followSettings(host, before, after),
+  })
   const relayHere = await serveRelay(config, crypto)
   if (relayHere !== null) closers.push(() => relayHere.server.close())
   const served = relayHere?.url ?? null
@@ -154,7 +160,7 @@ async function start(
   const book = createPolicyBook({
     now: clock.now,
     preset: config.preset,
-    salt: await readSalt(join(config.data, 'salt'), random),
+    salt: await readSalt(store.records, () => Buffer.from(random(32)).toString('hex')),
     relays: () => [...ownRelays({ loaded, settings, served }), ...config.userRelays],
     lists,
     origins: (client) => settings.state.origins[client],
@@ -173,7 +179,14 @@ async function start(
     onAsked: (question) => hub.publish({ topic: 'requests', type: 'asked', question }),
     onSettled: (id, how) => hub.publish({ topic: 'requests', type: 'settled', id, how }),
   })
-  if (settings.state.panicAt !== null) desk.stop()
+  const brake = createBrake({
+    stop() {
+      browsers.clear()
+      return desk.stop()
+    },
+    resume: desk.resume,
+  })
+  if (settings.state.panicAt !== null) brake.pull()
 
   // -- the remote signer -----------------------------------------------------------------------
 
@@ -184,7 +197,7 @@ async function start(
     return {
       userPubkey: user,
       repeatable: signer.repeatable,
-      async perform(operation) {
+      perform: withBrake(brake, async (operation) => {
         performing += 1
         try {
           const outcome = await signer.perform(operation)
@@ -193,7 +206,7 @@ async function start(
         } finally {
           performing -= 1
         }
-      },
+      }),
     }
   }
 
@@ -222,17 +235,22 @@ async function start(
     close: () => pool.close(),
   }
 
+  const heard = hearOnTheWay(store.store, {
+    clock,
+    onMembers: () => void store.look?.().catch((cause) => log.fault('store-look', cause)),
+    refresh: settings.refresh,
+    onFault: (cause) => log.fault('settings', cause),
+  })
+  closers.push(heard.close)
   const relays = ownRelays({ loaded, settings, served })
   const signer = createRemoteSigner({
     crypto,
     transport,
     userSigner,
     approver: desk.approver,
-    judge: createJudge(book, () => settings.state.panicAt !== null),
+    judge: createJudge(book, () => brake.isOn),
     relays,
-    store: hearOnTheWay(store.store, {
-      onMembers: () => void store.look?.().catch((cause) => log.fault('store-look', cause)),
-    }),
+    store: heard.store,
     random,
     clock,
     userRelays: Object.fromEntries(relays.map((relay) => [relay, { read: true, write: true }])),
@@ -256,6 +274,7 @@ async function start(
     pool,
     store,
     desk,
+    brake,
     book,
     lists,
     settings,
@@ -307,7 +326,8 @@ async function start(
       if (event.subject.eventId !== undefined) lists.done(event.subject.eventId)
       tellOwner(host, event)
     }
-    if (event.type === 'session-opened') takeLinkLabel(host, event.session)
+    if (event.type === 'session-opened')
+      takeLinkLabel(host, event.session).catch((cause) => log.fault('settings', cause))
     if (event.type.startsWith('session-')) watchSoon()
   })
   vault.on((event) => {
@@ -338,8 +358,8 @@ async function start(
     isSecure: config.publicUrl?.startsWith('https:') === true,
     list: desk.list,
     show: desk.show,
-    settle(id, hash, allow, remember, by) {
-      const decided = desk.settle(id, hash, allow, remember)
+    async settle(id, hash, allow, remember, by) {
+      const decided = await desk.settle(id, hash, allow, remember)
       log.write('info', 'request-decided', {
         code: decided.decision,
         caller: by,
@@ -391,6 +411,7 @@ async function start(
     clock.clearTimer(watchTimer)
     duplicates?.close()
     tail.close()
+    heard.close()
     const until = clock.now() + DRAIN_MS
     while (!isIdle() && clock.now() < until) await pause(clock, DRAIN_LOOK_MS)
     await signer.close()
@@ -457,13 +478,26 @@ async function listenOr<T>({ host, port }: Address, listen: () => Promise<T>): P
   }
 }
 
-/** Made once, so that what sessions remember of long lists stays comparable. */
-async function readSalt(path: string, random: RandomBytes): Promise<string> {
-  const known = (await readPrivateFile(path))?.trim()
-  if (known !== undefined && /^[0-9a-f]{64}$/.test(known)) return known
-  const salt = Buffer.from(random(32)).toString('hex')
-  await replacePrivateFile(path, `${salt}\n`)
-  return salt
+/** What another daemon on the same store changed holds here as well before anything is committed. */
+async function followSettings(
+  host: Host,
+  before: SettingsState,
+  { added, removed, panicAt, lockedAt }: SettingsState,
+): Promise<void> {
+  const { brake, vault, signer, log } = host
+  if (`${before.added} ${before.removed}` !== `${added} ${removed}`) signer.setRelays(ownRelays(host))
+  if (panicAt !== null && before.panicAt === null) {
+    log.write('warning', 'panic', { caller: 'another daemon' })
+    brake.pull()
+    await vault.lockAll()
+  } else if (panicAt === null && before.panicAt !== null) {
+    log.write('warning', 'resume', { caller: 'another daemon' })
+    brake.release()
+  }
+  if (lockedAt !== before.lockedAt) {
+    log.write('info', 'lock-all', { caller: 'another daemon' })
+    await vault.lockAll()
+  }
 }
 
 /** What the owner calls an app, and what it says of itself. */
@@ -511,15 +545,18 @@ function settledWith(
 }
 
 /** A link's name becomes that of the app that used it. */
-function takeLinkLabel({ signer, settings, log }: Host, { clientPubkey, signerPubkey }: SessionInfo): void {
+async function takeLinkLabel(
+  { signer, settings }: Host,
+  { clientPubkey, signerPubkey }: SessionInfo,
+): Promise<void> {
+  // The link may have been made on another daemon a moment ago.
+  await settings.refresh()
   const offer = signer
     .offers()
     .find(({ usedBy, remoteSigner }) => usedBy === clientPubkey && remoteSigner === signerPubkey)
   const label = offer === undefined ? undefined : settings.state.links[offer.token]
   if (label === undefined || Object.hasOwn(settings.state.apps, clientPubkey)) return
-  settings
-    .change((state) => ({ ...state, apps: withLabel(state.apps, clientPubkey, label) }))
-    .catch((cause) => log.fault('settings', cause))
+  await settings.change((state) => ({ ...state, apps: withLabel(state.apps, clientPubkey, label) }))
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {

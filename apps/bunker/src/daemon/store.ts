@@ -5,7 +5,7 @@
 
 import { join } from 'node:path'
 import { UsageError } from '@nip46/core'
-import type { AuditLog, SignerStore } from '@nip46/core/remote-signer'
+import type { AuditLog, HostRecords, SignerStore } from '@nip46/core/remote-signer'
 import { memoryStore } from '@nip46/remote-signer'
 import { openSqliteStore, StoreError } from '@nip46/store-sqlite'
 import { readPassphrase } from '../keys/passphrase.ts'
@@ -32,6 +32,8 @@ export interface OpenStore {
   readonly place: string
   readonly store: SignerStore
   readonly audit: AuditLog
+  /** What the daemon itself keeps there. */
+  readonly records: HostRecords
   readonly facts: StoreFacts
   /** Asks for the facts again: daemons came or went. */
   look?(): Promise<void>
@@ -84,6 +86,7 @@ async function openPostgres(
       place,
       store,
       audit: store,
+      records: store,
       get facts() {
         return {
           reachable,
@@ -138,6 +141,7 @@ async function openSqlite(file: string, vault: Vault): Promise<OpenStore> {
       place: file,
       store,
       audit: store,
+      records: store,
       facts: ALONE,
       backup: (copy) => store.backup(copy),
       close: () => store.close(),
@@ -185,5 +189,5 @@ export function openMemoryStore(): OpenStore {
     verifyAudit: async () => ({ ok: true, entries: store.audit().length, chains: [] }),
   }
   const place = showStore({ kind: 'memory' })
-  return { kind: 'memory', place, store, audit, facts: ALONE, close: async () => undefined }
+  return { kind: 'memory', place, store, audit, records: store, facts: ALONE, close: async () => undefined }
 }

@@ -224,7 +224,12 @@ async function watch(context: Context, call: Call): Promise<Outcome> {
   throw new Fault(0, 'daemon/not-running', 'the daemon ended, or closed the stream')
 }
 
-const SETTLED = { allow: 'allowed', deny: 'denied', gone: 'no longer asked' } as const
+const SETTLED = {
+  allow: 'allowed',
+  deny: 'denied',
+  elsewhere: 'settled by another daemon',
+  gone: 'no longer asked',
+} as const
 
 interface Asker {
   ask(question: QuestionView): void

@@ -17,7 +17,7 @@ import {
 } from '../session-policy.ts'
 import { withLabel, withOrigins } from '../settings.ts'
 import { entriesOf, policyOf, sessionsOf, showApp, viewApp } from './app-view.ts'
-import { asFault } from './faults.ts'
+import { asFault, expectNoPanic } from './faults.ts'
 
 type Names =
   | 'app.list'
@@ -38,21 +38,27 @@ export function appHandlers(host: Host): Pick<Handlers, Names> {
       const clients = new Set(signer.sessions().map(({ clientPubkey }) => clientPubkey))
       return { apps: [...clients].map((client) => viewApp(host, client)) }
     },
-    'app.show': ({ client }) => showApp(host, client as Pubkey),
+    'app.show': async ({ client }) => {
+      await expectApp(host, client)
+      return showApp(host, client as Pubkey)
+    },
     'app.rename': async ({ client, label }) => {
-      sessionsOf(host, client)
+      await expectApp(host, client)
       await settings.change((state) => ({ ...state, apps: withLabel(state.apps, client, label) }))
       return viewApp(host, client as Pubkey)
     },
     'app.origins': async ({ client, origins }) => {
-      sessionsOf(host, client)
+      await expectApp(host, client)
       const own = [...new Set(origins.map(readOrigin))]
       await settings.change((state) => ({ ...state, origins: withOrigins(state.origins, client, own) }))
       return { origins: own }
     },
-    'app.policy.get': ({ client }) => policyOf(host, client as Pubkey),
+    'app.policy.get': async ({ client }) => {
+      await expectApp(host, client)
+      return policyOf(host, client as Pubkey)
+    },
     'app.policy.set': async ({ client, policy }) => {
-      sessionsOf(host, client)
+      await expectApp(host, client)
       // What is wrong with it is told before anything changes.
       book.begin(policy)
       return changePolicy(host, client as Pubkey, (session) => ({
@@ -64,16 +70,16 @@ export function appHandlers(host: Host): Pick<Handlers, Names> {
       const until = forMs === undefined ? null : clock.now() + forMs
       return changePolicy(host, client as Pubkey, (policy) => suspend(policy, { until, by: 'owner' }))
     },
-    'app.resume': ({ client }) => {
-      if (settings.state.panicAt !== null)
-        throw new Fault(409, 'host/panic', 'everything is stopped: end that with "resume" first')
+    'app.resume': async ({ client }) => {
+      await expectNoPanic(host)
       return changePolicy(host, client as Pubkey, (policy) => unsuspend(unsuspend(policy, 'owner'), 'panic'))
     },
     'app.revoke': async ({ client }) => {
-      sessionsOf(host, client)
+      await expectApp(host, client)
       return { ended: await asFault(signer.revoke(client as Pubkey)) }
     },
     'app.trim': async ({ client, apply = false }) => {
+      await expectApp(host, client)
       const [session] = sessionsOf(host, client)
       const policy = readSessionPolicy(session.policy)
       if (policy === null) return { proposals: [], applied: false, policy: policyOf(host, client as Pubkey) }
@@ -101,13 +107,20 @@ function readOrigin(text: string): string {
   throw new Fault(400, 'app/origin', 'an origin is a scheme and a host, without a path: https://app.example')
 }
 
+/** Rejects with 404 if there is none, also not on another daemon since a moment ago. */
+async function expectApp(host: Host, client: string): Promise<void> {
+  const isKnown = host.signer.sessions().some(({ clientPubkey }) => clientPubkey === client)
+  if (!isKnown) await asFault(host.signer.refresh())
+  sessionsOf(host, client)
+}
+
 /** For all sessions of a client. Once it resolved nothing is judged by the old policy. */
 export async function changePolicy(
   host: Host,
   client: Pubkey,
   change: (policy: SessionPolicy) => SessionPolicy,
 ): Promise<PolicyView> {
-  sessionsOf(host, client)
+  await expectApp(host, client)
   const make = (json: JsonValue | null): JsonValue | null =>
     writeSessionPolicy(change(readSessionPolicy(json) ?? { suspensions: [], own: host.book.begin({}) }))
   await asFault(host.signer.setPolicy(client, make))

@@ -38,10 +38,8 @@ export function backupHandlers({ vault, store, loaded, clock, version }: Host): 
         await copyTree(vault.directory, join(beside, 'vault'))
         const lists = join(loaded.config.data, 'lists')
         if (await exists(lists)) await copyTree(lists, join(beside, 'lists'))
-        for (const name of ['settings.json', 'tokens.json', 'salt']) {
-          const path = join(loaded.config.data, name)
-          if (await exists(path)) await copyFile(path, join(beside, name))
-        }
+        const tokens = join(loaded.config.data, 'tokens.json')
+        if (await exists(tokens)) await copyFile(tokens, join(beside, 'tokens.json'))
         await store.backup(join(beside, 'store.sqlite'))
         const files = await listFiles(beside)
         const manifest = { v: 1, version, createdAt: clock.now(), files }

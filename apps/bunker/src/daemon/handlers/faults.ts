@@ -7,9 +7,10 @@ import { RemoteSignerError } from '@nip46/remote-signer'
 import { Fault } from '../../api/fault.ts'
 import type { Host } from '../host.ts'
 
-/** 409 `host/panic` while everything is stopped. */
-export function expectNoPanic({ settings }: Host): void {
-  if (settings.state.panicAt !== null)
+/** Rejects with 409 `host/panic` while everything is stopped, by whatever daemon on the store. */
+export async function expectNoPanic({ settings, brake }: Host): Promise<void> {
+  await settings.refresh()
+  if (brake.isOn || settings.state.panicAt !== null)
     throw new Fault(409, 'host/panic', 'everything is stopped: end that with "resume" first')
 }
 

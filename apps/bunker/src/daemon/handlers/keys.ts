@@ -10,6 +10,7 @@ import { VaultError } from '../../keys/vault-error.ts'
 import { viewKey } from '../health.ts'
 import type { Host } from '../host.ts'
 import { maskSecrets } from '../log.ts'
+import { expectNoPanic } from './faults.ts'
 
 type Names =
   | 'key.list'
@@ -24,7 +25,7 @@ type Names =
   | 'key.delete'
 
 export function keyHandlers(host: Host): Pick<Handlers, Names> {
-  const { vault, settings } = host
+  const { vault } = host
   const view = (key: KeyInfo) => viewKey(host, key)
   return {
     'key.list': () => ({ keys: vault.list().map(view) }),
@@ -47,9 +48,8 @@ export function keyHandlers(host: Host): Pick<Handlers, Names> {
           ...(logN !== undefined && { logN }),
         }),
       })),
-    'key.unlock': ({ name, passphrase, forMs }) => {
-      if (settings.state.panicAt !== null)
-        throw new Fault(409, 'host/panic', 'everything is stopped: end that with "resume" first')
+    'key.unlock': async ({ name, passphrase, forMs }) => {
+      await expectNoPanic(host)
       return withBytes([passphrase], async ([secret]) => view(await vault.unlock(name, secret, forMs)))
     },
     'key.lock': ({ name }) => withBytes([], async () => view(await vault.lock(name))),

@@ -33,9 +33,18 @@ export function linkHandlers(host: Host): Pick<Handlers, Names> {
     return { offer, own, requested, hash: createHash('sha256').update(shown).digest('hex') }
   }
 
+  const unlessStopped = async (undo: () => Promise<unknown>): Promise<void> => {
+    try {
+      await expectNoPanic(host)
+    } catch (cause) {
+      await asFault(undo())
+      throw cause
+    }
+  }
+
   return {
     'link.create': async ({ key, policy = {}, forMs, count = 1, label = '', approval = 'secret' }) => {
-      expectNoPanic(host)
+      await expectNoPanic(host)
       const { pubkey } = chooseKey(host, key)
       const own = book.begin(policy)
       const links: MadeLink[] = []
@@ -49,10 +58,14 @@ export function linkHandlers(host: Host): Pick<Handlers, Names> {
         const expiresAt = signer.offers().find((offer) => offer.token === token)?.expiresAt ?? 0
         links.push({ uri, token, signer: remoteSigner, label, expiresAt })
       }
+      // Another daemon may have stopped everything meanwhile, and not have seen these.
+      await unlessStopped(() => Promise.all(links.map(({ token }) => signer.withdraw(token))))
       return { links }
     },
     'link.list': () => ({ links: listLinks(host).slice(0, LINK_LISTED) }),
     'link.revoke': async ({ token }) => {
+      // It may have been made on another daemon a moment ago.
+      if (!signer.offers().some((offer) => offer.token === token)) await asFault(signer.refresh())
       await asFault(signer.withdraw(token))
       return { token }
     },
@@ -70,7 +83,7 @@ export function linkHandlers(host: Host): Pick<Handlers, Names> {
       }
     },
     'connect.accept': async ({ uri, hash, key, policy, label = '' }) => {
-      expectNoPanic(host)
+      await expectNoPanic(host)
       const { pubkey } = chooseKey(host, key)
       const shown = preview(uri, policy, null)
       if (shown.hash !== hash)
@@ -78,6 +91,7 @@ export function linkHandlers(host: Host): Pick<Handlers, Names> {
       const session = await asFault(
         signer.accept(uri, { user: pubkey, policy: beginPolicy(shown.own), approved: true }),
       )
+      await unlessStopped(() => signer.revoke(session.clientPubkey))
       if (label !== '')
         await settings.change((state) => ({
           ...state,

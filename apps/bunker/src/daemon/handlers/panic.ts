@@ -18,18 +18,24 @@ import {
 type Names = 'host.panic' | 'host.lock-all' | 'host.resume'
 
 export function panicHandlers(host: Host): Pick<Handlers, Names> {
-  const { vault, signer, desk, settings, browsers, log, clock } = host
+  const { vault, signer, settings, store, brake, log, clock } = host
   return {
     'host.panic': async (_input, caller) => {
       log.write('warning', 'panic', { caller: caller.name })
       // What needs no disk comes first: from here on nothing is allowed, whatever else fails.
-      const requests = desk.stop()
+      const requests = brake.pull()
+      const first = await Promise.allSettled([
+        vault.lockAll(),
+        // From here on other daemons on the store commit nothing before they have stopped as well.
+        settings.change((state) => ({ ...state, panicAt: state.panicAt ?? clock.now() }), {
+          fenceOthers: true,
+        }),
+      ])
+      // What others did before that is stopped too.
+      const known = await Promise.allSettled([signer.refresh()])
       const open = signer.offers().filter((offer) => !offer.withdrawn && offer.usedBy === null)
       const apps = new Set(signer.sessions().map(({ clientPubkey }) => clientPubkey))
-      browsers.clear()
-      const [keys, ...others] = await Promise.allSettled([
-        vault.lockAll(),
-        settings.change((state) => ({ ...state, panicAt: state.panicAt ?? clock.now() })),
+      const rest = await Promise.allSettled([
         ...open.map((offer) => signer.withdraw(offer.token)),
         ...[...apps].map((client) =>
           signer.setPolicy(
@@ -38,7 +44,7 @@ export function panicHandlers(host: Host): Pick<Handlers, Names> {
           ),
         ),
       ])
-      const failed = [keys, ...others].flatMap((each) =>
+      const failed = [...first, ...known, ...rest].flatMap((each) =>
         each.status === 'rejected' ? [each.reason as unknown] : [],
       )
       for (const cause of failed) log.fault('panic-incomplete', cause)
@@ -46,8 +52,11 @@ export function panicHandlers(host: Host): Pick<Handlers, Names> {
         throw new Fault(
           503,
           'panic/incomplete',
-          'nothing is allowed while this daemon runs, but not all of it could be stored: call panic again before you stop it',
+          store.facts.daemons.length > 1
+            ? 'nothing is allowed by this daemon, but not all of it could be stored: other daemons may go on; stop them, or call panic again'
+            : 'nothing is allowed while this daemon runs, but not all of it could be stored: call panic again before you stop it',
         )
+      const [keys] = first
       return {
         keys: keys.status === 'fulfilled' ? keys.value : 0,
         links: open.length,
@@ -57,10 +66,26 @@ export function panicHandlers(host: Host): Pick<Handlers, Names> {
     },
     'host.lock-all': async (_input, caller) => {
       log.write('info', 'lock-all', { caller: caller.name })
-      return { keys: await vault.lockAll() }
+      const keys = await vault.lockAll()
+      if (store.store.sharing === undefined) return { keys }
+      try {
+        await settings.change(
+          (state) => ({ ...state, lockedAt: Math.max(clock.now(), (state.lockedAt ?? 0) + 1) }),
+          { fenceOthers: true },
+        )
+      } catch (cause) {
+        log.fault('lock-all-incomplete', cause)
+        throw new Fault(
+          503,
+          'lock-all/incomplete',
+          'the keys of this daemon are locked, but other daemons could not be told: call lock-all there',
+        )
+      }
+      return { keys }
     },
     'host.resume': async (_input, caller) => {
       log.write('warning', 'resume', { caller: caller.name })
+      await signer.refresh()
       const suspended = signer
         .sessions()
         .filter(
@@ -76,7 +101,7 @@ export function panicHandlers(host: Host): Pick<Handlers, Names> {
         ),
       )
       await settings.change((state) => ({ ...state, panicAt: null }))
-      desk.resume()
+      brake.release()
       return { apps: apps.size }
     },
   }

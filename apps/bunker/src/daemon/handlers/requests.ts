@@ -11,8 +11,8 @@ type Names = 'request.list' | 'request.show' | 'request.approve' | 'request.deny
 export function requestHandlers({ desk, log }: Host): Pick<Handlers, Names> {
   const settle =
     (allow: boolean): Handlers['request.approve'] =>
-    ({ id, hash, remember }, caller) => {
-      const decided = desk.settle(id, hash, allow, remember)
+    async ({ id, hash, remember }, caller) => {
+      const decided = await desk.settle(id, hash, allow, remember)
       log.write('info', 'request-decided', {
         code: decided.decision,
         caller: caller.name,
