@@ -12,7 +12,7 @@ import { mergePermissions, type Permission } from './permission.ts'
 import type { JsonValue, Verdict } from './port.ts'
 import { type Era, signerProfile } from './profile.ts'
 import { hashSecret } from './secret.ts'
-import { closePending } from './signer-operations.ts'
+import { closePending, endOfSecond, isBeforeRestore } from './signer-operations.ts'
 import { acknowledge, holdForPairing, newSession, openPairing, refusePairing } from './signer-pairing.ts'
 import type { Arrival, SignerContext, SignerOutput, SignerSession, SignerStep } from './signer-state.ts'
 import { type Millis, type Pubkey, type RelayUrl, type RequestId, type Scheme, UsageError } from './value.ts'
@@ -117,7 +117,9 @@ export function admit(
   const parsed = parseRequest(arrival.text, { acceptNative: arrival.scheme === 'nip04' })
   if (!parsed.ok) return refuseUnreadable(admission, parsed.error)
   const request = parsed.value
-  if (Math.abs(now / 1_000 - arrival.createdAt) > FRESHNESS_SECONDS) {
+  const isLate = Math.abs(now / 1_000 - arrival.createdAt) > FRESHNESS_SECONDS
+  // A token that is unused in a backup may have been used since.
+  if (isLate || isBeforeRestore(endOfSecond(arrival.createdAt), context)) {
     return { admission, outputs: [], dropped: 'event/expired' }
   }
   const isConnect = request.method === 'connect'

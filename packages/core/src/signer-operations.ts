@@ -19,7 +19,7 @@ import {
   type SignerStep,
   withPending,
 } from './signer-state.ts'
-import type { Millis, RelayUrl, RequestId, Result } from './value.ts'
+import type { Millis, RelayUrl, RequestId, Result, Seconds } from './value.ts'
 
 export const DECISION_MS = 60_000
 export const CHALLENGED_DECISION_MS = 300_000
@@ -157,6 +157,16 @@ function policyAfter(
   if (relay === undefined) return session.policy
   const kept = operation.method === 'nip44_get_key' ? null : (remember ?? null)
   return judge.approve(judgedRequest(session, operation, relay, now), kept)
+}
+
+/** Whether it was asked before the state was restored: what became of it is not known here. */
+export function isBeforeRestore(at: Millis, { restoredAt }: Pick<SignerContext, 'restoredAt'>): boolean {
+  return at < (restoredAt?.() ?? Number.NEGATIVE_INFINITY)
+}
+
+/** An event's time is in whole seconds: the last moment at which it may have been made. */
+export function endOfSecond(createdAt: Seconds): Millis {
+  return createdAt * 1_000 + 999
 }
 
 /** The mark of whoever performs what is handed out now. */

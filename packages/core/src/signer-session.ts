@@ -7,7 +7,16 @@ import { findAnswer } from './ledger.ts'
 import { FRESHNESS_SECONDS } from './limits.ts'
 import { parseRequest, type Request, type Response } from './message.ts'
 import { digestRequest } from './secret.ts'
-import { challenge, closePending, complete, decide, finish, question } from './signer-operations.ts'
+import {
+  challenge,
+  closePending,
+  complete,
+  decide,
+  endOfSecond,
+  finish,
+  isBeforeRestore,
+  question,
+} from './signer-operations.ts'
 import {
   answerHeld,
   challengePairing,
@@ -22,6 +31,7 @@ import {
   confirm,
   ignored,
   PAIRING_ID,
+  type PendingOperation,
   type SignerContext,
   type SignerInput,
   type SignerOutput,
@@ -45,18 +55,18 @@ export function step(
   context: SignerContext,
 ): SignerStep {
   // What ran out does so first: a late yes performs nothing, nor does a session past its end.
-  if (input.type === 'wake' || !isOverdue(session, now)) return advance(session, input, now, context)
-  const woken = wake(session, now)
+  if (input.type === 'wake' || !isOverdue(session, now, context)) return advance(session, input, now, context)
+  const woken = wake(session, now, context)
   const next = advance(woken.session, input, now, context)
   return { session: next.session, outputs: [...woken.outputs, ...next.outputs] }
 }
 
-function isOverdue(session: SignerSession, now: Millis): boolean {
+function isOverdue(session: SignerSession, now: Millis, context: SignerContext): boolean {
   const { phase, expiresAt, endsAt, decideBy, pending } = session
   if (phase === 'revoked') return false
   const past = (time: Millis | null) => time !== null && time <= now
   if (past(expiresAt) || past(endsAt) || past(decideBy)) return true
-  return Object.values(pending).some((entry) => entry.waitingFor === 'decision' && entry.expiresAt <= now)
+  return Object.values(pending).some((entry) => lateAnswer(entry, now, context) !== undefined)
 }
 
 function advance(
@@ -87,7 +97,7 @@ function advance(
     case 'revoke':
       return end(session, 'revoked', 'unauthorized: session revoked', now)
     case 'wake':
-      return wake(session, now)
+      return wake(session, now, context)
   }
 }
 
@@ -109,11 +119,15 @@ export function wants(session: SignerSession): SignerWants {
   return times.length === 0 ? { listen } : { wakeAt: Math.min(...times), listen }
 }
 
-/** Questions and operations that were handed out and not answered: hand them out again after a restart. */
-export function outstanding(session: SignerSession): readonly SignerOutput[] {
+/** Questions and operations that were handed out and not answered: hand them out again after a restart, but not after a restore. */
+export function outstanding(
+  session: SignerSession,
+  context: Pick<SignerContext, 'restoredAt'> = {},
+): readonly SignerOutput[] {
   const outputs: SignerOutput[] = []
   if (session.phase === 'pairing') outputs.push(pairingQuestion(session))
-  for (const [id, pending] of Object.entries(session.pending)) outputs.push(question(session, id, pending))
+  for (const [id, pending] of Object.entries(session.pending))
+    if (!isBeforeRestore(pending.since, context)) outputs.push(question(session, id, pending))
   return outputs
 }
 
@@ -130,7 +144,7 @@ function receive(before: SignerSession, arrival: Arrival, now: Millis, context: 
     return answerOnce(confirm(before), arrival, { type: 'error', id: problem.id, error: problem.error })
   }
   const request = parsed.value
-  const late = lateness(arrival, now)
+  const late = lateness(arrival, now, context)
   if (late !== undefined) {
     if (before.expiryAnsweredAt !== null && now - before.expiryAnsweredAt < EXPIRED_REPLY_EVERY_MS) {
       return ignored(before, 'event/expired')
@@ -163,12 +177,25 @@ function receiveEnded(session: SignerSession, arrival: Arrival, request: Request
 }
 
 /** Both directions: a clock that runs ahead is as wrong as one that is behind. */
-function lateness(arrival: Arrival, now: Millis): string | undefined {
+function lateness(arrival: Arrival, now: Millis, context: SignerContext): string | undefined {
+  if (isBeforeRestore(endOfSecond(arrival.createdAt), context)) return `expired: ${RESTORED}`
   const age = Math.floor(now / 1_000) - arrival.createdAt
   if (Math.abs(age) <= FRESHNESS_SECONDS) return undefined
   return age > 0
     ? `expired: request is ${age} s old (limit ${FRESHNESS_SECONDS} s)`
     : `expired: request is ${-age} s in the future (limit ${FRESHNESS_SECONDS} s)`
+}
+
+const RESTORED = 'this remote signer was restored from a backup since then, send a new request'
+
+/** Why a request that waits is answered now, if it is. */
+function lateAnswer(
+  { waitingFor, expiresAt, since }: PendingOperation,
+  now: Millis,
+  context: SignerContext,
+): string | undefined {
+  if (isBeforeRestore(since, context)) return `expired: ${RESTORED}`
+  return waitingFor === 'decision' && expiresAt <= now ? 'timeout: no approval' : undefined
 }
 
 /** A client heard on a new relay has moved; the old ones are kept a little longer. */
@@ -196,7 +223,7 @@ function loggedOut(session: SignerSession): SignerStep {
   }
 }
 
-function wake(session: SignerSession, now: Millis): SignerStep {
+function wake(session: SignerSession, now: Millis, context: SignerContext): SignerStep {
   if (session.phase === 'revoked') return { session, outputs: [] }
   if (session.expiresAt !== null && session.expiresAt <= now) {
     return end(session, 'expired', 'unauthorized: session expired', now)
@@ -223,8 +250,9 @@ function wake(session: SignerSession, now: Millis): SignerStep {
     }
   }
   for (const [id, pending] of Object.entries(state.pending)) {
-    if (pending.waitingFor !== 'decision' || pending.expiresAt > now) continue
-    const late = finish(state, id, pending, { type: 'error', id, error: 'timeout: no approval' }, now)
+    const error = lateAnswer(pending, now, context)
+    if (error === undefined) continue
+    const late = finish(state, id, pending, { type: 'error', id, error }, now)
     state = late.session
     outputs.push(...late.outputs)
   }

@@ -123,6 +123,11 @@ export interface SignerContext {
   readonly implicitConnect?: boolean
   /** How long a decision may take, in milliseconds. Default 60,000; 300,000 once an auth_url went out. */
   readonly decisionTimeoutMs?: number
+  /**
+   * When the state was restored from a backup, in Unix milliseconds; null if it was not. What was asked before that may have been done
+   * before, and nobody knows: it is refused, and what waits from then is answered so.
+   */
+  readonly restoredAt?: () => Millis | null
   /** Who performs what this step hands out, if there are several on one store. */
   readonly performer?: () => string | undefined
 }

@@ -120,6 +120,8 @@ export interface StoredState {
   readonly clients: readonly Pubkey[]
   /** Answers that were committed and perhaps not published, oldest first. */
   readonly outbox: readonly OutboxEntry[]
+  /** When this store was restored from a backup; left out or null if it never was. Requests of before then are not done again. */
+  readonly restoredAt?: Millis | null
 }
 
 /**

@@ -44,6 +44,8 @@ import { createTurns, type Released, type Turns } from './turns.ts'
 
 export interface Engine {
   readonly options: RemoteSignerOptions
+  /** What a session is stepped with. */
+  readonly context: SignerContext
   /** For new connections. */
   relays: readonly RelayUrl[]
   readonly store: SignerStore
@@ -67,6 +69,8 @@ export interface Engine {
   readonly cohort: Cohort
   readonly standby: Standby
   readonly following: Following
+  /** When the store was restored from a backup; null if it never was. */
+  restoredAt: Millis | null
   /** Outbox entries that are being published here. */
   readonly publishing: Set<string>
   /** Keys that nothing needed when it was last looked. */
@@ -116,6 +120,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     ...(options.implicitConnect !== undefined && { implicitConnect: options.implicitConnect }),
     ...(options.decisionTimeoutMs !== undefined && { decisionTimeoutMs: options.decisionTimeoutMs }),
     performer: () => cohort.id,
+    restoredAt: () => engine.restoredAt,
   }
 
   const authenticate = (relay: RelayUrl, challenge: string, pubkey: Pubkey): ReturnType<Authenticate> => {
@@ -159,7 +164,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     onReplaced(lane) {
       listen(lane)
       desk.tidy(lane, 'elsewhere')
-      if (store.sharing !== undefined) askAgain(desk, lane)
+      if (store.sharing !== undefined) askAgain({ desk, context }, lane)
       turns.arm(lane)
     },
     unsee: (eventId) => void seen.delete(eventId),
@@ -404,6 +409,8 @@ export function createEngine(options: RemoteSignerOptions): Engine {
 
   const parts: Omit<Engine, 'following'> = {
     options,
+    context,
+    restoredAt: null,
     relays,
     store,
     random,

@@ -4,8 +4,7 @@
  */
 
 import type { OutboxEntry } from '@nip46/core/remote-signer'
-import { outstanding } from '@nip46/core/remote-signer'
-import type { Desk } from './desk.ts'
+import { isBeforeRestore, outstanding } from '@nip46/core/remote-signer'
 import { idOf } from './draft.ts'
 import type { Engine } from './engine.ts'
 import type { Lane } from './lane.ts'
@@ -14,10 +13,11 @@ import type { Answer } from './outbox.ts'
 
 /** Hands out again what nobody does who is alive: questions to every process, the rest to the one that serves the session. */
 export async function takeOver(engine: Engine): Promise<void> {
-  const { desk, turns, cohort, outbox, reporter, now } = engine
+  const { turns, cohort, outbox, reporter, now } = engine
   for (const lane of [...turns.lanes.values()]) {
-    askAgain(desk, lane)
+    askAgain(engine, lane)
     performAgain(engine, lane)
+    if (hasLeftovers(engine, lane)) turns.enqueue(lane, { type: 'wake', input: { type: 'wake' } })
     turns.arm(lane)
   }
   if (cohort.sharing === undefined) return
@@ -31,16 +31,21 @@ export async function takeOver(engine: Engine): Promise<void> {
 }
 
 /** What was asked and not answered is asked here too: everybody may decide, and the first decision counts. */
-export function askAgain(desk: Desk, lane: Lane): void {
-  for (const output of lane.session === undefined ? [] : outstanding(lane.session)) {
+export function askAgain({ desk, context }: Pick<Engine, 'desk' | 'context'>, lane: Lane): void {
+  for (const output of lane.session === undefined ? [] : outstanding(lane.session, context)) {
     if (output.type === 'ask' && !lane.questions.has(output.id)) desk.ask(lane, output.id, output.question)
   }
 }
 
-function performAgain({ desk, cohort }: Engine, lane: Lane): void {
+/** What waits since before the store was restored is answered, not done. */
+function hasLeftovers({ context }: Engine, { session }: Lane): boolean {
+  return Object.values(session?.pending ?? {}).some(({ since }) => isBeforeRestore(since, context))
+}
+
+function performAgain({ desk, cohort, context }: Engine, lane: Lane): void {
   const { session, signerPubkey, clientPubkey } = lane
   if (session === undefined || !cohort.owns(signerPubkey, clientPubkey)) return
-  for (const output of outstanding(session)) {
+  for (const output of outstanding(session, context)) {
     if (output.type !== 'perform' || lane.operations.has(output.id)) continue
     const { rule = null, by } = session.pending[output.id] ?? {}
     if (!cohort.isAlive(by))

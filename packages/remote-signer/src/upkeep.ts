@@ -26,6 +26,7 @@ export async function loadStore(engine: Engine, isClosed: () => boolean): Promis
     return []
   }
   try {
+    engine.restoredAt = stored.restoredAt ?? null
     for (const { secret } of stored.keys) keys.add(secret)
     offers.load(stored.offers)
     for (const client of stored.clients) clients.set(client, true)

@@ -292,6 +292,7 @@ async function makeStore(
     async load(at) {
       if (isClosed) throw closedError()
       return standStill(async () => ({
+        restoredAt,
         keys: await readAll('keys', ({ keys }, bytes) => keys.map((row) => codec.key(row, bytes))),
         sessions: await readAll('sessions', ({ sessions }, bytes) =>
           sessions.map((row) => codec.session(row, bytes)),
