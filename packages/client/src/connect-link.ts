@@ -3,7 +3,8 @@
  * Never opens one, and never makes one that a browser would run as a script.
  */
 
-import { cleanUrl, isForbiddenAddress, limits, UsageError } from '@nip46/core'
+import { cleanUrl, isForbiddenAddress, UsageError } from '@nip46/core'
+import { URI_CHARS } from '@nip46/core/limits'
 import { TEMPLATE_CHARS } from './limits.ts'
 
 /** What stands in a template for the offer (NIP-46, "Announcing remote-signer metadata"). */
@@ -88,7 +89,7 @@ export function withCallback(uri: string, callback: string, options: LinkOptions
   const usable = scheme === 'https' ? cleanUrl(callback) : isAppScheme(scheme, options) ? callback : undefined
   if (usable === undefined) throw new UsageError("callback is an https URL or of an app's own scheme")
   const complete = `${uri}&callback=${encodeURIComponent(usable)}`
-  if (complete.length > limits.URI_CHARS) throw new UsageError('the offer gets too long with this callback')
+  if (complete.length > URI_CHARS) throw new UsageError('the offer gets too long with this callback')
   return complete
 }
 
@@ -116,7 +117,7 @@ const SYSTEM_SCHEMES: readonly string[] = [
 ]
 
 function checkUri(uri: string): void {
-  const isOffer = /^nostrconnect:\/\/[0-9a-f]{64}\?[!-~]+$/.test(uri) && uri.length <= limits.URI_CHARS
+  const isOffer = /^nostrconnect:\/\/[0-9a-f]{64}\?[!-~]+$/.test(uri) && uri.length <= URI_CHARS
   if (!isOffer || /[#<>"`\\]/.test(uri))
     throw new UsageError('this is no nostrconnect:// URI as `offer` makes it')
 }

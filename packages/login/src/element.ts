@@ -15,7 +15,7 @@ import {
 import { completeMessages, type Messages, type PartialMessages } from './messages.ts'
 import { type LoginDefaults, takeParts } from './parts.ts'
 import { canScan, scanLink } from './scanner.ts'
-import { readSigners, type SignerChoice } from './signer-choice.ts'
+import { type ListedSigner, readSigners, type SignerChoice } from './signer-choice.ts'
 import { loginStyle } from './style.ts'
 import { createView, type Note, type View } from './view.ts'
 
@@ -76,9 +76,9 @@ export class Nip46Login extends Base {
   #relays: readonly string[] | undefined
   #metadata: ClientMetadata | undefined
   #perms: readonly string[] | undefined
-  #signers: readonly SignerChoice[] | undefined
-  #found: readonly SignerChoice[] = []
-  #listed: readonly SignerChoice[] = []
+  #signers: readonly ListedSigner[] | undefined
+  #found: readonly ListedSigner[] = []
+  #listed: readonly ListedSigner[] = []
   #messages: Messages = completeMessages({})
   #crypto: Crypto | undefined
   #transport: Transport | undefined
@@ -139,7 +139,7 @@ export class Nip46Login extends Base {
     this.#list()
   }
 
-  /** Finds more signers to list; asked once, when the element is first seen. A rejection is reported as an uncaught error. */
+  /** Finds more signers to list, as `discoverSigners` of `@nip46/client/discovery` does; asked once, when the element is first seen. A rejection is reported as an uncaught error. */
   get discover(): (() => Promise<readonly SignerChoice[]>) | undefined {
     return this.#discover
   }

@@ -7,7 +7,7 @@
 export const QR_CHARS = 1_200
 /** Signers that are listed; the rest is left out. */
 export const SIGNERS = 24
-/** Characters of a signer's address or image address. */
+/** Characters of an address of a signer's page or picture. */
 export const SIGNER_URL_CHARS = 2_048
 /** Displayed characters of a name or of somebody else's words. */
 export const NAME_CHARS = 64

@@ -3,12 +3,13 @@
  * Never sets markup or inline style: foreign words become text, and addresses are checked before they become links.
  */
 
+import { connectLink } from '@nip46/client/discovery'
 import { encodeNpub, type Pubkey } from '@nip46/core'
 import { describeError } from './error-text.ts'
 import type { LoginState } from './login-flow.ts'
 import { fill, type Messages } from './messages.ts'
 import { encodeQrCode } from './qr-code.ts'
-import { isPage, type SignerChoice, signerLink } from './signer-choice.ts'
+import { isPage, type ListedSigner } from './signer-choice.ts'
 
 /** A word on what the user just did, in place of the state's, until the state changes. */
 export type Note = 'copied' | 'copyByHand' | 'cameraRefused' | 'notBunker'
@@ -16,7 +17,7 @@ export type Note = 'copied' | 'copyByHand' | 'cameraRefused' | 'notBunker'
 export interface Shown {
   readonly state: LoginState
   readonly messages: Messages
-  readonly signers: readonly SignerChoice[]
+  readonly signers: readonly ListedSigner[]
   readonly canScan: boolean
   readonly scanning: boolean
   readonly note: Note | null
@@ -234,17 +235,17 @@ function shortNpub(pubkey: Pubkey): string {
 }
 
 function signerAnchor(
-  { name, domain, picture, nostrconnectUrl }: SignerChoice,
+  { name, domain, picture, connectTemplate }: ListedSigner,
   uri: string,
   { newTab }: Messages,
 ): HTMLElement {
-  const anchor = make('a', 'signer-link', { ...NEW_TAB, href: signerLink(nostrconnectUrl, uri) })
+  const anchor = make('a', 'signer-link', { ...NEW_TAB, href: connectLink(connectTemplate, uri) })
   if (picture !== undefined) {
     const facts = { src: picture, alt: '', loading: 'lazy', referrerpolicy: 'no-referrer' }
     anchor.append(make('img', 'signer-picture', facts))
   }
   const words = make('span', 'signer-name', {}, name)
-  if (domain !== undefined) words.append(' ', make('span', 'domain', {}, domain))
+  if (domain !== undefined && domain !== name) words.append(' ', make('span', 'domain', {}, domain))
   words.append(' ', make('span', 'unseen', {}, newTab))
   anchor.append(words)
   return anchor

@@ -1,5 +1,6 @@
 /** Logging in with the element, in every way, against real remote signers over a real relay. */
 
+import { discoverSigners } from '@nip46/client/discovery'
 import type { Approver, Transport, Verdict } from '@nip46/core'
 import { denyAll } from '@nip46/remote-signer'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -272,8 +273,8 @@ describe('what comes from elsewhere', () => {
   test('is shown as text, and makes no link but to a page', async () => {
     const element = place({
       signers: [
-        { name: '<img src=x onerror=alert(1)>', nostrconnectUrl: 'https://signer.example/<nostrconnect>' },
-        { name: 'Script', nostrconnectUrl: 'javascript:alert(1)//<nostrconnect>' },
+        { name: '<img src=x onerror=alert(1)>', connectTemplate: 'https://signer.example/<nostrconnect>' },
+        { name: 'Script', connectTemplate: 'javascript:alert(1)//<nostrconnect>' },
       ],
     })
     const uri = await offered(element)
@@ -285,26 +286,24 @@ describe('what comes from elsewhere', () => {
   })
 
   test('joins the list when it was discovered', async () => {
+    const { userPubkey } = await startSigner()
+    const nip46 = { relays: [], nostrconnect_url: 'https://found.example/?uri=<nostrconnect>' }
+    const fetch = async (): Promise<Response> => Response.json({ names: { _: userPubkey }, nip46 })
     const element = place({
-      signers: [{ name: 'Given', nostrconnectUrl: 'https://given.example/<nostrconnect>' }],
-      discover: async () => [
-        {
-          name: 'Found',
-          nostrconnectUrl: 'https://found.example/?uri=<nostrconnect>',
-          domain: 'found.example',
-        },
-      ],
+      signers: [{ name: 'Given', connectTemplate: 'https://given.example/<nostrconnect>' }],
+      discover: () =>
+        discoverSigners({ crypto, transport: pool(), fetch, relays: [], domains: ['found.example'] }),
     })
     await expect
       .poll(() => textOf(element, 'signer-list'))
-      .toBe('Given (opens a new tab)Found found.example (opens a new tab)')
+      .toBe('Given (opens a new tab)found.example (opens a new tab)')
   })
 })
 
 describe('settings', () => {
   test('can stand in attributes', async () => {
     const element = document.createElement('nip46-login')
-    const signers = [{ name: 'Listed', nostrconnectUrl: 'https://listed.example/<nostrconnect>' }]
+    const signers = [{ name: 'Listed', connectTemplate: 'https://listed.example/<nostrconnect>' }]
     element.setAttribute('relays', `${relayUrl()} `)
     element.setAttribute('app-name', 'By attribute')
     element.setAttribute('perms', 'sign_event:1, nip44_encrypt')

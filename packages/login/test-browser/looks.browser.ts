@@ -46,7 +46,7 @@ const STATES: readonly (readonly [string, (element: Nip46Login) => Promise<void>
 
 const SIGNERS = ['One', 'A signer with quite a long name indeed'].map((name, index) => ({
   name,
-  nostrconnectUrl: `https://s${index}.example/<nostrconnect>`,
+  connectTemplate: `https://s${index}.example/<nostrconnect>`,
   domain: `s${index}.example`,
   picture: 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg"/>',
 }))
