@@ -27,6 +27,7 @@ export function currentLoad(): number {
 const PACKAGES = [
   'nostr-tools',
   'nostr-wasm',
+  '@rust-nostr/nostr-sdk',
   '@nostr-dev-kit/ndk',
   'applesauce-signers',
   'applesauce-relay',

@@ -22,7 +22,7 @@ export interface Options {
 
 export const HELP: string = `Usage: bench [options]
 
-  --full            the complete run; without it a quick one of at most three minutes
+  --full            the complete run; without it a quick one of at most three and a half minutes
   --only GROUP,...  some groups of scenarios: ${GROUPS.map(({ name }) => name).join(', ')}
   --rounds N        interleaved rounds of the cases in this process
   --json FILE       the report as JSON, for --compare and --from

@@ -11,6 +11,7 @@ import { reasonOf } from './must.ts'
 import { type Plan, wants } from './plan.ts'
 import { judge } from './report/bars.ts'
 import { type Figure, GROUPS, type NotRun, type Report } from './report/data.ts'
+import { measureClients } from './scenario/clients.ts'
 import { createFixture, type Fixture } from './scenario/fixture.ts'
 import { wrapCases } from './scenario/gift-wraps.ts'
 import { machineCases } from './scenario/machines.ts'
@@ -41,7 +42,8 @@ const PARTS = {
   startUp: [0.4, 0.45],
   memory: [0.45, 0.5],
   nodes: [0.5, 0.55],
-  load: [0.55, 0.93],
+  load: [0.55, 0.82],
+  clients: [0.82, 0.93],
   workers: [0.93, 1],
 } as const
 
@@ -87,11 +89,16 @@ export async function runAll({ plan, nodes, onProgress }: RunOptions): Promise<R
   const { loads, ...rest } = wants(plan, 'relay')
     ? await loadBunkers(plan, found, fastest, part(PARTS.load))
     : { loads: [], notRun: [], remarks: [] }
+  const typical = [...new Set(['tiny', fastest.name])].filter((name) =>
+    found.some((one) => one.name === name),
+  )
+  if (wants(plan, 'client')) {
+    // `noble` is what a client in a page runs on.
+    const names = [...typical, ...found.map(({ name }) => name).filter((name) => name === 'noble')]
+    add(await measureClients(names, fastest, plan.clients, part(PARTS.clients)))
+  }
   if (wants(plan, 'workers')) {
-    const names = [...new Set(['tiny', fastest.name])].filter((name) =>
-      found.some((one) => one.name === name),
-    )
-    add(await measureWorkers(names, fastest.name, plan.workers, part(PARTS.workers)))
+    add(await measureWorkers(typical, fastest.name, plan.workers, part(PARTS.workers)))
   }
   notRun.push(...rest.notRun, ...leftOut(plan))
   remarks.push(...rest.remarks)

@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os'
 import { execPath } from 'node:process'
 import { beforeAll, expect, test } from 'vitest'
+import { ownClient, ROUND_TRIP, RUST_NOSTR } from '../src/load/client/names.ts'
 import { SMOKE } from '../src/plan.ts'
 import { findLoad, GROUPS, type Report } from '../src/report/data.ts'
 import { runAll } from '../src/run.ts'
@@ -47,6 +48,21 @@ test('ours, NDK and applesauce answered the same loads rightly', () => {
     }
     expect(report.loads.some((load) => load.bunker === bunker && load.kind === 'open')).toBe(true)
   }
+})
+
+test('our client and four others signed the same notes rightly over one signer', () => {
+  const reasons = JSON.stringify(report.notRun)
+  const names = report.figures.filter(({ scenario }) => scenario === ROUND_TRIP).map(({ subject }) => subject)
+  expect(names, reasons).toEqual(
+    expect.arrayContaining([
+      ownClient('tiny'),
+      ownClient('noble'),
+      'nostr-tools',
+      RUST_NOSTR,
+      'NDK',
+      'applesauce',
+    ]),
+  )
 })
 
 test('tiny, noble and nostr-tools start in a fresh process', () => {

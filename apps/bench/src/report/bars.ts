@@ -3,6 +3,7 @@
  * Never judges what was not run: such a line holds neither way.
  */
 
+import { ownClient, ROUND_TRIP, RUST_NOSTR, togetherScenario } from '../load/client/names.ts'
 import { APPLESAUCE_BUNKER, NDK_BUNKER, OUR_BUNKER } from '../load/names.ts'
 import { type Spread, timesLess, timesMore } from '../statistics.ts'
 import { BASELINE, type Bar, type Figure, findFigure, findLoad, type Load, type Report } from './data.ts'
@@ -12,6 +13,7 @@ type Found = Omit<Report, 'bars'>
 
 const REQUEST = 'sign_event request'
 const WASM = ['ox', 'tiny']
+const AT_ONCE = 100
 
 export function judge(report: Found): readonly Bar[] {
   return [
@@ -22,6 +24,7 @@ export function judge(report: Found): readonly Bar[] {
     messageBar(report, 20, 10),
     messageBar(report, 24, 5),
     relayBar(report),
+    ...clientBars(report),
     workerBar(report),
     memoryBar(report),
     elsewhere('secret-key residue after each operation, 500 trials a backend', '0'),
@@ -101,6 +104,35 @@ function relayBar(report: Found): Bar {
       : `; ${formatTimes(timesMore(best.throughput, others.throughput).median)} over the ${APPLESAUCE_BUNKER}`
   const note = `${best.bunker}; ${cpu} in the bunker's CPU time${beside}`
   return ratioBar(figure, 15, timesMore(best.throughput, ndk.throughput), note)
+}
+
+/** On tiny, which an app on Node needs nothing but npm for. */
+function clientBars(report: Found): readonly Bar[] {
+  const own = ownClient('tiny')
+  const together = togetherScenario(AT_ONCE)
+  const bar = (
+    figure: string,
+    least: number,
+    scenario: string,
+    peer: string,
+    ratio: typeof timesLess,
+  ): Bar => {
+    const ours = findFigure(report, scenario, own)
+    const theirs = findFigure(report, scenario, peer)
+    const why = report.notRun.find(({ group, subject }) => group === 'client' && subject === peer)?.reason
+    if (ours === undefined || theirs === undefined)
+      return ratioBar(figure, least, undefined, why === undefined ? null : `not run: ${why}`)
+    const { median, low, high } = ratio(ours.value, theirs.value)
+    const others = report.figures
+      .filter((item) => item.scenario === scenario && /^@nip46/.test(item.subject) && item !== ours)
+      .map((item) => `${item.subject} ${formatTimes(ratio(item.value, theirs.value).median)}`)
+    return ratioBar(figure, least, { median, low, high }, others.length === 0 ? null : others.join(', '))
+  }
+  return [
+    bar(`sign round trip, p50: nostr-tools / ${own}`, 2, ROUND_TRIP, BASELINE, timesLess),
+    bar(`sign round trip, p50: ${RUST_NOSTR} / ${own}`, 1, ROUND_TRIP, RUST_NOSTR, timesLess),
+    bar(`${AT_ONCE} signatures at once, a second: ${own} / nostr-tools`, 8, together, BASELINE, timesMore),
+  ]
 }
 
 function bestOwn(loads: readonly Load[]): Load | undefined {

@@ -9,6 +9,7 @@ import type { Spread } from '../statistics.ts'
 export const GROUPS = [
   { name: 'request', title: 'One whole sign_event request' },
   { name: 'relay', title: 'Whole bunkers over a relay' },
+  { name: 'client', title: 'Client libraries over a relay' },
   { name: 'workers', title: 'Workers' },
   { name: 'primitive', title: 'Primitives' },
   { name: 'message', title: 'Messages: NIP-44 and NIP-04' },
