@@ -32,6 +32,9 @@ export function logSignerEvent(log: Log, event: RemoteSignerEvent): void {
       })
       return
     }
+    case 'superseded':
+      log.write('error', event.type, {})
+      return
     case 'token-reused':
       log.write('warning', event.type, { client: event.clientPubkey, signer: event.signerPubkey })
       return

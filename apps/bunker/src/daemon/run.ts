@@ -82,7 +82,7 @@ export interface Daemon {
   readonly url: string | null
   /** The relay that is run here; null if none is. */
   readonly relay: RelayUrl | null
-  /** Settles when it has stopped, whoever asked for that. */
+  /** Settles when it has stopped, whoever asked for that; rejects with a `UsageError` if another daemon took its place. */
   readonly stopped: Promise<void>
   /**
    * Reads no more requests, finishes those under way for at most `DRAIN_MS`, publishes their answers, closes everything. What waits
@@ -329,6 +329,12 @@ async function start(
     if (event.type === 'session-opened')
       takeLinkLabel(host, event.session).catch((cause) => log.fault('settings', cause))
     if (event.type.startsWith('session-')) watchSoon()
+    if (event.type === 'superseded') {
+      endedBy = new UsageError(
+        'another daemon was started under the instance name of this one, and goes on in its place: if both are to run, set "instance" of one of them; of a copied data directory only "vault" is meant to be shared',
+      )
+      close().catch(() => undefined)
+    }
   })
   vault.on((event) => {
     if (event.type === 'worker-lost') log.write('error', event.type, { reason: event.reason })
@@ -424,11 +430,13 @@ async function start(
     log.write('info', 'stopped', {})
   }
 
+  /** Why, if nobody asked for it. */
+  let endedBy: UsageError | undefined
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
     closing ??= drain()
     closing.then(
-      () => tellStopped(),
+      () => (endedBy === undefined ? tellStopped() : tellFailed(endedBy)),
       (cause) => tellFailed(cause),
     )
     return closing

@@ -70,10 +70,12 @@ async function openPostgres(
   const place = showStore(choice)
   let reachable = true
   try {
+    const name = await instance()
     const store = await openPostgresStore({
       connection: await withPassword(choice.url, config),
       seal: vault.seal(),
-      name: await instance(),
+      name,
+      instance: name,
       onEvent(event) {
         if (event.type !== 'reachable') return
         reachable = event.reachable
