@@ -1,6 +1,7 @@
 /** The daemon as its owner and the apps of others meet it: over its socket, a real relay and a real client. */
 
-import { appendFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { afterEach, expect, test } from 'vitest'
 import {
   connectApp,
@@ -181,13 +182,32 @@ test('a restart keeps apps, names, what waits for the owner, and a panic', async
   expect(await again.api.call('audit.verify')).toMatchObject({ ok: true, problems: [] })
 
   const directory = `${again.directory}/backup`
+  // As a crash leaves it.
+  await writeFile(`${again.directory}/data/vault/.half-written.tmp`, 'x', { mode: 0o600 })
   const made = await again.api.call('backup.create', { directory })
+  expect(made.files.map(({ name }) => name).filter((name) => name.endsWith('.tmp'))).toEqual([])
   expect(made.files.map(({ name }) => name)).toContain('store.sqlite')
   expect(await again.api.call('backup.verify', { directory })).toMatchObject({ ok: true, problems: [] })
   await appendFile(`${directory}/store.sqlite`, ' ')
   expect(await again.api.call('backup.verify', { directory })).toMatchObject({
     ok: false,
     problems: ['store.sqlite was changed'],
+  })
+  // A manifest that was made to fit hides nothing from the store itself.
+  const path = `${directory}/store.sqlite`
+  const bytes = await readFile(path)
+  bytes.fill(0xff, 8_192, 12_288)
+  await writeFile(path, bytes)
+  const manifest = JSON.parse(await readFile(`${directory}/manifest.json`, 'utf8')) as typeof made
+  const files = manifest.files.map((file) =>
+    file.name === 'store.sqlite'
+      ? { ...file, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+      : file,
+  )
+  await writeFile(`${directory}/manifest.json`, JSON.stringify({ ...manifest, v: 1, files }))
+  expect(await again.api.call('backup.verify', { directory })).toMatchObject({
+    ok: false,
+    problems: [expect.stringMatching(/^store\.sqlite: .*\(store\//)],
   })
 
   await again.api.call('host.panic')

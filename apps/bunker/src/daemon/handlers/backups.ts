@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { copyFile, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
+import type { StoreSeal } from '@nip46/core/remote-signer'
+import { StoreError, verifySqliteBackup } from '@nip46/store-sqlite'
 import { Fault } from '../../api/fault.ts'
 import type { Handlers } from '../../api/server.ts'
 import type { BackupView } from '../../api/shapes.ts'
@@ -18,6 +20,7 @@ type Names = 'backup.create' | 'backup.verify'
 
 /** What a backup says about itself. */
 export const MANIFEST = 'manifest.json'
+const STORE = 'store.sqlite'
 
 export function backupHandlers({ vault, store, loaded, clock, version }: Host): Pick<Handlers, Names> {
   return {
@@ -40,7 +43,7 @@ export function backupHandlers({ vault, store, loaded, clock, version }: Host): 
         if (await exists(lists)) await copyTree(lists, join(beside, 'lists'))
         const tokens = join(loaded.config.data, 'tokens.json')
         if (await exists(tokens)) await copyFile(tokens, join(beside, 'tokens.json'))
-        await store.backup(join(beside, 'store.sqlite'))
+        await store.backup(join(beside, STORE))
         const files = await listFiles(beside)
         const manifest = { v: 1, version, createdAt: clock.now(), files }
         await replacePrivateFile(join(beside, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
@@ -51,7 +54,13 @@ export function backupHandlers({ vault, store, loaded, clock, version }: Host): 
         throw diskFault(cause)
       }
     },
-    'backup.verify': ({ directory }) => verifyBackup(directory),
+    'backup.verify': async ({ directory }) => {
+      const verdict = await verifyBackup(directory)
+      // What is not as it was written need not be opened.
+      if (!verdict.ok || !verdict.backup?.files.some(({ name }) => name === STORE)) return verdict
+      const problems = await verifyStore(join(directory, STORE), vault.seal())
+      return { ...verdict, ok: problems.length === 0, problems }
+    },
   }
 }
 
@@ -81,6 +90,21 @@ export async function verifyBackup(directory: string): Promise<{
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       return { ok: false, problems: [`there is no ${MANIFEST} in it: this is no backup`], backup: null }
     throw diskFault(cause)
+  }
+}
+
+/** What its own store says: the structure, everything that is sealed in it, the chain of the log. */
+async function verifyStore(file: string, seal: StoreSeal): Promise<readonly string[]> {
+  try {
+    const { audit } = await verifySqliteBackup(file, { seal })
+    return audit.ok ? [] : [`${STORE}: the chain of its log is broken`]
+  } catch (cause) {
+    if (!(cause instanceof StoreError)) throw cause
+    return [
+      cause.code === 'store/wrong-key'
+        ? `${STORE} is of another vault: verify it with the daemon that made it`
+        : `${STORE}: ${cause.message} (${cause.code})`,
+    ]
   }
 }
 
@@ -116,7 +140,8 @@ async function copyTree(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const path = join(from, entry.name)
     if (entry.isDirectory()) await copyTree(path, join(to, entry.name))
-    else if (entry.isFile() && !entry.name.endsWith('.new')) await copyFile(path, join(to, entry.name))
+    // What is being written, or was left by a crash, is no part of it.
+    else if (entry.isFile() && !/\.(new|tmp)$/.test(entry.name)) await copyFile(path, join(to, entry.name))
   }
 }
 
