@@ -22,6 +22,7 @@ import type { SignerStore } from '@nip46/core/remote-signer'
 import { type Admission, type Arrival, type SignerContext, tokenKey, wants } from '@nip46/core/remote-signer'
 import { type BoundedMap, createBoundedMap } from './bounded-map.ts'
 import { budgetFor, createSessionBudget, createStrangerBudget, type StrangerBudget } from './budget.ts'
+import { type CatchingUp, createCatchingUp } from './catching-up.ts'
 import { type Cohort, createCohort } from './cohort.ts'
 import { awaits, createDesk, type Desk } from './desk.ts'
 import { createFollowing, type Following } from './following.ts'
@@ -64,6 +65,7 @@ export interface Engine {
   readonly turns: Turns
   readonly desk: Desk
   readonly intake: Intake
+  readonly catchingUp: CatchingUp
   readonly outbox: Outbox
   readonly subscriptions: Subscriptions
   readonly cohort: Cohort
@@ -198,8 +200,16 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       standby.hold(event, relay)
       return true
     },
+    isReplaying: (relay) => subscriptions.isReplaying(relay),
+    onOwed: (relay) => catchingUp.owe(relay),
     onOpened,
     onSeen,
+  })
+
+  const catchingUp = createCatchingUp({
+    clock,
+    opened: () => reporter.counts.opened,
+    ask: (relay) => subscriptions.again(relay),
   })
 
   const standby = createStandby({
@@ -269,12 +279,17 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       void following.lookUp({ signerPubkey: to, clientPubkey: from }, tokenIn(opened.text, to)).then(() => {
         if (turns.enqueue(turns.laneOf(to, from), { type: 'message', arrival, requestId })) return
         seen.delete(eventId)
-        reporter.drop('session/busy')
+        dropBusy(relay)
       })
       return
     }
-    if (!turns.enqueue(lane, { type: 'message', arrival, requestId })) reporter.drop('session/busy')
+    if (!turns.enqueue(lane, { type: 'message', arrival, requestId })) dropBusy(relay)
     else seen.set(eventId, { lane: lane.key, requestId })
+  }
+
+  function dropBusy(relay: RelayUrl): void {
+    reporter.drop('session/busy')
+    intake.owe(relay)
   }
 
   /** Others on the same store are told first, so that none of them takes it for forgotten. */
@@ -425,6 +440,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     turns,
     desk,
     intake,
+    catchingUp,
     outbox,
     subscriptions,
     cohort,

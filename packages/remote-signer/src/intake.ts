@@ -22,6 +22,8 @@ import type { Reporter } from './reporter.ts'
 
 export interface Intake {
   push(event: unknown, relay: RelayUrl): void
+  /** Something of a client was dropped for want of room: its relay is to be asked for it again. */
+  owe(relay: RelayUrl): void
   /** One that was left to others, and is not any more. */
   takeOver(event: SignedEvent, relay: RelayUrl): void
   close(): void
@@ -41,6 +43,10 @@ export interface IntakeHost {
   /** Another process serves it: true if the event was left to that one. */
   readonly leave: (event: SignedEvent, relay: RelayUrl) => boolean
   readonly onOpened: (opened: Opened, relay: RelayUrl) => void
+  /** This relay was asked again for what it sent before: what is known of it is nobody's repetition. */
+  readonly isReplaying: (relay: RelayUrl) => boolean
+  /** There was no room for events of clients, and now there is. */
+  readonly onOwed: (relay: RelayUrl) => void
   /** A verified event came again. */
   readonly onSeen: (eventId: string, relay: RelayUrl) => void
 }
@@ -62,6 +68,7 @@ export function createIntake(host: IntakeHost): Intake {
   const budgetOf = createRelayBudgets()
   const defer = deferBy(clock)
   const queues = new Map<RelayUrl, Queue>()
+  const owed = new Set<RelayUrl>()
   let scheduled = false
   let timer: unknown
   let closed = false
@@ -79,6 +86,11 @@ export function createIntake(host: IntakeHost): Intake {
       // To the end of the line, behind the relays that had no turn.
       if (queue.known.length + queue.others.length > 0) queues.set(relay, queue)
       openAll(entries, relay)
+    }
+    for (const relay of owed) {
+      if (queues.has(relay)) continue
+      owed.delete(relay)
+      host.onOwed(relay)
     }
     if (queues.size === 0) return
     // Let the host read from its sockets and run its timers in between.
@@ -143,8 +155,9 @@ export function createIntake(host: IntakeHost): Intake {
       queue.known.length + queue.others.length > INTAKE_PER_RELAY ||
       queue.chars > INTAKE_CHARS_PER_RELAY
     ) {
-      const dropped = queue.others.shift() ?? queue.known.shift()
+      const dropped = queue.others.shift() ?? oldest(queue.known)
       queue.chars -= dropped?.chars ?? 0
+      if (dropped !== undefined && host.serves(dropped.event.pubkey)) owed.add(relay)
       reporter.drop('intake/full')
     }
     if (scheduled) return
@@ -163,7 +176,12 @@ export function createIntake(host: IntakeHost): Intake {
       }
       const parsed = parseSignedEvent(value)
       if (!parsed.ok) reporter.drop(parsed.error)
+      else if (host.isReplaying(relay) && host.seen(parsed.value.id)) reporter.drop('event/seen')
       else if (!host.leave(parsed.value, relay)) enter(parsed.value, relay)
+    },
+    owe(relay) {
+      if (queues.has(relay)) owed.add(relay)
+      else host.onOwed(relay)
     },
     takeOver(event, relay) {
       if (!closed) enter(event, relay)
@@ -185,6 +203,13 @@ export function createIntake(host: IntakeHost): Intake {
 function authorOf(value: unknown): string {
   const pubkey = typeof value === 'object' && value !== null && 'pubkey' in value ? value.pubkey : undefined
   return typeof pubkey === 'string' ? pubkey : ''
+}
+
+/** Takes one out: as a rule the first; but what a relay kept comes with the newest first, and then it is the last. */
+function oldest(entries: Entry[]): Entry | undefined {
+  const [first, last] = [entries[0], entries.at(-1)]
+  const isLast = (last?.event.created_at ?? 0) < (first?.event.created_at ?? 0)
+  return isLast ? entries.pop() : entries.shift()
 }
 
 /** In the order of arrival within each class. */

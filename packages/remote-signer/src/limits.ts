@@ -6,10 +6,14 @@
 import { limits } from '@nip46/core'
 
 // -- what relays send --------------------------------------------------------------------------
-/** Events of one relay that wait to be opened; over it strangers' are dropped, and for those of clients the oldest, strangers' first. */
+/** Events of one relay that wait to be opened; over it strangers' are dropped, and for those of clients the oldest, strangers' first; those of clients are asked for again. */
 export const INTAKE_PER_RELAY = 1_000
 /** Characters of these events; likewise. */
 export const INTAKE_CHARS_PER_RELAY = 4_194_304
+/** So long after there was no room for events of clients, and the rest is dealt with, their relay is asked for them again, in milliseconds. */
+export const CATCH_UP_MS = 1_000
+/** As long as asking brings nothing new, the next time comes after twice the time, up to this, in milliseconds. */
+export const CATCH_UP_LONGEST_MS = 60_000
 /** Events opened in one turn of the event loop; the rest waits for the next one. */
 export const INTAKE_BATCH = 64
 /** Of these, those that do not claim to be of a client, while there are some that do. */

@@ -202,6 +202,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     const wasRunning = state === 'running'
     state = 'closed'
     intake.close()
+    engine.catchingUp.close()
     engine.standby.close()
     engine.following.close()
     engine.clearTimer(sweepTimer)

@@ -28,6 +28,10 @@ export interface Subscriptions {
   whenLive(listening: Listening): Promise<void>
   /** Resolves once any relay delivers, after the same time, or at once if nothing is wanted. */
   whenAnyLive(): Promise<void>
+  /** Asks this relay anew for everything, the last minutes included. */
+  again(relay: RelayUrl): void
+  /** It was asked anew, and has not sent all yet that it kept. */
+  isReplaying(relay: RelayUrl): boolean
   live(): readonly RelayUrl[]
   down(): readonly RelayUrl[]
   close(): void
@@ -238,6 +242,11 @@ export function createSubscriptions(host: SubscriptionHost): Subscriptions {
       wait(
         () => owners.size === 0 || [...relays.values()].some(({ groups }) => groups.some(({ live }) => live)),
       ),
+    again(url) {
+      if (closed) return
+      for (const group of relays.get(url)?.groups ?? []) if (group.live) request(group)
+    },
+    isReplaying: (url) => relays.get(url)?.groups.some(({ previous }) => previous !== undefined) === true,
     live: () => inState('live'),
     down: () => inState('down'),
     close() {

@@ -1,4 +1,5 @@
 import type { SignedEvent } from '@nip46/core'
+import { createFakeClock, createMemoryRelay } from '@nip46/testing'
 import { expect, test } from 'vitest'
 import { limits } from '../src/index.ts'
 import {
@@ -87,6 +88,38 @@ test('an executed request replayed after a restart gets the stored answer, at mo
   expect(again.performed()).toBe(0)
   expect(client.answers.map(({ result }) => result)).toEqual([first?.result, first?.result, first?.result])
   expect(again.signer.stats().dropped).toMatchObject({ 'request/resends': 3 })
+  await again.signer.close()
+})
+
+test('what came while it was away is answered after a restart, however much the relay kept, and once', async () => {
+  const clock = createFakeClock(NOW_SECONDS * 1_000)
+  const net = createMemoryRelay({ clock, retention: { events: 10_000, seconds: 600 } })
+  const world = await createWorld({ net, fakeClock: clock, rates: limits.UNLIMITED_RATES })
+  const clients: Awaited<ReturnType<typeof connect>>[] = []
+  for (let c = 0; c < 20; c++) clients.push(await connect(world, `client ${c}`))
+  await world.signer.close()
+  const transport = net.connect()
+  const each = Math.ceil((2.2 * limits.INTAKE_PER_RELAY) / clients.length)
+  for (let i = 0; i < each; i++)
+    for (const { client, to } of clients) {
+      const text = JSON.stringify({ id: `p${i}`, method: 'ping', params: [] })
+      await transport.publish([RELAY], client.sealed(text, to, 'nip44', NOW_SECONDS - each + i))
+    }
+  await clock.settle()
+  for (const { client } of clients) client.answers.splice(0)
+
+  const again = await world.restart()
+  await clock.settle()
+  expect(again.signer.stats().dropped['intake/full']).toBeGreaterThan(limits.INTAKE_PER_RELAY)
+  // The newest are kept: their clients still wait.
+  for (let step = 0; step < 20; step++) await clock.run(50)
+  expect(clients[0]?.client.answers.map(({ id }) => id)).toContain(`p${each - 1}`)
+  await clock.run(20_000)
+  const wanted = Array.from({ length: each }, (_, i) => `p${i}`).sort()
+  for (const { client } of clients) {
+    const ids = client.answers.flatMap(({ id }) => (id?.startsWith('p') === true ? [id] : []))
+    expect(ids.sort()).toEqual(wanted)
+  }
   await again.signer.close()
 })
 
