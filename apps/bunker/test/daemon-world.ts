@@ -125,7 +125,7 @@ export async function connectApp(
     crypto,
     transport: world.pool,
     metadata: { name },
-    ...(onAuthUrl !== undefined && { onAuthUrl }),
+    ...(onAuthUrl !== undefined && { onAuthUrl, allowLoopbackAuthUrl: true }),
   })
 }
 

@@ -60,6 +60,8 @@ export interface SessionOptions {
   readonly signal?: AbortSignalLike
   /** Take a signed event whose `created_at` differs from the one asked for. Default false. */
   readonly allowCreatedAtChange?: boolean
+  /** Take an auth_url that leads to this machine in plain `http:`, for development. Default false: only `https:`. */
+  readonly allowLoopbackAuthUrl?: boolean
   /** Take `ws://` relays from the URI, the offer or the saved session. A switch to one is always refused. Default false. */
   readonly allowInsecureRelays?: boolean
 }
@@ -100,6 +102,7 @@ export interface Ports {
   readonly signal: AbortSignalLike | undefined
   readonly allowCreatedAtChange: boolean
   readonly allowInsecure: boolean
+  readonly allowLoopbackAuth: boolean
 }
 
 /** Throws `UsageError` on what can never work. */
@@ -129,6 +132,7 @@ export function readOptions(options: SessionOptions): Ports {
     signal: options.signal,
     allowCreatedAtChange: options.allowCreatedAtChange === true,
     allowInsecure: options.allowInsecureRelays === true,
+    allowLoopbackAuth: options.allowLoopbackAuthUrl === true,
   }
 }
 

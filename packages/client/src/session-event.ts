@@ -48,7 +48,7 @@ export type RequestStage =
 
 /** A page that the remote signer wants the user to visit before it answers (NIP-46, auth challenges). */
 export interface AuthUrl {
-  /** `https:`, or `http:` to this machine; no credentials; at most `limits.AUTH_URL_CHARS`. */
+  /** `https:` (`http:` to this machine with `allowLoopbackAuthUrl`); no credentials; at most `limits.AUTH_URL_CHARS`. */
   readonly url: string
   /** Show this to the user before the page is opened. */
   readonly origin: string

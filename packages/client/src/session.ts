@@ -130,7 +130,7 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   }
 
   const ids = Array.from({ length: 4 }, () => freshId(random))
-  const first = make(ids, clock.now())
+  const first = { ...make(ids, clock.now()), allowLoopbackAuth: ports.allowLoopbackAuth }
   if (first.profile.scheme === 'nip04') expectNip04(key.handle)
   const loop: Loop = createLoop(
     first,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { type Nip46Error, resume } from '../src/index.ts'
 import { authUrl, okay } from './scripted-signer.ts'
 import { createWorld, START } from './world.ts'
 
@@ -63,6 +64,9 @@ describe('a page that must not be opened is not handed over', () => {
     'javascript:alert(1)',
     'data:text/html,x',
     'http://bunker.example/a',
+    'http://127.0.0.1:8080/a',
+    'http://localhost/a',
+    'http://[::1]/a',
     'https://user:pass@bunker.example/a',
     'https://bunker.example/a b',
     'https://bunker.example\\@evil.example/',
@@ -86,12 +90,26 @@ describe('a page that must not be opened is not handed over', () => {
   })
 })
 
-test('a page on this machine may be plain http', async () => {
+test('a page on this machine may be plain http where that is allowed', async () => {
   const world = createWorld()
-  const session = await world.login()
+  const session = await world.login({ allowLoopbackAuthUrl: true })
   world.signer.script('ping', ({ id }) => [authUrl(id, 'http://127.0.0.1:8080/a'), okay(id, 'pong')])
   await world.settled(session.ping())
   expect(world.authUrls[0]?.origin).toBe('http://127.0.0.1:8080')
+  world.signer.script('ping', ({ id }) => authUrl(id, 'http://bunker.example/a'))
+  expect((await world.failure(session.ping())).code).toBe('auth/url')
+})
+
+test('a session that goes on takes such a page only where it is allowed, too', async () => {
+  for (const allowLoopbackAuthUrl of [false, true]) {
+    const world = createWorld()
+    const saved = (await world.login()).save()
+    const session = await world.settled(resume(saved, world.options({ allowLoopbackAuthUrl })))
+    world.signer.script('ping', ({ id }) => [authUrl(id, 'http://localhost:8080/a'), okay(id, 'pong')])
+    const outcome = await world.settled(session.ping().catch((error: unknown) => (error as Nip46Error).code))
+    expect(outcome).toBe(allowLoopbackAuthUrl ? 'pong' : 'auth/url')
+    expect(world.authUrls).toHaveLength(allowLoopbackAuthUrl ? 1 : 0)
+  }
 })
 
 test('without a callback for pages the request waits as if there were one', async () => {

@@ -127,7 +127,7 @@ function receiveAuthUrl(
   if (pending.origin === 'machine' && !gatesLogin) return ignore('auth/unexpected')
   if (pending.authUrls.length >= AUTH_URLS_PER_REQUEST) return ignore('auth/too-many')
   if (pending.authUrls.includes(url)) return ignore('auth/repeated')
-  const origin = webOrigin(url)
+  const origin = webOrigin(url, work.state.allowLoopbackAuth)
   if (origin === undefined) {
     const failure: Failure = {
       code: 'auth/url',
@@ -171,10 +171,12 @@ function receiveOwn(
   }
 }
 
-/** The origin of a URL that may be shown: https, or http to this machine; no credentials, nothing to slip by a reader. */
-function webOrigin(url: string): string | undefined {
+/** The origin of a URL that may be shown: https, or http to this machine where that is allowed; no credentials, nothing to slip by a reader. */
+function webOrigin(url: string, allowLoopback: boolean): string | undefined {
   if (url.length > AUTH_URL_CHARS || /\s/.test(url)) return undefined
   const parsed = parseUrl(url, { https: 443, http: 80 })
-  if (!parsed.ok || (parsed.value.scheme === 'http' && !isLoopbackHost(parsed.value.host))) return undefined
+  if (!parsed.ok) return undefined
+  if (parsed.value.scheme === 'http' && !(allowLoopback && isLoopbackHost(parsed.value.host)))
+    return undefined
   return /^[^:]+:\/\/[^/]+/.exec(parsed.value.href)?.[0]
 }

@@ -135,6 +135,7 @@ function initial(
     secret,
     perms: perms ?? '',
     metadata: metadata ?? null,
+    allowLoopbackAuth: false,
     relays,
     originRelays: relays,
     live: [],

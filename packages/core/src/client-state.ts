@@ -38,6 +38,8 @@ export interface ClientState {
   /** Text of the perms asked for. */
   readonly perms: string
   readonly metadata: ClientMetadata | null
+  /** An auth_url may lead to this machine in plain `http:`, for development. The host sets it; false at the start. */
+  readonly allowLoopbackAuth: boolean
   readonly relays: readonly RelayUrl[]
   /** Those of the token: tried again when all others stay dead. */
   readonly originRelays: readonly RelayUrl[]

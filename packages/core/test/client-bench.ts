@@ -147,13 +147,16 @@ export function offerBench(facts: Partial<ClientFacts> = {}): ClientBench {
 }
 
 /** A session that is ready, by the short way: stored, and resumed with its relays live. Its `lastSwitchAt` is now. */
-export function readyBench(facts: Partial<ClientFacts> = {}): ClientBench {
+export function readyBench(
+  facts: Partial<ClientFacts> = {},
+  changes: Partial<ClientState> = {},
+): ClientBench {
   const { clientPubkey, profile, relays } = clientFacts(facts)
   const session = {
     ...{ v: 1 as const, clientPubkey, profile, relays, remoteSigner: SIGNER, userPubkey: USER },
     ...{ originRelays: relays, lastSeen: null, lastSwitchAt: START },
   }
-  const bench = benchClient(fromSession(session, idsFrom(0xa0, 8), START))
+  const bench = benchClient({ ...fromSession(session, idsFrom(0xa0, 8), START), ...changes })
   bench.live(...relays)
   return bench
 }

@@ -433,6 +433,8 @@ describe('A page that a request waits for', () => {
       'not a url',
       '',
       'http://bunker.example',
+      'http://localhost:8080/x',
+      'http://127.0.0.1/x',
     ],
     ...[
       'https://user@bunker.example',
@@ -458,7 +460,7 @@ describe('A page that a request waits for', () => {
     ['HTTPS://Bunker.Example:443/x', 'https://bunker.example'],
     ['https://bunker.example', 'https://bunker.example'],
   ])('may be at %s, shown as %s', (url, origin) => {
-    const bench = readyBench()
+    const bench = readyBench({}, { allowLoopbackAuth: url.startsWith('http:') })
     ask(bench)
     expect(page(bench, url)).toEqual([{ type: 'auth-url', id: ID, url, origin }])
   })
