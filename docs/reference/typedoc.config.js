@@ -7,8 +7,10 @@ import { Converter, ReflectionKind } from 'typedoc'
 const root = resolve(import.meta.dirname, '../..')
 /** The name of each entry, by its source file. */
 const entries = new Map()
+const packages = []
 for (const path of globSync('packages/*/package.json', { cwd: root }).sort()) {
   const { name, exports } = JSON.parse(readFileSync(join(root, path), 'utf8'))
+  packages.push(name)
   for (const [entry, target] of Object.entries(exports)) {
     const source = target['@nip46/source']
     if (source !== undefined) entries.set(join(root, dirname(path), source), name + entry.slice(1))
@@ -35,5 +37,8 @@ export default {
   excludeExternals: true,
   disableSources: true,
   treatWarningsAsErrors: true,
-  validation: { notExported: true, invalidLink: true, rewrittenLink: true },
+  // What is meant for tests explains itself less.
+  packagesRequiringDocumentation: packages.filter((name) => name !== '@nip46/testing'),
+  requiredToBeDocumented: ['Class', 'Interface'],
+  validation: { notExported: true, invalidLink: true, rewrittenLink: true, notDocumented: true },
 }

@@ -32,6 +32,7 @@ export interface NostrEvent {
   sig: string
 }
 
+/** One scheme: NIP-44, or NIP-04. The remote signer does the work with the user's key. */
 export interface Encryption {
   /** `peer` is the other party's pubkey, 64 hex characters. */
   readonly encrypt: (peer: string, plaintext: string, options?: CallOptions) => Promise<string>

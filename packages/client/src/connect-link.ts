@@ -10,6 +10,7 @@ import { TEMPLATE_CHARS } from './limits.ts'
 /** What stands in a template for the offer (NIP-46, "Announcing remote-signer metadata"). */
 const PLACEHOLDER = '<nostrconnect>'
 
+/** Which schemes a link may have. */
 export interface LinkOptions {
   /** Schemes of apps that may be opened beside those that {@link readConnectTemplate} takes, such as `primal`. */
   readonly appSchemes?: readonly string[]
@@ -51,6 +52,7 @@ export function connectLink(template: string, uri: string, options: LinkOptions 
   return before + (/[?#]/.test(before) ? encodeURIComponent(uri) : uri) + after
 }
 
+/** Which app {@link androidLink} opens, and what if there is none. */
 export interface AndroidLinkOptions {
   /** The app to open, such as `com.example.signer`; any app that takes offers if left out. */
   readonly package?: string

@@ -12,6 +12,7 @@ import { quiet } from './host.ts'
 import { type LoginOptions, readOptions, readWishes } from './options.ts'
 import { startSession } from './session.ts'
 
+/** What `connect` takes beside the URI. */
 export interface ConnectOptions extends LoginOptions {
   /** Fail with `session/identity-changed` if the remote signer answers for another user than this one. Era B also names it in `connect`. */
   readonly userPubkey?: string

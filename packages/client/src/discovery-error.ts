@@ -19,6 +19,7 @@ export type DiscoveryProblem =
   | 'domain/answer'
   | 'cancelled'
 
+/** What looking for remote signers rejects with. */
 export class DiscoveryError extends Error {
   override readonly name = 'DiscoveryError'
   readonly code: DiscoveryProblem

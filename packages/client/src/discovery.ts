@@ -68,6 +68,7 @@ export interface FoundSigner {
   readonly connectTemplate?: string
 }
 
+/** Where {@link discoverSigners} looks, and how far it goes. */
 export interface DiscoveryOptions extends DomainOptions {
   readonly crypto: Pick<Crypto, 'eventId' | 'verify'>
   readonly transport: Pick<Transport, 'subscribe'>

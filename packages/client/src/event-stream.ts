@@ -5,6 +5,7 @@
 
 import { EVENTS_BUFFERED } from './limits.ts'
 
+/** A bounded buffer of `EVENTS_BUFFERED` events between who pushes and one reader. */
 export interface EventStream<T> extends AsyncIterableIterator<T> {
   /** Bound: `onEvent: stream.push`. Without effect after the end. */
   readonly push: (event: T) => void

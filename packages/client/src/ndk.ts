@@ -25,6 +25,7 @@ export interface NdkEvent {
   readonly id?: string
 }
 
+/** An `NDKUser`, as far as it is used: 64 hex characters. */
 export interface NdkPeer {
   readonly pubkey: string
 }

@@ -11,11 +11,13 @@ import { freshId } from './fresh-id.ts'
 import { type LoginOptions, readOptions, readWishes } from './options.ts'
 import { startSession } from './session.ts'
 
+/** What `offer` takes. */
 export interface OfferOptions extends LoginOptions {
   /** Where to wait for the remote signer: 1 to `limits.URI_RELAYS_OUT` relay URLs. */
   readonly relays: readonly string[]
 }
 
+/** An offer that is out. */
 export interface Offer {
   /** Show it as a link or a QR code, to one remote signer: it holds the secret. */
   readonly uri: string

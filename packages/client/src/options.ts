@@ -29,6 +29,7 @@ import {
 import type { AuthUrl, SessionEvent } from './session-event.ts'
 import type { SessionStore } from './session-store.ts'
 
+/** What every session runs on, new or resumed. `crypto` and `transport` are needed, the rest has defaults. */
 export interface SessionOptions {
   readonly crypto: Crypto
   /** Stays yours: close it after the last session that uses it. */
@@ -66,6 +67,7 @@ export interface SessionOptions {
   readonly allowInsecureRelays?: boolean
 }
 
+/** What a new connection is given beside {@link SessionOptions}. */
 export interface LoginOptions extends SessionOptions {
   /** The client's secret key, 32 bytes, copied: one for each connection. Default: a fresh random one. */
   readonly clientKey?: Uint8Array

@@ -19,6 +19,7 @@ export interface PairingPage {
   }
 }
 
+/** Who is asked before a link of the page pairs, and how it connects then. */
 export interface PairingOptions {
   /** Ask the user. Only `true` pairs. */
   readonly confirm: (question: PairingQuestion) => boolean | Promise<boolean>

@@ -10,6 +10,7 @@
  */
 export type ProviderProblem = 'provider/disposed' | 'provider/no-session' | 'provider/unsupported'
 
+/** What the promises of a provided `window.nostr` reject with where no session can answer. */
 export class ProviderError extends Error {
   override readonly name = 'ProviderError'
   readonly code: ProviderProblem

@@ -20,6 +20,7 @@ export interface Nip07Template {
   readonly created_at: number
 }
 
+/** One scheme of NIP-07. `pubkey` is the other party's, 64 hex characters. */
 export interface Nip07Encryption {
   encrypt(pubkey: string, plaintext: string): Promise<string>
   decrypt(pubkey: string, ciphertext: string): Promise<string>
@@ -42,6 +43,7 @@ export type ProvidedSession = Pick<
   'state' | 'getPublicKey' | 'signEvent' | 'getRelays' | 'nip04' | 'nip44'
 >
 
+/** How `window.nostr` is provided, and where its session comes from. */
 export interface ProviderOptions {
   /**
    * Called when the page asks for something and there is no session, or it has ended: show the login here. One call at a time,
@@ -56,6 +58,7 @@ export interface ProviderOptions {
   readonly window?: { nostr?: unknown }
 }
 
+/** What is provided, and how to take it away. */
 export interface Provision {
   /** `active`: the page uses ours. `yielded`: it uses another one, and so does whoever kept ours. */
   readonly state: 'active' | 'yielded' | 'disposed'

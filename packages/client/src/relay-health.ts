@@ -6,6 +6,7 @@
 import type { Millis, RelayUrl } from '@nip46/core'
 import { HEALTH_RELAYS } from './limits.ts'
 
+/** One relay as this session has found it so far. */
 export interface RelayHealth {
   readonly relay: RelayUrl
   /** It delivers now. */

@@ -22,6 +22,7 @@ import { membersOf, parseJson, readDomain, readRelays } from './signer-domain.ts
 /** NIP-89, "Handler information". */
 export const ANNOUNCEMENT_KIND = 31_990
 
+/** What an announcement of a remote signer says of it (NIP-89, kind 31990), cleaned. A claim, not a fact. */
 export interface SignerAnnouncement {
   readonly pubkey: Pubkey
   /** Unix time in seconds. */

@@ -41,6 +41,7 @@ export type Fetch = (
   },
 ) => Promise<FetchedResponse>
 
+/** What is used of a `Response`. */
 export interface FetchedResponse {
   readonly status: number
   readonly redirected?: boolean
@@ -49,11 +50,13 @@ export interface FetchedResponse {
   text(): Promise<string>
 }
 
+/** What is used of a body's reader, so that a long answer is cut off. */
 export interface BodyReader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>
   cancel(): Promise<void>
 }
 
+/** How domains are asked. */
 export interface DomainOptions extends LinkOptions {
   readonly fetch: Fetch
   /** Default: the host's. */

@@ -14,6 +14,7 @@ import { fromStoredText, SessionStoreError, toStoredText } from './session-store
 
 export { SessionStoreError, type SessionStoreProblem } from './session-store-error.ts'
 
+/** Where in IndexedDB the session is. All may be left out. */
 export interface IndexedDbStoreOptions {
   /** The database's name; `nip46` if left out. */
   readonly database?: string

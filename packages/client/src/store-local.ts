@@ -16,6 +16,7 @@ export interface TextStorage {
   removeItem(name: string): void
 }
 
+/** Which storage, and under which name. All may be left out. */
 export interface LocalStoreOptions {
   /** The item's name; `nip46-session` if left out. Each session needs its own. */
   readonly name?: string

@@ -8,6 +8,7 @@ import { createEventStream } from './event-stream.ts'
 import { quiet } from './host.ts'
 import type { RequestStage } from './session-event.ts'
 
+/** A request under way: its stages to read, and what comes of it. */
 export interface TrackedRequest<T> extends AsyncIterable<RequestStage> {
   readonly result: Promise<T>
 }

@@ -16,6 +16,7 @@ export interface WelshmanTemplate {
   readonly pubkey?: string
 }
 
+/** One scheme. `pubkey` is the other party's, 64 hex characters. */
 export interface WelshmanEncryption {
   readonly encrypt: (pubkey: string, message: string) => Promise<string>
   readonly decrypt: (pubkey: string, message: string) => Promise<string>

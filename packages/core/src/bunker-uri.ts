@@ -19,6 +19,7 @@ import { parsePubkey } from './pubkey.ts'
 import type { RelayUrlOptions } from './relay-url.ts'
 import { ok, type Pubkey, type RelayUrl, type Result } from './value.ts'
 
+/** What a bunker:// URI says (NIP-46, "Direct connection initiated by remote-signer"). */
 export interface BunkerPointer {
   readonly remoteSigner: Pubkey
   /** In order of preference, without repeats. */

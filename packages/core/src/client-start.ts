@@ -15,6 +15,7 @@ const CONNECT_MS = 65_000
 const OFFER_MS = 300_000
 const NO_IDS = 'ids must hold at least four fresh random ids'
 
+/** What every client machine starts from. */
 export interface ClientFacts {
   readonly clientPubkey: Pubkey
   readonly profile: ClientProfile

@@ -67,6 +67,7 @@ export interface ClientState {
   readonly ids: readonly RequestId[]
 }
 
+/** A request that has no answer yet. */
 export interface PendingRequest {
   readonly method: string
   readonly params: readonly string[]
@@ -86,6 +87,7 @@ export interface PendingRequest {
   readonly only: readonly RelayUrl[] | null
 }
 
+/** A move to other relays that is under way (`switch_relays`). */
 export interface RelaySwitch {
   readonly target: readonly RelayUrl[]
   readonly old: readonly RelayUrl[]
@@ -181,11 +183,13 @@ export type ClientOutput =
   | { readonly type: 'alert'; readonly code: ClientAlert }
   | { readonly type: 'ignored'; readonly code: ClientIgnored }
 
+/** The next state, and what the host is to do or tell, in this order. */
 export interface ClientStep {
   readonly state: ClientState
   readonly outputs: readonly ClientOutput[]
 }
 
+/** What the host is to keep up for a state: a timer, a subscription, a stock of ids. */
 export interface ClientWants {
   /** Feed `{ type: 'wake' }` at or after this time. */
   readonly wakeAt?: Millis

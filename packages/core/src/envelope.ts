@@ -46,6 +46,7 @@ export type OpenProblem =
   | 'transport/nip44'
   | PayloadError
 
+/** What opening an event needs: our keys, whom we listen to, and what was seen. */
 export interface OpenContext {
   readonly crypto: Crypto
   /** The key behind one of our pubkeys, or undefined if it is not ours. */
@@ -152,6 +153,7 @@ export function sniffScheme(content: string): Scheme {
   return content.length >= 28 && content.slice(-28, -24) === '?iv=' ? 'nip04' : 'nip44'
 }
 
+/** One message to be encrypted, put into a kind 24133 event and signed. */
 export interface SealRequest {
   /** JSON text of one request or response. */
   readonly text: string
@@ -161,6 +163,7 @@ export interface SealRequest {
   readonly createdAt: Seconds
 }
 
+/** What sealing an event is done with. */
 export interface SealContext {
   readonly crypto: Crypto
   /** Called for the nonce (32 bytes, or 16 for NIP-04) and then for 32 bytes of signing randomness. */

@@ -36,6 +36,7 @@ export interface SignedEvent extends UnsignedEvent {
 const HEX64 = /^[0-9a-f]{64}$/
 const HEX128 = /^[0-9a-f]{128}$/
 
+/** Whether it is a text of 64 lower-case hex characters, as ids and pubkeys are. */
 export function isHex64(value: unknown): value is string {
   return typeof value === 'string' && HEX64.test(value)
 }

@@ -49,6 +49,7 @@ export type FailureCode =
   | 'closed'
   | 'logged-out'
 
+/** Why a request or a login came to nothing. */
 export interface Failure {
   readonly code: FailureCode
   /** For people; may change. The remote signer's own words for `remote/error`. */

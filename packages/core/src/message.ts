@@ -10,6 +10,7 @@ import { err, ok, type RequestId, type Result } from './value.ts'
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json }
 
+/** A request of NIP-46, as parsed: any method, text parameters. */
 export interface Request {
   readonly id: RequestId
   readonly method: string
@@ -33,6 +34,7 @@ export type RequestProblem =
     }
   | { readonly type: 'reply'; readonly id: RequestId; readonly error: string }
 
+/** How much of the 2023 dialect a request may speak. */
 export interface ParseRequestOptions {
   /** Accept params and ids of other JSON types and convert them (2023 dialect). Default false. */
   readonly acceptNative?: boolean
@@ -146,6 +148,7 @@ export function encodeResult(id: RequestId, result: string): string {
   return JSON.stringify({ id, result })
 }
 
+/** How an answer is written for a peer of the 2023 dialect. */
 export interface EncodeResponseOptions {
   /** The shape of the answer the 2023 dialect wants: every key present, results as JSON values. */
   readonly native?: boolean

@@ -92,11 +92,11 @@ export function isMethod(method: string): method is Method {
   return METHODS.has(method)
 }
 
+/** Whether the method uses the user's key. */
 export function isOperationMethod(method: string): method is OperationMethod {
   return OPERATIONS.has(method)
 }
 
-/** Methods that can be sent again under the same id without harm if no answer came. */
 const REPEATABLE: ReadonlySet<string> = new Set<Method>([
   'ping',
   'get_public_key',
@@ -110,6 +110,7 @@ const REPEATABLE: ReadonlySet<string> = new Set<Method>([
   'nip04_decrypt',
 ])
 
+/** Whether it can be sent again under the same id without harm if no answer came. */
 export function isRepeatable(method: string): boolean {
   return REPEATABLE.has(method)
 }
@@ -239,6 +240,7 @@ export type ResultProblem =
   | 'response/event-invalid'
   | 'session/identity-changed'
 
+/** What a result is checked against. */
 export interface AcceptContext {
   readonly crypto: Crypto
   /** The user's pubkey pinned for this session, once known. */

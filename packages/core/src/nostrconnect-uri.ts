@@ -20,6 +20,7 @@ import { encodePermissions, type Permission, parsePermissions } from './permissi
 import type { RelayUrlOptions } from './relay-url.ts'
 import { err, ok, type Pubkey, type RelayUrl, type Result, UsageError } from './value.ts'
 
+/** What a nostrconnect:// URI says (NIP-46, "Direct connection initiated by the client"). */
 export interface NostrConnectOffer {
   readonly clientPubkey: Pubkey
   /** In order of preference, without repeats. */
@@ -38,6 +39,7 @@ export interface NostrConnectOffer {
   readonly extras: readonly UriParam[]
 }
 
+/** What a remote signer takes of a nostrconnect:// URI. */
 export interface NostrConnectUriOptions extends RelayUrlOptions {
   /** Keys of ours; an offer that names one is refused with `uri/self`. */
   readonly ownPubkeys?: readonly Pubkey[]
@@ -78,6 +80,7 @@ export function parseNostrConnectUri(
   })
 }
 
+/** How a nostrconnect:// URI is written for older remote signers. */
 export interface EncodeNostrConnectOptions {
   /** Also write `metadata={"name","url"}`: one widespread remote signer reads nothing else. Default true. */
   readonly legacyMetadata?: boolean

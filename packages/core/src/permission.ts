@@ -109,6 +109,7 @@ export function covers(granted: readonly Permission[], method: string, kind?: nu
  */
 export const CRITICAL_KINDS: readonly number[] = [0, 3, 5, 62, 10_002, 22_242, 24_133, 24_242, 27_235]
 
+/** Whether it is one of {@link CRITICAL_KINDS}. */
 export function isCriticalKind(kind: number): boolean {
   return CRITICAL_KINDS.includes(kind)
 }

@@ -97,6 +97,7 @@ export interface Clock {
 
 // -- transport ---------------------------------------------------------------------------------
 
+/** A filter of NIP-01, as far as it is used. */
 export interface Filter {
   readonly kinds: readonly number[]
   readonly '#p'?: readonly string[]
@@ -112,6 +113,7 @@ export interface Filter {
  */
 export type Authenticate = (relay: RelayUrl, challenge: string) => SignedEvent | undefined
 
+/** What to listen to, and who is told. */
 export interface SubscribeRequest {
   readonly relays: readonly RelayUrl[]
   /** ORed, sent in one REQ. After a gap each filter that has a `since` is sent again with a later one. */
@@ -125,6 +127,7 @@ export interface SubscribeRequest {
   readonly authenticate?: Authenticate
 }
 
+/** Open until `close`; nothing is told after that. */
 export interface Subscription {
   close(): void
 }
@@ -135,6 +138,7 @@ export interface RelayRefusal {
   readonly reason: string
 }
 
+/** How long to try, and as whom. */
 export interface PublishOptions {
   readonly authenticate?: Authenticate
   /** Give up after this many milliseconds. Default 10,000. */
@@ -195,6 +199,7 @@ export type Question =
     }
   | { readonly type: 'operation'; readonly clientPubkey: Pubkey; readonly operation: Operation }
 
+/** What an {@link Approver} says to a question. */
 export interface Verdict {
   readonly allow: boolean
   /** For a connection: what it may do without being asked again. For an operation: add this to the session. */
@@ -256,6 +261,7 @@ export interface Judge {
   facts(operation: Operation): JsonValue
 }
 
+/** One request, and all that a {@link Judge} may go by. */
 export interface JudgedRequest {
   readonly clientPubkey: Pubkey
   readonly userPubkey: Pubkey

@@ -31,6 +31,7 @@ export interface ClientProfile {
   readonly logout: 'logout' | 'disconnect' | 'none'
 }
 
+/** How a remote signer treats one session, by the dialect of its client. */
 export interface SignerProfile {
   readonly era: Era
   /** Params and ids of other JSON types are converted; such a request is answered in the same shape. */

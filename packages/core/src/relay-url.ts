@@ -8,6 +8,7 @@ import { RELAY_URL_CHARS } from './limits.ts'
 import { parseUrl } from './url.ts'
 import { err, ok, type RelayUrl, type Result } from './value.ts'
 
+/** Which relay URLs are taken. */
 export interface RelayUrlOptions {
   /** Accept `ws://` to any host. Default false: only to loopback hosts and `.onion`. */
   readonly allowInsecure?: boolean

@@ -83,6 +83,7 @@ export interface Announcement {
   readonly until: Millis
 }
 
+/** A request that waits for a decision or for the key. */
 export interface PendingOperation {
   readonly operation: Operation
   readonly digest: string
@@ -190,11 +191,13 @@ export type SignerOutput =
     }
   | { readonly type: 'ignored'; readonly reason: SignerIgnored }
 
+/** The next state, and what the host is to do or tell once it is stored. */
 export interface SignerStep {
   readonly session: SignerSession
   readonly outputs: readonly SignerOutput[]
 }
 
+/** What the host is to keep up for a session: a timer and a subscription. */
 export interface SignerWants {
   /** Feed `{ type: 'wake' }` at or after this time. */
   readonly wakeAt?: Millis

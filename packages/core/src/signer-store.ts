@@ -41,11 +41,13 @@ export interface Wanted {
   readonly keys?: readonly Pubkey[]
 }
 
+/** A session is named by the keys of its two sides. */
 export interface SessionName {
   readonly signerPubkey: Pubkey
   readonly clientPubkey: Pubkey
 }
 
+/** Records that were looked up, as stored now. What is not there is left out. */
 export interface Found {
   readonly sessions: readonly Versioned<SignerSession>[]
   readonly offers: readonly Versioned<StoredOffer>[]
@@ -74,6 +76,7 @@ export interface StoreSharing {
   readOutbox(now: Millis): Promise<readonly OutboxEntry[]>
 }
 
+/** This process among those that share the store, from `join` until `leave`. */
 export interface Member {
   /** Unique for each join. */
   readonly id: string
@@ -81,6 +84,7 @@ export interface Member {
   leave(): Promise<void>
 }
 
+/** What a member is told of the others. */
 export interface MemberListener {
   /**
    * Another member committed changes to these records. At least once for each change, in the order of the commits. After a
@@ -95,6 +99,7 @@ export interface MemberListener {
   hostRecords?(): void
 }
 
+/** Which records another member changed: look them up anew. */
 export interface SharedChange {
   readonly all: boolean
   readonly sessions: readonly SessionName[]
@@ -112,6 +117,7 @@ export interface StoreSeal {
   open(sealed: Uint8Array, context: string): Result<Uint8Array, 'bad-seal'>
 }
 
+/** All that a remote signer needs of its store to go on. */
 export interface StoredState {
   readonly keys: readonly StoredKey[]
   readonly sessions: readonly Versioned<SignerSession>[]
@@ -141,6 +147,7 @@ export interface StoredKey {
   readonly createdAt: Millis
 }
 
+/** An offer under the hash of its secret. */
 export interface StoredOffer {
   /** See `tokenKey`: a hash of the secret, never the secret. */
   readonly token: string
@@ -163,6 +170,7 @@ export interface StoreChange {
   readonly published?: readonly string[]
 }
 
+/** A change to one session, with what it was made from. */
 export interface SessionChange {
   readonly signerPubkey: Pubkey
   readonly clientPubkey: Pubkey
@@ -174,6 +182,7 @@ export interface SessionChange {
   readonly after: SignerSession | null
 }
 
+/** A change to one offer. */
 export interface OfferChange {
   readonly token: string
   readonly revision: number
@@ -223,6 +232,7 @@ export type CommitOutcome =
 /** What was done, for the owner of the key. Never holds a content, a plaintext, a secret or a token. */
 export type AuditRecord = AuditFacts & AuditDeed
 
+/** What every audit record has: when, and between whom. */
 export interface AuditFacts {
   readonly at: Millis
   readonly signerPubkey: Pubkey
@@ -300,6 +310,7 @@ export interface HostRecords {
   ): Promise<'done' | 'stale'>
 }
 
+/** How host records are written. */
 export interface HostRecordOptions {
   /**
    * Ends the lease of every other member in the same transaction. Once it is done, none of them commits anything before it has joined
@@ -308,6 +319,7 @@ export interface HostRecordOptions {
   readonly fenceOthers?: boolean
 }
 
+/** A small record of the host, which all members of a store share. */
 export interface HostRecord {
   /** 1 to 128 printable ASCII characters. */
   readonly name: string
@@ -315,6 +327,7 @@ export interface HostRecord {
   readonly value: JsonValue
 }
 
+/** A change to a host record, refused if another one was faster. */
 export interface HostRecordChange {
   readonly name: string
   /** The revision it was made from, 0 for a new record. */
@@ -334,6 +347,7 @@ export interface AuditLog {
   verifyAudit(): Promise<AuditVerdict>
 }
 
+/** Which entries to read, and from where on. */
 export interface AuditQuery {
   /** `oldest` first unless said otherwise. */
   readonly order?: 'oldest' | 'newest'
@@ -355,12 +369,14 @@ export interface AuditFilter {
   readonly until?: Millis
 }
 
+/** Some entries of the log. */
 export interface AuditPage {
   readonly entries: readonly AuditEntry[]
   /** Where to go on (`after`), or null if there is nothing more that way now. A page may be empty and yet not the last. */
   readonly next: number | null
 }
 
+/** One record in its place in a chain of hashes. */
 export interface AuditEntry {
   /** Grows with each entry of the store, of whatever chain; may leave gaps. */
   readonly position: number
@@ -377,6 +393,7 @@ export interface AuditEntry {
   readonly record: AuditRecord
 }
 
+/** What computing the whole log anew has shown. */
 export interface AuditVerdict {
   readonly ok: boolean
   /** Entries that were computed anew. */
@@ -384,6 +401,7 @@ export interface AuditVerdict {
   readonly chains: readonly AuditChainVerdict[]
 }
 
+/** What computing one chain of the log anew has shown. */
 export interface AuditChainVerdict {
   readonly chain: string
   /** Where the chain begins now: the checkpoint that retention left, or 0 and all zeros. */
@@ -394,6 +412,7 @@ export interface AuditChainVerdict {
   readonly fault: AuditFault | null
 }
 
+/** Where a chain breaks first, and how. */
 export interface AuditFault {
   /** Of the entry that is missing or wrong. */
   readonly seq: number

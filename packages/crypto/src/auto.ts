@@ -22,6 +22,7 @@ export type AutoCryptoOptions = Omit<CryptoOptions, 'random'> & {
   readonly backends?: readonly BackendName[]
 }
 
+/** The backend that was taken, and why that one. */
 export interface AutoCrypto {
   readonly crypto: Crypto
   readonly chosen: BackendName

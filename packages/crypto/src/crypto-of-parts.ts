@@ -35,6 +35,7 @@ import type { Nip04 } from './nip04.ts'
 import { decryptNip44, encryptNip44, type Nip44Keys, nip44Limits } from './nip44.ts'
 import type { Symmetric } from './symmetric.ts'
 
+/** What a crypto backend is given. The functions that make one fill in `random`. */
 export interface CryptoOptions {
   /** Fresh secure bytes: what blinds the multiplication of a secret key, and seeds its table of conversations. */
   readonly random: RandomBytes

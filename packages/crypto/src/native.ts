@@ -12,6 +12,7 @@ import type { NativeUnavailable } from './native-unavailable.ts'
 
 export type { NativeUnavailable } from './native-unavailable.ts'
 
+/** Where the shared library is, and what seeds it. All may be left out. */
 export interface NativeOptions {
   /** Seeds the library's own blinding. Default: the host's secure source. */
   readonly random?: RandomBytes

@@ -19,6 +19,7 @@ export interface DestructibleSeal extends StoreSeal {
   destroy(): void
 }
 
+/** What a seal draws its nonces from. */
 export interface SealOptions {
   /** Fresh secure bytes, 32 for each record. Default: the host's. */
   readonly random?: RandomBytes

@@ -38,6 +38,7 @@ export interface Messages {
   readonly errors: ErrorMessages
 }
 
+/** One sentence for each way to fail, saying what to do. `{words}` is what the other side said. */
 export interface ErrorMessages {
   readonly empty: string
   readonly scheme: string

@@ -11,6 +11,7 @@ import { formatCaveats, parseGrants } from './grant-text.ts'
 import { RULES } from './limits.ts'
 import type { Effect } from './rule.ts'
 
+/** Why a request is decided as it is, for people and for programs. */
 export interface Explanation {
   readonly effect: Effect
   /** What decided, as audit records name it. */
@@ -25,6 +26,7 @@ export interface Explanation {
   readonly retryAt: Millis | null
 }
 
+/** A caveat that does not hold, and how far it is used up. */
 export interface LimitExplained {
   readonly rule: string
   readonly caveat: CaveatName

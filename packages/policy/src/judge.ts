@@ -44,6 +44,7 @@ import type { Ceiling, Policy, Rule } from './rule.ts'
 import { asJson, isSuspended, readSessionPolicy, type SessionPolicy } from './session-policy.ts'
 import { factsOf, type Subject, subjectOf } from './subject.ts'
 
+/** What the judge knows of its host. All of it may be left out. */
 export interface JudgeOptions {
   /** For sessions that have none of their own. Left out: such sessions get nothing. */
   readonly policy?: Policy

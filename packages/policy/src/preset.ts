@@ -25,6 +25,7 @@ export interface Consent {
   readonly caveats?: Caveats
 }
 
+/** What happens to each category where no rule says anything, and how fast a session may go. */
 export interface Preset {
   readonly name: PresetName
   /** In plain words, for people. */

@@ -11,6 +11,7 @@ import { REPLAY_LISTED } from './limits.ts'
 import type { Effect } from './rule.ts'
 import { type Subject, subjectOfRecord } from './subject.ts'
 
+/** Which records are judged again. All may be left out. */
 export interface ReplayOptions {
   /** Only records of this app. */
   readonly clientPubkey?: Pubkey
@@ -18,6 +19,7 @@ export interface ReplayOptions {
   readonly granted?: readonly Permission[]
 }
 
+/** A decision of the log that the draft would make differently. */
 export interface Flip {
   readonly at: Millis
   readonly clientPubkey: Pubkey
@@ -29,6 +31,7 @@ export interface Flip {
   readonly rule: string
 }
 
+/** How a log would have gone by the draft. */
 export interface Replay {
   /** Decisions that were judged again. */
   readonly judged: number

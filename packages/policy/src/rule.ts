@@ -41,6 +41,7 @@ export interface TagCaveat {
   readonly max?: number
 }
 
+/** What the content of an event has to be or contain. */
 export interface ContentCaveat {
   /** The content is one of these. */
   readonly is?: readonly string[]

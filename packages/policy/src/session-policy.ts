@@ -32,6 +32,7 @@ import { asFields, parsePolicy, readRule } from './policy-json.ts'
 import { fail, type PolicyProblem, read } from './problem.ts'
 import type { Policy, PresetName, Rule } from './rule.ts'
 
+/** The JSON that a session carries. Change it by the functions of this package. */
 export interface SessionPolicy {
   readonly v: 1
   /** Null: what the judge has for sessions without a policy of their own. */

@@ -9,6 +9,7 @@ import { ruleName } from './compile.ts'
 import { formatRule } from './grant-text.ts'
 import type { Rule } from './rule.ts'
 
+/** A grant that could be narrower, or go. */
 export interface TrimProposal {
   /** The grant as it is held. */
   readonly grant: string

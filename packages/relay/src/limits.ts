@@ -6,6 +6,7 @@
 
 import { limits as protocol, UsageError } from '@nip46/core'
 
+/** Every bound of a relay. Each can be set by the option `limits`. */
 export interface RelayLimits {
   /** Sockets open at the same time; a further one is answered with 503. */
   readonly connections: number

@@ -26,6 +26,7 @@ import { createRetention, type RetentionOptions } from './retention.ts'
 import { createSession, type Session } from './session.ts'
 import { countDrop, type DropCode, type RelayStats } from './stats.ts'
 
+/** Who may use a relay that asks for authentication (NIP-42). */
 export interface RelayAuthOptions {
   /** Public keys that may use the relay, 64 lowercase hex characters each. Default: any key that is proved. */
   readonly allow?: readonly string[]
@@ -36,6 +37,7 @@ export interface RelayAuthOptions {
   readonly urls?: readonly string[]
 }
 
+/** What a relay is made of. Only `crypto` is needed. */
 export interface RelayOptions {
   /** Checks ids and signatures, such as `nobleCrypto()` of `@nip46/crypto/noble`. */
   readonly crypto: RelayCrypto
@@ -67,6 +69,7 @@ export interface RelayOptions {
   readonly onError?: (error: unknown) => void
 }
 
+/** A relay, on a port of its own or attached to a server of yours. */
 export interface RelayServer {
   /** Starts. Rejects if the address cannot be had. */
   listen(): Promise<{ readonly url: RelayUrl; readonly port: number }>

@@ -6,6 +6,7 @@
 import { encodeEvent, type Millis, type SignedEvent, UsageError } from '@nip46/core'
 import { matchesFilter, type RelayFilter, type TagValues, tagValues } from './filter.ts'
 
+/** How much a relay remembers. */
 export interface RetentionOptions {
   /** How long an event is kept after its arrival. */
   readonly seconds: number

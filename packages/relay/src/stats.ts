@@ -41,6 +41,7 @@ export type DropCode =
   | 'auth-invalid'
   | 'auth-restricted'
 
+/** What a relay counts, since it was made. */
 export interface RelayStats {
   /** WebSockets open now. */
   readonly connections: number

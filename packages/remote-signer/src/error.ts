@@ -36,6 +36,7 @@ export type RemoteSignerErrorCode =
   | 'shard/busy'
   | 'shard/timeout'
 
+/** What the promises of a {@link RemoteSigner} reject with; `code` says why. */
 export class RemoteSignerError extends Error {
   override readonly name = 'RemoteSignerError'
   readonly code: RemoteSignerErrorCode

@@ -19,6 +19,7 @@ import {
 import { hostRandom } from './host.ts'
 import { SIGN_BATCH } from './limits.ts'
 
+/** What a key in memory is used with. */
 export interface LocalUserSignerOptions {
   readonly crypto: Crypto
   /** Default: the host's secure source. */

@@ -25,6 +25,7 @@ import type {
 import type { SignerStore } from '@nip46/core/remote-signer'
 import type { RemoteSignerEvent } from './signer-event.ts'
 
+/** What a remote signer is made of. */
 export interface RemoteSignerOptions {
   readonly crypto: Crypto
   /** Stays the caller's: `close()` leaves it open. */
@@ -75,6 +76,7 @@ export interface RemoteSignerOptions {
   readonly onEvent?: (event: RemoteSignerEvent) => void
 }
 
+/** How much one session may ask for, by what it costs. */
 export interface SessionRates {
   /** `sign_event`. */
   readonly sign: Rate
@@ -89,6 +91,7 @@ export interface Rate {
   readonly burst: number
 }
 
+/** What the client that uses a token gets. All may be left out. */
 export interface OfferOptions {
   /** Whose key the client gets to use. Needed if `userSigner` is a look-up. */
   readonly user?: Pubkey
@@ -107,6 +110,7 @@ export interface OfferOptions {
   readonly withoutSecret?: boolean
 }
 
+/** A token that was made: hand out the URI, keep the name. */
 export interface MadeOffer {
   /** `bunker://…`: a secret until it is used. */
   readonly uri: string
@@ -115,6 +119,7 @@ export interface MadeOffer {
   readonly remoteSigner: Pubkey
 }
 
+/** What a client that is accepted gets. */
 export interface AcceptOptions {
   /** Whose key the client gets to use. Needed if `userSigner` is a look-up. */
   readonly user?: Pubkey

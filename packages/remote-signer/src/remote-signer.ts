@@ -16,6 +16,7 @@ import type { SessionInfo, SignerStats } from './signer-event.ts'
 import { takeOver, unsentAnswers } from './taking-over.ts'
 import { loadStore, sweepOut } from './upkeep.ts'
 
+/** A remote signer: `start()` comes first, `close()` last. */
 export interface RemoteSigner {
   /**
    * Loads the store, listens, asks again what nobody answered, publishes what was not. Resolves once a relay delivers,

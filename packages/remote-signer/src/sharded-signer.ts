@@ -11,6 +11,7 @@ import type { AcceptOptions, MadeOffer, OfferInfo, OfferOptions } from './option
 import { createShard, type Shard, type ShardEvent, type ShardState, type ShardWorker } from './shard.ts'
 import type { SessionInfo, SignerStats } from './signer-event.ts'
 
+/** What a sharded signer is made of. */
 export interface ShardedSignerOptions {
   /** Workers, from 1 to `limits.SHARDS`. As many as there are cores to spare; the main thread needs part of one. */
   readonly shards: number
@@ -28,6 +29,7 @@ export interface ShardedSignerOptions {
   readonly onEvent?: (event: ShardEvent) => void
 }
 
+/** One shard, as the main thread sees it. */
 export interface ShardStats {
   readonly state: ShardState
   /** Times it was started again. */

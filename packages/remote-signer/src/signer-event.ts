@@ -125,6 +125,7 @@ export type RemoteSignerEvent =
       readonly cause: unknown
     }
 
+/** What a remote signer has counted since it was made, and how much it has now. */
 export interface SignerStats {
   /** Events that relays handed over. */
   readonly received: number

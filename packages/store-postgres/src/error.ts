@@ -31,6 +31,7 @@ export type PostgresStoreErrorCode =
   | 'store/failed'
   | 'store/closed'
 
+/** What the promises of the store reject with; `code` says why. Never holds an address, a password or a record. */
 export class PostgresStoreError extends Error {
   override readonly name = 'PostgresStoreError'
   readonly code: PostgresStoreErrorCode

@@ -14,6 +14,7 @@ export type PostgresConnection = Pick<
   'host' | 'port' | 'user' | 'password' | 'database' | 'ssl'
 >
 
+/** What the store is opened with. `connection` and `seal` are needed. */
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database?sslmode=verify-full`, or the parts. */
   readonly connection: string | PostgresConnection

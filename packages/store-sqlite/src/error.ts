@@ -35,6 +35,7 @@ export type StoreErrorCode =
   | 'store/down'
   | 'store/closed'
 
+/** What the promises of the store reject with; `code` says why. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code: StoreErrorCode

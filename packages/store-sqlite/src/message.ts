@@ -249,6 +249,7 @@ export interface VerifyReply {
   readonly head: ChainPoint
 }
 
+/** How many records of each sort are kept. */
 export interface Sizes {
   readonly keys: number
   readonly sessions: number

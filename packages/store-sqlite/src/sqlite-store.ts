@@ -35,6 +35,7 @@ import { Packer } from './packer.ts'
 import { createRecordCodec } from './record.ts'
 import { type Reply, startThread, type ThreadLink } from './thread-link.ts'
 
+/** What the store is opened with. Only `seal` is needed. */
 export interface SqliteStoreOptions {
   /** Encrypts everything that need not be looked up. The same key each time. */
   readonly seal: StoreSeal

@@ -48,6 +48,7 @@ const TIMER_MAX_MS = 2_147_483_647
 /** The reason given when the pool's `allowConnectingToRelay` says no. */
 const NOT_ALLOWED = 'relay/not-allowed'
 
+/** What the transport takes from its host. All may be left out. */
 export interface NostrToolsTransportOptions {
   /** Default: the host's time and timers. */
   readonly clock?: Clock

@@ -34,6 +34,7 @@ export const PUBLISH_MS = 10_000
 /** The longest time a timer of a host can be set to, in milliseconds. */
 const TIMER_MAX_MS = 2_147_483_647
 
+/** What a pool takes from its host, and how far it goes. All may be left out. */
 export interface RelayPoolOptions {
   /** A standard WebSocket constructor. Default: the `ws` package on Node, the global WebSocket elsewhere. */
   readonly WebSocket?: WebSocketConstructor
