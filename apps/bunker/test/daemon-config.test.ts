@@ -119,6 +119,11 @@ test('a database password on the command line is refused with the fix, whichever
   }
 })
 
+test('a database behind a socket is shown with it', () => {
+  const url = 'postgres://bunker:hunter22@localhost/bunker?host=/run/postgresql&password=hunter22'
+  expect(showStore({ kind: 'postgres', url })).toBe('postgres://localhost/bunker?host=/run/postgresql')
+})
+
 test('the place of a database password is a setting, the password is none', async () => {
   const load = (more: Record<string, string>) =>
     loadConfig({

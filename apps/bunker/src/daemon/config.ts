@@ -208,8 +208,9 @@ export function showSetting(config: Config, name: SettingName): string {
 export function showStore(store: StoreChoice): string {
   if (store.kind === 'memory') return 'memory'
   if (store.kind === 'sqlite') return store.path === null ? 'sqlite' : `sqlite:${store.path}`
-  const { host, pathname } = new URL(store.url)
-  return `postgres://${host}${pathname}`
+  const { host, pathname, searchParams } = new URL(store.url)
+  const socket = searchParams.get('host')
+  return `postgres://${host}${pathname}${socket === null ? '' : `?host=${socket}`}`
 }
 
 /** `relays` as `NIP46_BUNKER_RELAYS`. */

@@ -57,7 +57,10 @@ export const HOST_COMMANDS: readonly Command[] = [
     operands: [],
     options: {},
     example: 'panic',
-    notes: ['Does not ask. It stays like that, also after a restart, until "resume".'],
+    notes: [
+      'Does not ask. It stays like that, also after a restart, until "resume".',
+      'On PostgreSQL it stops every daemon on the database before it returns; keys are counted of this one.',
+    ],
     operations: ['host.panic'],
     async run(context) {
       const done = await (await context.api()).call('host.panic')
@@ -71,6 +74,7 @@ export const HOST_COMMANDS: readonly Command[] = [
     operands: [],
     options: {},
     example: 'lock-all',
+    notes: ['On PostgreSQL on every daemon on the database; those of this one are counted.'],
     operations: ['host.lock-all'],
     async run(context) {
       const done = await (await context.api()).call('host.lock-all')

@@ -39,6 +39,7 @@ export const UP_COMMANDS: readonly Command[] = [
     example: 'up --unlock me --serve 127.0.0.1:7777',
     notes: [
       'Settings come from the settings file, NIP46_BUNKER_… in the environment, and these options; the last one wins.',
+      'Several daemons with the same vault can share one PostgreSQL; see "On PostgreSQL" in the README.',
       'A key that is unlocked at once is tried with the passphrase of the vault, unless --passphrase-… says otherwise.',
     ],
     operations: [],
