@@ -17,13 +17,21 @@ export { createRelayPool } from '@nip46/transport-websocket'
 /** What does the arithmetic of points, of this backend and of others. */
 const CURVES = ['@noble/secp256k1', '@noble/curves', '@noble/curves/*']
 
-test('client, WebSocket transport and crypto stay below 38.7 KB, and 36.4 KB without the curve', async () => {
+test('client, WebSocket transport and crypto stay below 38.6 KB, and 36.3 KB without the curve', async () => {
   const all = await sizeOf(CLIENT)
   const withoutCurve = await sizeOf(CLIENT, CURVES)
   console.log(`size: client, transport and crypto ${all} bytes; without the curve ${withoutCurve}`)
   expect(withoutCurve).toBeGreaterThan(8_000)
-  expect(withoutCurve).toBeLessThan(36_400)
-  expect(all).toBeLessThan(38_700)
+  expect(withoutCurve).toBeLessThan(36_300)
+  expect(all).toBeLessThan(38_600)
+})
+
+test('the NIP-04 era adds at most 1.3 KB', async () => {
+  const nip04 = `export { smallNip04 } from '@nip46/crypto/small-nip04'`
+  const added = (await sizeOf(`${CLIENT} ${nip04}`)) - (await sizeOf(CLIENT))
+  console.log(`size: the NIP-04 era ${added} bytes more`)
+  expect(added).toBeGreaterThan(500)
+  expect(added).toBeLessThanOrEqual(1_300)
 })
 
 test('the login component adds at most 12 KB', async () => {

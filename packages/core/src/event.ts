@@ -3,6 +3,7 @@
  * Never hashes, signs or verifies; that is the crypto port's work.
  */
 
+import { isObject } from './json.ts'
 import { CARRIER_TAGS, EVENT_CHARS_IN } from './limits.ts'
 import { err, ok, type Result, type Seconds } from './value.ts'
 
@@ -58,9 +59,8 @@ export function serializeEvent(event: UnsignedEvent): string {
  * Errors: `event/shape`, and `event/too-large` past {@link EVENT_CHARS_IN} characters or {@link CARRIER_TAGS} tags.
  */
 export function parseSignedEvent(value: unknown): Result<SignedEvent, 'event/shape' | 'event/too-large'> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return err('event/shape')
-  const own = value as Record<string, unknown>
-  const { id, pubkey, created_at, kind, tags, content, sig } = own
+  if (!isObject(value)) return err('event/shape')
+  const { id, pubkey, created_at, kind, tags, content, sig } = value
   if (!isHex64(id) || !isHex64(pubkey)) return err('event/shape')
   if (typeof sig !== 'string' || !HEX128.test(sig)) return err('event/shape')
   if (!Number.isSafeInteger(created_at) || (created_at as number) < 0) return err('event/shape')

@@ -4,11 +4,12 @@
  */
 
 import { isWellFormed } from './event.ts'
+import { isObject, type Json, parseJson } from './json.ts'
 import { ERROR_CHARS, JSON_DEPTH, MESSAGE_BYTES_IN, PARAMS, REQUEST_ID_CHARS } from './limits.ts'
 import { utf8Length } from './utf8.ts'
 import { err, ok, type RequestId, type Result } from './value.ts'
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json }
+export type { Json } from './json.ts'
 
 /** A request of NIP-46, as parsed: any method, text parameters. */
 export interface Request {
@@ -193,8 +194,8 @@ function nativeResult(result: string, method: string | undefined): Json {
 function errorText(error: Json | undefined): string | undefined {
   if (error === undefined || error === null || error === '' || error === false) return undefined
   if (typeof error === 'string') return cutError(error)
-  if (typeof error === 'object' && !Array.isArray(error)) {
-    const message = (error as { readonly [member: string]: Json })['message']
+  if (isObject(error)) {
+    const message = error['message']
     if (typeof message === 'string' && message !== '') return cutError(message)
   }
   return cutError(JSON.stringify(error))
@@ -215,18 +216,8 @@ function isTooLarge(text: string): boolean {
 /** Own members of a JSON object in a fresh null-prototype object, or undefined. */
 function parseObject(text: string): Record<string, Json | undefined> | undefined {
   const value = parseJson(text)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  if (!isObject<Json>(value)) return undefined
   return Object.assign(Object.create(null) as Record<string, Json>, value)
-}
-
-function parseJson(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json
-  } catch (cause) {
-    // SyntaxError is JSON's way to say no; a stack exhausted by nesting says the same.
-    if (cause instanceof SyntaxError || cause instanceof RangeError) return undefined
-    throw cause
-  }
 }
 
 /** Whether a value is nested at most {@link JSON_DEPTH} deep: JSON.parse reads deeper values than JSON.stringify can write. */

@@ -5,6 +5,7 @@
 
 import { cleanText } from './display-text.ts'
 import { isLoopbackHost } from './host.ts'
+import { isObject, parseJson } from './json.ts'
 import { METADATA_CHARS, METADATA_URL_CHARS, NAME_CHARS } from './limits.ts'
 import { dropLoneSlash, parseUrl } from './url.ts'
 
@@ -26,15 +27,8 @@ export function parseMetadata(text: string): ClientMetadata | null {
 /** The members of a metadata object, own ones only; undefined if the text is none. */
 export function parseMetadataObject(text: string): ReadonlyMap<string, unknown> | undefined {
   if (text.length > METADATA_CHARS) return undefined
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    if (cause instanceof SyntaxError || cause instanceof RangeError) return undefined
-    throw cause
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  return new Map(Object.entries(value))
+  const value = parseJson(text)
+  return isObject(value) ? new Map(Object.entries(value)) : undefined
 }
 
 /**

@@ -14,8 +14,9 @@ import {
   serializeEvent,
 } from './event.ts'
 import { bytesToHex } from './hex.ts'
+import { isObject, type Json, parseJson } from './json.ts'
 import { KIND_MAX, SWITCH_RELAYS, TEMPLATE_TAGS } from './limits.ts'
-import type { Json, Request } from './message.ts'
+import type { Request } from './message.ts'
 import type { Crypto } from './port.ts'
 import { isPubkey } from './pubkey.ts'
 import { parseRelayUrl, type RelayUrlOptions } from './relay-url.ts'
@@ -169,15 +170,9 @@ export function readTemplate(
   text: string,
   userPubkey: Pubkey,
 ): Result<{ readonly template: EventTemplate; readonly id: unknown }, string> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    if (cause instanceof SyntaxError || cause instanceof RangeError) return err('invalid: event is not JSON')
-    throw cause
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return err('invalid: event must be an object')
+  const value = parseJson(text)
+  if (value === undefined) return err('invalid: event is not JSON')
+  if (!isObject(value)) return err('invalid: event must be an object')
   const own: Record<string, unknown> = Object.assign(Object.create(null), value)
   for (const member of ['kind', 'content', 'tags', 'created_at'] as const) {
     if (own[member] === undefined) return err(`invalid: ${member} is missing`)
@@ -333,11 +328,11 @@ export function parseRelayList(
 
 function acceptUserRelays(value: Json): Result<UserRelays, ResultProblem> {
   const object = typeof value === 'string' ? parseJson(value) : value
-  if (typeof object !== 'object' || object === null || Array.isArray(object)) return err('response/shape')
+  if (!isObject(object)) return err('response/shape')
   const relays: Record<string, { read: boolean; write: boolean }> = Object.create(null)
   for (const [url, marks] of Object.entries(object)) {
-    if (typeof marks !== 'object' || marks === null || Array.isArray(marks)) return err('response/shape')
-    const { read, write } = marks as { readonly [member: string]: Json }
+    if (!isObject(marks)) return err('response/shape')
+    const { read, write } = marks
     relays[url] = { read: read === true, write: write === true }
   }
   return ok(relays)
@@ -378,8 +373,8 @@ function acceptEvent(
 
 /** Like `parseSignedEvent`, with the larger bounds of what may be signed. */
 function parseReturnedEvent(raw: Json | undefined): SignedEvent | undefined {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return undefined
-  const { tags, ...rest } = raw as { readonly [member: string]: Json }
+  if (!isObject<Json>(raw)) return undefined
+  const { tags, ...rest } = raw
   const bare = parseSignedEvent({ ...rest, tags: [] })
   const parsedTags = parseReturnedTags(tags)
   return bare.ok && parsedTags !== undefined ? { ...bare.value, tags: parsedTags } : undefined
@@ -404,15 +399,6 @@ function sameTags(a: readonly (readonly string[])[], b: readonly (readonly strin
       return other !== undefined && tag.length === other.length && tag.every((item, j) => item === other[j])
     })
   )
-}
-
-function parseJson(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json
-  } catch (cause) {
-    if (cause instanceof SyntaxError || cause instanceof RangeError) return undefined
-    throw cause
-  }
 }
 
 export type { Request }
