@@ -4,24 +4,41 @@
  */
 
 import { randomInt } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeParties } from '../src/load/loads.ts'
 import type { BunkerReady } from '../src/load/parties.ts'
-import type { Performed } from '../src/load/store-choice.ts'
+import type { Performed, StoreChoice } from '../src/load/store-choice.ts'
 import { type Child, startChild } from '../src/process/child.ts'
 import { quantile } from '../src/statistics.ts'
 import { makePlace, type StoreName } from './places.ts'
 import type { StressOptions } from './run.ts'
 import { always, fixed, speed, type Verdict } from './verdict.ts'
-import { createWitness } from './witness.ts'
+import { createWitness, type Tally } from './witness.ts'
 
 const BUNKER = 'load/bunker/own-process'
 const CLIENTS = 8
 const IN_FLIGHT = 64
 const LONGEST_LIFE_MS = 500
-const SETTLE_MS = 30_000
-/** How long the relay keeps what came while nobody listened. */
+const SETTLE_MS = 120_000
+/** A start without an answer in this time is noted, and the signer killed all the same. */
+const SILENCE_MS = 30_000
+/** How long, and how many, the relay keeps what came while nobody listened. */
 const RETENTION_SECONDS = 60
+const RETENTION_EVENTS = 2_000
+/** No round begins after so long for each of them, and a while for the first. */
+const ROUND_MS = 2_400
+const FIRST_MS = 60_000
+
+interface Life {
+  /** From the start of its process to the first answer to a request that had none. Infinite if there was none. */
+  readonly firstAnswerMs: number
+  /** What the signer said of itself, where it was silent. */
+  readonly said: string | null
+}
 
 export async function crash(
   store: StoreName,
@@ -30,66 +47,91 @@ export async function crash(
   const crypto = await backend.create()
   const parties = makeParties(crypto, CLIENTS)
   const place = await makePlace(store)
+  const compileCache = mkdtempSync(join(tmpdir(), 'nip46-compiled-'))
   const relay = startChild('load/relay-process')
   const witness = createWitness(crypto, parties)
+  const lives: Life[] = []
   let bunker: Child | undefined
-  const starts: number[] = []
   try {
     const { url } = await relay.ask<{ readonly url: string }>('start', {
       backend: backend.name,
       retentionSeconds: RETENTION_SECONDS,
+      retentionEvents: RETENTION_EVENTS,
     })
-    const argument = { relay: url, backend: backend.name, parties, store: place.choice }
-    bunker = startChild(BUNKER)
+    const argument = { relay: url, backend: backend.name, parties, store: named(place.choice) }
+    bunker = startChild(BUNKER, { compileCache })
     const { tokens } = await bunker.ask<BunkerReady>('start', argument)
+    await bunker.ask('keepCompiled')
     await witness.connect(url, tokens)
     witness.load(IN_FLIGHT)
-    for (let round = 1; round <= rounds; round++) {
-      onProgress(`${store}: round ${round}`)
+    const end = performance.now() + FIRST_MS + rounds * ROUND_MS
+    while (lives.length < rounds && performance.now() < end) {
+      const { sent } = witness.tally()
+      onProgress(`${store}: round ${lives.length + 1} of ${rounds}, ${sent} requests`)
       await sleep(randomInt(LONGEST_LIFE_MS))
       await bunker.stop()
+      witness.expire(RETENTION_SECONDS * 1_000)
       const began = performance.now()
       const answered = witness.nextAnswer()
-      bunker = startChild(BUNKER)
+      bunker = startChild(BUNKER, { compileCache })
       await bunker.ask('start', { ...argument, offers: false })
-      starts.push((await within(answered, SETTLE_MS)) - began)
+      const at = await Promise.race([answered, sleep(SILENCE_MS, undefined, { ref: false })])
+      lives.push(
+        at === undefined
+          ? { firstAnswerMs: Number.POSITIVE_INFINITY, said: await describe(bunker, witness.tally()) }
+          : { firstAnswerMs: at - began, said: null },
+      )
     }
     witness.pause()
     await witness.settle(SETTLE_MS)
     const audit = await bunker.ask<Performed>('audit')
-    return judge(store, rounds, witness.tally(), audit, starts)
+    return judge(store, rounds, witness.tally(), audit, lives)
   } finally {
     witness.close()
     await Promise.all([bunker?.stop(), relay.stop()])
     await place.dispose()
+    await rm(compileCache, { recursive: true, force: true })
   }
+}
+
+/** The same daemon each time. */
+function named(choice: StoreChoice): StoreChoice {
+  return choice.type === 'postgres' ? { ...choice, instance: 'crash' } : choice
+}
+
+async function describe(bunker: Child, { waiting }: Tally): Promise<string> {
+  const { received, opened, dropped, waiting: within } = await bunker.ask<Record<string, unknown>>('stats')
+  return JSON.stringify({ unanswered: waiting, received, opened, dropped, within })
 }
 
 function judge(
   store: StoreName,
   rounds: number,
-  tally: ReturnType<ReturnType<typeof createWitness>['tally']>,
+  tally: Tally,
   { eventIds, undelivered, intact }: Performed,
-  starts: readonly number[],
+  lives: readonly Life[],
 ): Verdict {
   const recorded = new Set(eventIds)
   const lost = tally.signed.filter((id) => !recorded.has(id)).length
   const doubled = eventIds.length - recorded.size
-  const sorted = starts.toSorted((a, b) => a - b)
+  const sorted = lives.map(({ firstAnswerMs }) => firstAnswerMs).sort((a, b) => a - b)
   const slowest = sorted.at(-1) ?? 0
+  const silent = lives.flatMap(({ said }, i) => (said === null ? [] : [`round ${i + 1}: ${said}`]))
   return {
-    scenario: `crash on ${store}: kill -9 at random moments under load, ${rounds} rounds`,
+    scenario: `crash on ${store}: kill -9 at random moments under load, ${lives.length} rounds`,
     figures: [
       ['requests sent', String(tally.sent)],
       ['signatures acknowledged', String(tally.signed.length)],
       ['signatures on record', String(eventIds.length)],
+      ['of these, without an answer', String(recorded.size - new Set(tally.signed).size)],
       ['signed for nobody (a result that came after another)', String(undelivered)],
       ['the same answer again', String(tally.copies)],
       ['errors', JSON.stringify(tally.errors)],
       [
-        'start to first answer, median and slowest',
-        `${fixed(quantile(sorted, 0.5), 0)} ms, ${fixed(slowest, 0)} ms`,
+        'start to first answer, median, 99 of 100 and slowest',
+        `${[quantile(sorted, 0.5), quantile(sorted, 0.99), slowest].map((ms) => fixed(ms, 0)).join(' ms, ')} ms`,
       ],
+      ...silent.map((said): [string, string] => [`no new answer within ${SILENCE_MS} ms`, said]),
     ],
     checks: [
       always('acknowledged effects lost: 0', lost === 0, lost),
@@ -97,16 +139,13 @@ function judge(
       always('requests unanswered: 0', tally.waiting === 0, tally.waiting),
       always('requests with two different answers: 0', tally.different === 0, tally.different),
       always('audit chains whole', intact !== false, intact),
+      speed(
+        `requests that outlived the relay's ${RETENTION_SECONDS} s: 0`,
+        tally.expired === 0,
+        tally.expired,
+      ),
+      speed(`all ${rounds} rounds in the time for them`, lives.length === rounds, lives.length),
       speed('start to first answer at most 2,000 ms', slowest <= 2_000, `${fixed(slowest, 0)} ms`),
     ],
   }
-}
-
-function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  return Promise.race([
-    work,
-    sleep(ms, undefined, { ref: false }).then(() => {
-      throw new Error(`no answer within ${ms} ms of a start`)
-    }),
-  ])
 }

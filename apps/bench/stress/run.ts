@@ -34,7 +34,10 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'replicas',
     store: 'postgres',
     run: (options, short) =>
-      replicas(short ? { requests: 200, windowMs: 1_000 } : { requests: 2_000, windowMs: 5_000 }, options),
+      replicas(
+        short ? { requests: 200, windowMs: 1_000, leaseMs: 15_000 } : { requests: 2_000, windowMs: 5_000 },
+        options,
+      ),
   },
   {
     name: 'durable',

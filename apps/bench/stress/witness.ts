@@ -23,6 +23,8 @@ export interface Witness {
   pause(): void
   /** Resolves when nothing waits, or after so long. */
   settle(patienceMs: number): Promise<void>
+  /** Waits no longer for what was asked so long ago: the relay has forgotten it. */
+  expire(olderThanMs: number): void
   /** Waits no longer for what waits: some strangers are never answered. */
   giveUp(): void
   /** Resolves with the time of the next answer. */
@@ -39,6 +41,8 @@ export interface Tally {
   readonly signed: readonly string[]
   /** Requests without an answer. */
   readonly waiting: number
+  /** Requests that were given up by `expire`, and answered after that or not. */
+  readonly expired: number
   /** Answers to a request that had one: the same, or another. */
   readonly copies: number
   readonly different: number
@@ -55,6 +59,7 @@ interface Asked {
   readonly at: number
   readonly client: number
   answer: string | undefined
+  expired: boolean
 }
 
 export function createWitness(crypto: Crypto, parties: Parties): Witness {
@@ -73,6 +78,7 @@ export function createWitness(crypto: Crypto, parties: Parties): Witness {
   let target = 0
   let only: number | undefined
   let next = 0
+  let expired = 0
   let copies = 0
   let different = 0
   let slowestMs = 0
@@ -89,7 +95,7 @@ export function createWitness(crypto: Crypto, parties: Parties): Witness {
     const key = clients[client]
     if (key === undefined) throw new Error(`there is no client ${client}`)
     const id = randomBytes(16).toString('hex')
-    asked.set(id, { at: performance.now(), client, answer: undefined })
+    asked.set(id, { at: performance.now(), client, answer: undefined, expired: false })
     waiting += 1
     socket?.send(frameOf(key, id, method, params(id)))
     return id
@@ -129,7 +135,7 @@ export function createWitness(crypto: Crypto, parties: Parties): Witness {
       return
     }
     request.answer = text
-    waiting -= 1
+    if (!request.expired) waiting -= 1
     const at = performance.now()
     times.push(at)
     slowestMs = Math.max(slowestMs, at - request.at)
@@ -183,6 +189,16 @@ export function createWitness(crypto: Crypto, parties: Parties): Witness {
       target = 0
     },
     settle,
+    expire(olderThanMs) {
+      const before = performance.now() - olderThanMs
+      for (const request of asked.values()) {
+        if (request.answer !== undefined || request.expired || request.at >= before) continue
+        request.expired = true
+        expired += 1
+        waiting -= 1
+      }
+      fill()
+    },
     giveUp() {
       for (const [id, { answer }] of asked) if (answer === undefined) asked.delete(id)
       waiting = 0
@@ -192,7 +208,17 @@ export function createWitness(crypto: Crypto, parties: Parties): Witness {
       const answer = asked.get(id)?.answer
       return answer === undefined ? undefined : JSON.parse(answer)
     },
-    tally: () => ({ sent: asked.size, signed, waiting, copies, different, errors, times, slowestMs }),
+    tally: () => ({
+      sent: asked.size,
+      signed,
+      waiting,
+      expired,
+      copies,
+      different,
+      errors,
+      times,
+      slowestMs,
+    }),
     close: () => socket?.removeAllListeners('error').close(),
   }
 }

@@ -10,15 +10,18 @@ import { loadBackend } from '../subject/backends.ts'
 interface RelayArgument {
   readonly backend: string
   readonly retentionSeconds?: number
+  readonly retentionEvents?: number
 }
 
 serve({
-  /** `retentionSeconds`: how long events are kept for whoever was away; not at all if undefined. */
-  async start({ backend, retentionSeconds }: RelayArgument) {
+  /** `retentionSeconds`: how long events are kept for whoever was away; not at all if undefined. `retentionEvents`: how many. */
+  async start({ backend, retentionSeconds, retentionEvents = 20_000 }: RelayArgument) {
     const crypto = await (await loadBackend(backend)).create()
     const relay = createRelay({
       crypto,
-      ...(retentionSeconds !== undefined && { retention: { seconds: retentionSeconds, events: 20_000 } }),
+      ...(retentionSeconds !== undefined && {
+        retention: { seconds: retentionSeconds, events: retentionEvents },
+      }),
       limits: {
         messagesPerSecond: 1_000_000,
         messageBurst: 1_000_000,

@@ -12,7 +12,14 @@ import { fromHex } from './parties.ts'
 export type StoreChoice =
   | { readonly type: 'memory' }
   | { readonly type: 'sqlite'; readonly file: string; readonly sealKey: string }
-  | { readonly type: 'postgres'; readonly url: string; readonly sealKey: string }
+  | {
+      readonly type: 'postgres'
+      readonly url: string
+      readonly sealKey: string
+      /** See `PostgresStoreOptions`. */
+      readonly instance?: string
+      readonly leaseMs?: number
+    }
 
 export interface OpenedStore {
   readonly store: SignerStore
@@ -41,7 +48,15 @@ export async function openStore(choice: StoreChoice): Promise<OpenedStore> {
   }
   const open = await findPostgresStore()
   if (open === undefined) throw new Error('@nip46/store-postgres opens no store yet')
-  return ofDatabase(await open({ connection: choice.url, seal }))
+  const { url: connection, instance, leaseMs } = choice
+  return ofDatabase(
+    await open({
+      connection,
+      seal,
+      ...(instance !== undefined && { instance }),
+      ...(leaseMs !== undefined && { leaseMs }),
+    }),
+  )
 }
 
 /** How a store in PostgreSQL is opened; undefined if its package cannot do it yet. */

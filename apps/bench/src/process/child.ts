@@ -22,6 +22,8 @@ export interface ChildOptions {
   readonly nodeOptions?: readonly string[]
   /** Another Node than this one. */
   readonly node?: string
+  /** A folder where Node keeps what it compiled, so that a child loads our sources as fast as the JavaScript that is published. */
+  readonly compileCache?: string
 }
 
 /** Message of the parent, and of the child. */
@@ -41,10 +43,13 @@ const STDERR_CHARS = 2_000
 
 /** `file` is a path relative to `src`, without its ending. */
 export function startChild(file: string, options: ChildOptions = {}): Child {
-  const { nodeOptions = [], node = process.execPath } = options
+  const { nodeOptions = [], node = process.execPath, compileCache } = options
   const program = [node, ...nodeOptions, ...sourceOptions(), sourcePath(file)]
   const [command = node, ...args] = [...pinning(options.core), ...program]
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    ...(compileCache !== undefined && { env: { ...process.env, NODE_COMPILE_CACHE: compileCache } }),
+  })
   return converse(child, file)
 }
 

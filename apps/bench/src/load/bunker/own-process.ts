@@ -3,6 +3,7 @@
  * Asks nobody: what the load requests was granted in the offer, or is counted by a policy.
  */
 
+import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Judge, Pubkey, RelayUrl, UserSigner } from '@nip46/core'
 import { createRemoteSigner, denyAll, limits, localUserSigner, type RemoteSigner } from '@nip46/remote-signer'
@@ -42,6 +43,8 @@ serve({
   sessions: () => started().sessions().length,
   stats: () => started().stats(),
   audit: () => opened?.readAudit(),
+  /** Those that are killed would not keep what they compiled. */
+  keepCompiled: () => flushCompileCache(),
   async stop() {
     await signer?.close()
     await opened?.close()
