@@ -42,7 +42,8 @@ export interface StoreCase {
 
 export const storeCases: readonly StoreCase[] = [
   test('a new store is empty', async ({ store }) => {
-    const state = await store.load(NOW)
+    const { restoredAt = null, ...state } = await store.load(NOW)
+    same(restoredAt, null, 'when it was restored')
     same(state, { keys: [], sessions: [], offers: [], clients: [], outbox: [] }, 'a new store')
     same(await store.commit([], NOW), [], 'outcomes of nothing')
     same(await store.commit([{}, {}], NOW), [DONE, DONE], 'outcomes of two empty changes')
