@@ -224,7 +224,72 @@ describeServer('a PostgreSQL server that goes away', () => {
   })
 })
 
+describeServer('a PostgreSQL server that crashes under load', () => {
+  test('loses nothing that was acknowledged, also where it is told not to wait for its disk', async () => {
+    const cluster: PostgresCluster = await startPostgresCluster({ settings: { synchronous_commit: 'off' } })
+    try {
+      const store = await open(cluster.url())
+      const acknowledged: string[] = []
+      const codes = new Set<string>()
+      let serial = 0
+      let isOver = false
+      const load = async (): Promise<void> => {
+        while (!isOver) {
+          const change = { claims: claims(serial++) }
+          try {
+            const [outcome] = await store.commit([change], NOW)
+            // A try whose outcome got lost is settled: its own claim never stands in its way.
+            if (outcome?.type !== 'done') codes.add(outcome?.type ?? 'none')
+            else acknowledged.push(change.claims[0]?.eventId ?? '')
+          } catch (error) {
+            codes.add((error as { readonly code: string }).code)
+          }
+        }
+      }
+      const loads = Array.from({ length: 8 }, load)
+      for (let crash = 1; crash <= 3; crash++) {
+        const before = acknowledged.length
+        await until(() => acknowledged.length > before + 50)
+        await cluster.stop('immediate')
+        await cluster.start()
+      }
+      const before = acknowledged.length
+      await until(() => acknowledged.length > before)
+      isOver = true
+      await Promise.all(loads)
+      const stored = new Set((await store.sharing.readClaims(acknowledged)).map(({ eventId }) => eventId))
+      expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
+      expect([...codes].filter((code) => code !== 'store/unavailable')).toEqual([])
+      await store.close()
+    } finally {
+      await cluster.dispose()
+    }
+  })
+})
+
 describeServer('the schema in PostgreSQL', (server) => {
+  test('is finished by the next try where the connection broke in the middle of a version', async () => {
+    const { url, name } = await newDatabase(server)
+    const database = openDatabase(
+      settingsOf({ connection: url, seal: createSeal(SEAL_KEY) }),
+      () => undefined,
+    )
+    const slow = () => 'CREATE TABLE later (a int); SELECT pg_sleep(1)'
+    const migrating = migrate(database, '"nip46"', [...MIGRATIONS, slow])
+    const terminate = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+      WHERE datname = current_database() AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()`
+    let ended = 0
+    for (const end = Date.now() + 60_000; ended === 0 && Date.now() < end; await sleep(10))
+      ended = Number(await sql(server, name, terminate))
+    expect(ended).toBe(1)
+    await migrating
+    expect(await sql(server, name, 'SELECT max(version) FROM nip46.migration')).toBe(
+      `${MIGRATIONS.length + 1}`,
+    )
+    expect(await sql(server, name, "SELECT to_regclass('nip46.later')")).toBe('nip46.later')
+    await database.close()
+  })
+
   test('is made once by many that open at the same time', async () => {
     const { url, name } = await newDatabase(server)
     const stores = await Promise.all(Array.from({ length: 8 }, () => open(url)))
