@@ -33,6 +33,7 @@ export {
   RejectedElsewhere,
   type Settled,
 } from './scenario/client-under-test.ts'
+export { type HostileRunOptions, type Hostility, playHostility } from './scenario/hostile-run.ts'
 export {
   deadRelayUrl,
   SCENARIO_SUBSCRIPTIONS,

@@ -13,7 +13,10 @@ export interface HostileAnswer {
    * has room for it, or at its deadline.
    */
   readonly authentic: boolean
-  moves(heard: Heard, peer: HostilePeer): readonly Move[]
+  moves(
+    heard: Pick<Heard, 'id' | 'from' | 'scheme'>,
+    peer: Pick<HostilePeer, 'pubkey' | 'stranger'>,
+  ): readonly Move[]
 }
 
 const says = (id: unknown, members: object): string => JSON.stringify({ id, ...members })

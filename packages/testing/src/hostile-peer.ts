@@ -126,33 +126,12 @@ export function createHostilePeer(options: HostilePeerOptions): HostilePeer {
     })
 
   const send = async (move: Move & { readonly to: string }): Promise<SignedEvent> => {
-    const event = buildEvent(move)
+    const event = buildMove(move, options)
     const { afterMs = 0, copies = 1 } = move
     if (afterMs > 0) await later(afterMs)
     if (closed) return event
     await Promise.all(Array.from({ length: copies }, () => transport.publish(relays, event)))
     return event
-  }
-
-  const buildEvent = (move: Move & { readonly to: string }): SignedEvent => {
-    const { text, to, scheme = 'nip44', by = key } = move
-    const conversation = by.conversation(to)
-    if (!conversation.ok)
-      throw new UsageError('to must be a public key, since the message is encrypted for it')
-    const content =
-      scheme === 'nip44'
-        ? conversation.value.nip44Encrypt(text, random(32))
-        : conversation.value.nip04Encrypt(text, random(16))
-    const unsigned = {
-      pubkey: move.author ?? by.pubkey,
-      created_at: Math.floor((clock.now() + (move.afterMs ?? 0)) / 1_000) + (move.shiftSeconds ?? 0),
-      kind: move.kind ?? CARRIER_KIND,
-      tags: move.tags ?? [['p', to]],
-      content: move.spoilContent?.(content) ?? content,
-    }
-    const id = crypto.eventId(unsigned)
-    const event = { ...unsigned, id, sig: by.sign(id, random(32)) }
-    return move.spoilEvent?.(event) ?? event
   }
 
   const hear = (value: unknown): void => {
@@ -212,6 +191,30 @@ export function createHostilePeer(options: HostilePeerOptions): HostilePeer {
     onEvent: hear,
   })
   return peer
+}
+
+/** The event of one move. */
+export function buildMove(
+  move: Move & { readonly to: string },
+  { crypto, key, clock, random }: Pick<HostilePeerOptions, 'crypto' | 'key' | 'clock' | 'random'>,
+): SignedEvent {
+  const { text, to, scheme = 'nip44', by = key } = move
+  const conversation = by.conversation(to)
+  if (!conversation.ok) throw new UsageError('to must be a public key, since the message is encrypted for it')
+  const content =
+    scheme === 'nip44'
+      ? conversation.value.nip44Encrypt(text, random(32))
+      : conversation.value.nip04Encrypt(text, random(16))
+  const unsigned = {
+    pubkey: move.author ?? by.pubkey,
+    created_at: Math.floor((clock.now() + (move.afterMs ?? 0)) / 1_000) + (move.shiftSeconds ?? 0),
+    kind: move.kind ?? CARRIER_KIND,
+    tags: move.tags ?? [['p', to]],
+    content: move.spoilContent?.(content) ?? content,
+  }
+  const id = crypto.eventId(unsigned)
+  const event = { ...unsigned, id, sig: by.sign(id, random(32)) }
+  return move.spoilEvent?.(event) ?? event
 }
 
 function readRequest(text: string): Pick<Heard, 'id' | 'method' | 'params'> {

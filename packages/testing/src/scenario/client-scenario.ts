@@ -172,12 +172,13 @@ export async function playScenario(scenario: ClientScenario, options: PlayOption
   }
 }
 
-interface Set {
+export interface Play {
   readonly stage: Stage
   leave(): Promise<void>
 }
 
-async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Promise<Set> {
+/** Everybody in place, and how to send them home. */
+export async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Promise<Play> {
   const { crypto, random, clock, pace = 1, patienceMs = Number.POSITIVE_INFINITY } = options
   const newKey = () => crypto.importKey(random(32))
   const parties = { crypto, random, clock }

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { clientScenarios } from '@nip46/testing/client-scenarios'
 import { findOldNode } from '../old-node.ts'
 import { contestants } from './contestant.ts'
+import { playFooter } from './footer.ts'
 import { playAll } from './play-all.ts'
 import { countRows, describeVerdict, renderMarkdown, renderText, type Table } from './render.ts'
 
@@ -60,11 +61,12 @@ async function main(): Promise<number> {
       if (process.stderr.isTTY) console.error(`row ${row}, ${title}: ${describeVerdict(verdict, row)}`)
     },
   })
+  const footer = rows === undefined ? await playFooter(chosen, cells) : []
   const table: Table = {
     contestants: chosen,
     scenarios,
     cells,
-    footer: [],
+    footer,
     startedAt: startedAt.toISOString(),
     seconds: Math.round((performance.now() - began) / 1_000),
     machine: `Node ${process.version}, ${systemName()}, ${availableParallelism()} cores`,

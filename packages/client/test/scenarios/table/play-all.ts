@@ -18,9 +18,10 @@ import type { Contestant } from './contestant.ts'
 /** Rows that wait side by side. */
 const SIDE_BY_SIDE = 10
 /** Rows that missed a time limit and are played again side by side. */
-const AGAIN = 4
+const AGAIN = 6
 /** A row that took longer did not fail because the machine was busy. */
 const AGAIN_BELOW_MS = 25_000
+const SECOND_CHANCES = 2
 const STARTS = 2
 
 export interface PlayAllOptions {
@@ -73,7 +74,8 @@ export async function playAll(options: PlayAllOptions): Promise<readonly Cell[]>
     const verdict = verdicts.get(job)
     return verdict?.late === true && verdict.ms < AGAIN_BELOW_MS
   }
-  await playSideBySide(others.filter(missed), AGAIN, play)
+  for (let again = 0; again < SECOND_CHANCES; again++)
+    await playSideBySide(others.filter(missed), AGAIN, play)
   await playSideBySide(quiet, 1, play)
   await playSideBySide(quiet.filter(missed), 1, play)
 
