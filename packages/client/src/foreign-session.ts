@@ -14,7 +14,7 @@ import {
 } from '@nip46/core'
 import { SESSION_RELAYS, URI_RELAYS } from '@nip46/core/limits'
 import { Nip46Error } from './error.ts'
-import { SAVED_SESSION_CHARS } from './limits.ts'
+import { membersOf, readJson } from './outside-json.ts'
 
 /**
  * JSON, to be kept as you would a password until it is imported. The token's secret is left out: it was spent when the
@@ -44,8 +44,7 @@ export function noForeignSession(): Nip46Error {
  * ```
  */
 export function parseNbunksec(text: unknown): ForeignSession {
-  const decoded =
-    typeof text === 'string' && text.length <= SAVED_SESSION_CHARS ? decodeBech32(text.trim()) : undefined
+  const decoded = typeof text === 'string' ? decodeBech32(text.trim()) : undefined
   if (decoded?.prefix !== 'nbunksec') throw noForeignSession()
   const { bytes } = decoded
   try {
@@ -76,9 +75,9 @@ export function parseNbunksec(text: unknown): ForeignSession {
  * ```
  */
 export function parseNdkPayload(payload: unknown): ForeignSession {
-  const { type, payload: content } = fromJson(payload)
+  const { type, payload: content } = membersOf(readJson(payload))
   const { bunkerPubkey, userPubkey, relayUrls, localSignerPayload } = membersOf(content)
-  const local = fromJson(localSignerPayload)
+  const local = membersOf(readJson(localSignerPayload))
   if (type !== 'nip46' || local['type'] !== 'private-key') throw noForeignSession()
   return read(bunkerPubkey, local['payload'], relayUrls, userPubkey)
 }
@@ -92,7 +91,7 @@ export function parseNdkPayload(payload: unknown): ForeignSession {
  * ```
  */
 export function parseBunkerPointer(pointer: unknown, clientSecretKey: unknown): ForeignSession {
-  const { pubkey, relays } = fromJson(pointer)
+  const { pubkey, relays } = membersOf(readJson(pointer))
   const key = isKeyBytes(clientSecretKey) ? bytesToHex(clientSecretKey) : clientSecretKey
   return read(pubkey, key, relays, null)
 }
@@ -108,7 +107,7 @@ function isKeyBytes(value: unknown): value is Uint8Array {
 
 /** Checks what a caller may have kept or made by itself. */
 export function checkForeign(foreign: unknown): ForeignSession {
-  const { remoteSigner, clientSecretKey, relays, userPubkey } = fromJson(foreign)
+  const { remoteSigner, clientSecretKey, relays, userPubkey } = membersOf(readJson(foreign))
   return read(remoteSigner, clientSecretKey, relays, userPubkey)
 }
 
@@ -134,23 +133,4 @@ function readRelays(value: unknown): readonly RelayUrl[] {
     return relay?.ok === true ? [relay.value] : []
   })
   return [...new Set(urls)].slice(0, SESSION_RELAYS)
-}
-
-type Members = { readonly [name: string]: unknown }
-
-/** The members of an object or of its JSON text, after one trip through JSON: nothing that could run code is left. */
-function fromJson(value: unknown): Members {
-  try {
-    const text = typeof value === 'string' ? value : JSON.stringify(value)
-    if (text === undefined || text.length > SAVED_SESSION_CHARS) throw noForeignSession()
-    return membersOf(JSON.parse(text))
-  } catch {
-    // Not passed on, since it could hold the key.
-    throw noForeignSession()
-  }
-}
-
-function membersOf(value: unknown): Members {
-  const known = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
-  return Object.assign(Object.create(null) as Record<string, unknown>, known)
 }

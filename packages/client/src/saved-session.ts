@@ -15,7 +15,7 @@ import {
 import type { ClientSession } from '@nip46/core/client'
 import { SESSION_RELAYS, URI_RELAYS } from '@nip46/core/limits'
 import { Nip46Error } from './error.ts'
-import { SAVED_SESSION_CHARS } from './limits.ts'
+import { type Members, membersOf, readJson } from './outside-json.ts'
 
 /**
  * JSON. Store it as you would a password: who has `clientSecretKey` can ask the remote signer for everything it
@@ -33,23 +33,10 @@ export interface SavedSession {
  * Throws `Nip46Error` with code `session/saved`, whatever it is given.
  */
 export function parseSavedSession(value: unknown): SavedSession {
-  const saved = readSaved(fromJson(value))
+  const saved = readSaved(readJson(value))
   if (saved === undefined)
     throw new Nip46Error({ code: 'session/saved', message: 'this is no saved session' })
   return saved
-}
-
-type Members = { readonly [name: string]: unknown }
-
-/** One trip through JSON leaves nothing that could run code or throw later. */
-function fromJson(value: unknown): unknown {
-  try {
-    const text = typeof value === 'string' ? value : JSON.stringify(value)
-    return text === undefined || text.length > SAVED_SESSION_CHARS ? undefined : JSON.parse(text)
-  } catch {
-    // Broken text, a circle, a getter of somebody else: all the same. Not passed on, since it could hold the key.
-    return undefined
-  }
 }
 
 function readSaved(value: unknown): SavedSession | undefined {
@@ -132,9 +119,4 @@ function isOneOf<T>(value: unknown, names: readonly T[]): value is T {
 
 function isTime(value: unknown): value is number | null {
   return value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
-}
-
-function membersOf(value: unknown): Members {
-  const known = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
-  return Object.assign(Object.create(null) as Record<string, unknown>, known)
 }

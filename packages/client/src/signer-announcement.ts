@@ -17,7 +17,8 @@ import {
 } from '@nip46/core'
 import { type LinkOptions, readConnectTemplate } from './connect-link.ts'
 import { ABOUT_CHARS, ANNOUNCEMENT_CHARS } from './limits.ts'
-import { membersOf, parseJson, readDomain, readRelays } from './signer-domain.ts'
+import { membersOf, readJson } from './outside-json.ts'
+import { readDomain, readRelays } from './signer-domain.ts'
 
 /** NIP-89, "Handler information". */
 export const ANNOUNCEMENT_KIND = 31_990
@@ -55,7 +56,7 @@ export function parseAnnouncement(
   if (crypto.eventId(parsed) !== parsed.id || !crypto.verify(parsed)) return undefined
   const valuesOf = (tag: string): readonly string[] =>
     tags.flatMap(([name, value]) => (name === tag && value !== undefined ? [value] : []))
-  const facts = membersOf(parseJson(content))
+  const facts = membersOf(readJson(content))
   const optional = {
     name: readLine(facts['display_name'], limits.NAME_CHARS) ?? readLine(facts['name'], limits.NAME_CHARS),
     about: readLine(facts['about'], ABOUT_CHARS),

@@ -18,6 +18,7 @@ import { type LinkOptions, readConnectTemplate } from './connect-link.ts'
 import { DiscoveryError, type DiscoveryProblem } from './discovery-error.ts'
 import { hostClock } from './host.ts'
 import { DOMAIN_BYTES, DOMAIN_MS } from './limits.ts'
+import { membersOf, readJson } from './outside-json.ts'
 
 /** What a domain's nostr.json says. */
 export interface SignerDomain {
@@ -93,7 +94,7 @@ export function readDomain(nip05: unknown): string | undefined {
  * and `{<pubkey>: [relay, …]}` of 2024-02, told apart by their keys.
  */
 export function parseNostrJson(text: string, options: LinkOptions = {}): SignerDomain | undefined {
-  const { names, nip46 } = membersOf(parseJson(text))
+  const { names, nip46 } = membersOf(readJson(text))
   const name = membersOf(names)['_']
   const pubkey = isHex64(name) ? parsePubkey(name) : undefined
   if (pubkey?.ok !== true) return undefined
@@ -115,21 +116,6 @@ export function readRelays(value: unknown): readonly RelayUrl[] {
     return relay?.ok === true && relay.value.startsWith('wss://') ? [relay.value] : []
   })
   return [...new Set(urls)].slice(0, limits.URI_RELAYS_OUT)
-}
-
-type Members = { readonly [name: string]: unknown }
-
-export function membersOf(value: unknown): Members {
-  const known = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
-  return Object.assign(Object.create(null) as Record<string, unknown>, known)
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 async function fetchText(url: string, options: DomainOptions): Promise<string> {

@@ -9,6 +9,10 @@ import { localSessionStore } from '../src/store-local.ts'
 import { type Party, startParty } from './party.ts'
 import type { TabAnswer, TabCall } from './tab-call.ts'
 
+/** Machines that run checks are shared and slow at times: a time-out here means a hang. */
+const PATIENT = { timeout: 30_000 }
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
 let party: Party
 let saved: SavedSession
 let count = 0
@@ -34,7 +38,7 @@ describe.each([
     const store = create()
     expect(await resumeStored({ ...party.options, store })).toBeUndefined()
     const session = await party.login({ store })
-    await expect.poll(() => store.load()).toEqual(session.save())
+    await expect.poll(() => store.load(), PATIENT).toEqual(session.save())
     session.close()
     const again = await resumeStored({ ...party.options, store })
     const event = await again?.signEvent({ kind: 1, content: 'still here' })
@@ -183,7 +187,7 @@ describe('IndexedDB', () => {
       indexedDB.deleteDatabase(database).onsuccess = resolve
     })
     const loading = store.load().catch((error: unknown) => error)
-    await expect.poll(() => clock.pending).toBe(1)
+    await expect.poll(() => clock.pending, PATIENT).toBe(1)
     clock.advance(INDEXEDDB_MS - 1)
     expect(clock.pending).toBe(1)
     clock.advance(1)
@@ -261,7 +265,7 @@ describe('IndexedDB', () => {
       const alerts: unknown[] = []
       const session = await party.login({ store, onEvent: (event) => void alerts.push(event) })
       expect(await session.ping()).toBe('pong')
-      await expect.poll(() => alerts).toContainEqual({ type: 'alert', code: 'store/failed' })
+      await expect.poll(() => alerts, PATIENT).toContainEqual({ type: 'alert', code: 'store/failed' })
       session.close()
     })
   })
