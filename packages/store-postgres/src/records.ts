@@ -37,6 +37,14 @@ export interface Records {
   outbox(now: Millis): Promise<readonly OutboxEntry[]>
 }
 
+export interface RecordsHost {
+  readonly schema: string
+  readonly seal: StoreSeal
+  readonly ids: ChunkIds
+  /** See `findRestore`. */
+  readonly restoredAt: Millis | null
+}
+
 interface SessionRow {
   readonly signer: Buffer
   readonly client: Buffer
@@ -47,10 +55,7 @@ interface SessionRow {
   readonly body: Buffer
 }
 
-export function createRecords(
-  database: Database,
-  { schema, seal, ids }: { readonly schema: string; readonly seal: StoreSeal; readonly ids: ChunkIds },
-): Records {
+export function createRecords(database: Database, { schema, seal, ids, restoredAt }: RecordsHost): Records {
   const query = <R extends object>(text: string, values: readonly unknown[], patienceMs: number = READ_MS) =>
     persist(patienceMs, (left) =>
       database.query<R & Record<string, unknown>>(text, values, Math.min(left, READ_MS)),
@@ -166,6 +171,7 @@ export function createRecords(
     outbox,
     async load(now) {
       return {
+        restoredAt,
         keys: await keys('', []),
         sessions: await allSessions(),
         offers: await offers('', []),

@@ -13,6 +13,7 @@ export const MIGRATIONS: readonly ((schema: string, channel: string) => string)[
   tables,
   hostRecords,
   instances,
+  origin,
 ]
 
 function tables(schema: string, channel: string): string {
@@ -526,5 +527,17 @@ BEGIN
   RETURN joined;
 END
 $function$;
+`
+}
+
+function origin(): string {
+  return `
+-- Where the tables were when they were last opened: elsewhere, they are a restored dump.
+CREATE TABLE origin (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  place text NOT NULL,
+  server text,
+  restored_at bigint
+);
 `
 }

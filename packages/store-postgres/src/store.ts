@@ -22,6 +22,7 @@ import { CLOSE_MS, OPEN_MS, READ_MS, SWEEP_MS } from './limits.ts'
 import { joinMembers, type Membership } from './membership.ts'
 import { migrate } from './migration.ts'
 import { type Durability, type PostgresStoreOptions, type Settings, settingsOf } from './options.ts'
+import { findRestore } from './origin.ts'
 import { createRecords } from './records.ts'
 import type { ChunkIds } from './session-record.ts'
 import { createSweepClock, sweep } from './sweep.ts'
@@ -30,6 +31,11 @@ export interface PostgresStore extends SignerStore, AuditLog, HostRecords {
   readonly sharing: StoreSharing
   /** As the server is set up now: looked at when opening, and once a minute. */
   readonly durability: Durability
+  /**
+   * When the tables were found to be a restored dump: events from before may have been executed since that dump. Null if they never
+   * were. A copy of the server's files, or a rewound server, is not noticed.
+   */
+  readonly restoredAt: Millis | null
   /** As of now. Rejects with `PostgresStoreError`. */
   describe(): Promise<PostgresDescription>
   /** Leaves, writes what waits for at most `limits.CLOSE_MS`, and closes all connections. Twice is harmless. */
@@ -65,6 +71,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
   settings.onEvent({ type: 'durability', durability })
   await migrate(database, schema)
   await checkSeal(database, settings)
+  const restoredAt = await findRestore(database, schema)
   const [row] = await persist(READ_MS, (left) =>
     database.query<{ id: string }>(
       `INSERT INTO ${schema}.writer (name) VALUES ($1) RETURNING id`,
@@ -75,7 +82,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
   if (row === undefined) throw new PostgresStoreError('store/failed', 'no writer was made')
   const writer = row.id
   const ids: ChunkIds = new WeakMap()
-  const records = createRecords(database, { schema, seal, ids })
+  const records = createRecords(database, { schema, seal, ids, restoredAt })
   const clock = createSweepClock()
   let membership: Membership | undefined
   let joining = false
@@ -187,6 +194,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
     get durability() {
       return durability
     },
+    restoredAt,
     describe: open(() => describeDatabase(database, schema)),
     close: () => (closing ??= close()),
   }

@@ -183,6 +183,14 @@ export function diagnose(host: Host): readonly Finding[] {
     )
   if (host.store.kind === 'memory')
     findings.push(warn('store', 'connections are forgotten when the daemon stops', 'set "store" to sqlite'))
+  const { restoredAt } = host.store.facts
+  if (restoredAt !== null)
+    findings.push(
+      ok(
+        'restored',
+        `the store was restored at ${new Date(restoredAt).toISOString()}: requests of before are refused`,
+      ),
+    )
   if (host.store.kind === 'postgres') {
     const { server, schema, durability, daemons } = host.store.facts
     findings.push(ok('database', `PostgreSQL ${server} at ${host.store.place}, tables of version ${schema}`))

@@ -22,6 +22,8 @@ export interface StoreFacts {
   readonly schema: number | null
   /** `async`: a crash or a failover of the server may lose what it acknowledged. */
   readonly durability: 'sync' | 'async'
+  /** When it was restored from a backup, in Unix milliseconds; null if it never was. */
+  readonly restoredAt: number | null
   /** Daemons that share it and are alive, this one included, by name; empty where nobody can share it. */
   readonly daemons: readonly string[]
 }
@@ -58,7 +60,14 @@ export async function openStore(config: Config, host: StoreHost): Promise<OpenSt
   return openPostgres(store, config, host)
 }
 
-const ALONE: StoreFacts = { reachable: true, server: null, schema: null, durability: 'sync', daemons: [] }
+const ALONE: StoreFacts = {
+  reachable: true,
+  server: null,
+  schema: null,
+  durability: 'sync',
+  restoredAt: null,
+  daemons: [],
+}
 
 async function openPostgres(
   choice: Extract<StoreChoice, { kind: 'postgres' }>,
@@ -95,6 +104,7 @@ async function openPostgres(
           server: described.serverVersion,
           schema: described.schemaVersion,
           durability: store.durability,
+          restoredAt: store.restoredAt,
           daemons: described.members.map(({ name }) => name),
         }
       },
@@ -144,7 +154,7 @@ async function openSqlite(file: string, vault: Vault): Promise<OpenStore> {
       store,
       audit: store,
       records: store,
-      facts: ALONE,
+      facts: { ...ALONE, restoredAt: store.restoredAt },
       backup: (copy) => store.backup(copy),
       close: () => store.close(),
     }
