@@ -366,7 +366,7 @@ describe('files', () => {
     await writeFile(file, Buffer.alloc(PRIVATE_FILE_BYTES, 0x20), { mode: 0o600 })
     expect(await readPrivateFile(file)).toHaveLength(PRIVATE_FILE_BYTES)
     await writeFile(file, Buffer.alloc(PRIVATE_FILE_BYTES + 1, 0x20), { mode: 0o600 })
-    await expect(readPrivateFile(file)).rejects.toThrow('larger than anything written there')
+    await expect(readPrivateFile(file)).rejects.toThrow('longer than anything that is written there')
   })
 
   test('a setting is changed again as often as another daemon was faster, up to the bound', async () => {

@@ -56,6 +56,13 @@ test('a systemd credential: by its name only', async () => {
   const read = (name: string, env: object = environment): Promise<Uint8Array> =>
     readPassphrase({ type: 'credential', name }, { environment: { ...env } })
   expect(await text(read('vault-pass'))).toBe('from systemd')
+  // An entry of an access control list for the service's user looks like the right of a group.
+  await file('shared', 'by a list', 0o440)
+  expect(await text(read('shared'))).toBe('by a list')
+  for (const mode of [0o444, 0o460, 0o450]) {
+    await file('open', 'x', mode)
+    await expect(read('open'), String(mode)).rejects.toMatchObject({ code: 'key/permissions' })
+  }
   for (const name of ['../passwd', '', '.', '..', 'a/b', 'nowhere'])
     await expect(read(name), name).rejects.toMatchObject({ code: 'passphrase/unavailable' })
   await expect(read('vault-pass', {})).rejects.toMatchObject({ code: 'passphrase/unavailable' })

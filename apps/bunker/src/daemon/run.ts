@@ -53,7 +53,7 @@ import {
 } from './limits.ts'
 import { createLog } from './log.ts'
 import { createPolicyBook } from './own-policy-book.ts'
-import { ensurePrivateDirectory } from './private-file.ts'
+import { ensurePrivateDirectory, removeHalfWritten } from './private-file.ts'
 import type { Asked } from './question-view.ts'
 import { createJudge, readSessionPolicy } from './session-policy.ts'
 import type { Address } from './setting.ts'
@@ -120,6 +120,7 @@ async function start(
   const crypto = deps.crypto ?? tinyCrypto()
   const startedAt = clock.now()
   await ensurePrivateDirectory(config.data)
+  await removeHalfWritten(config.data, clock.now())
   const hub = createEventHub(clock)
   const log = createLog({
     level: config.log,

@@ -81,15 +81,15 @@ async function readSource(
           'passphrase/unavailable',
           'the name of a credential has letters, digits, dots, dashes',
         )
-      return readFile(join(directory, source.name), max)
+      return readFile(join(directory, source.name), max, true)
     }
   }
 }
 
-async function readFile(path: string, max: number): Promise<Uint8Array> {
+async function readFile(path: string, max: number, granted = false): Promise<Uint8Array> {
   // A longer file is told as such by its owner, not as a damaged vault; two more bytes are the line end.
   try {
-    const bytes = await readPrivateFile(path, max + 2)
+    const bytes = await readPrivateFile(path, { max: max + 2, granted })
     if (bytes !== undefined) return bytes
   } catch (cause) {
     if (cause instanceof VaultError && cause.code === 'vault/damaged')

@@ -10,6 +10,7 @@ import { STALE_TEMP_MS, VAULT_FILE_BYTES } from './limits.ts'
 import { VaultError } from './vault-error.ts'
 
 const OTHERS = 0o077
+const OTHERS_THAN_READERS = 0o037
 const TEMP = /^\.[0-9a-z.-]+\.tmp$/
 
 /** Makes the directory if it is not there, for its owner only. Rejects with `key/permissions` if others get into it. */
@@ -26,13 +27,23 @@ export async function checkPrivateDirectory(path: string): Promise<void> {
     throw new VaultError('key/permissions', `others may look into ${path}: run chmod 700 ${path}`)
 }
 
+export interface ReadOptions {
+  /** Bytes at most; default {@link VAULT_FILE_BYTES}. */
+  readonly max?: number
+  /**
+   * A credential of systemd: it may belong to root and be readable through an entry of an access control list, which shows as the right
+   * of a group. Its directory lets nobody else in.
+   */
+  readonly granted?: boolean
+}
+
 /**
  * The bytes of a file, or undefined if there is none. Rejects with `key/permissions` if it is not its owner's alone, and with
  * `vault/damaged` if it is longer than `max`. What is checked is what is read: the file is opened once.
  */
 export async function readPrivateFile(
   path: string,
-  max: number = VAULT_FILE_BYTES,
+  { max = VAULT_FILE_BYTES, granted = false }: ReadOptions = {},
 ): Promise<Uint8Array | undefined> {
   let file: FileHandle
   try {
@@ -46,19 +57,21 @@ export async function readPrivateFile(
   try {
     const facts = await file.stat()
     if (!facts.isFile()) throw new VaultError('key/permissions', `${path} is no plain file`)
-    checkOwner(path, facts.uid)
-    if ((facts.mode & OTHERS) !== 0)
+    if (!granted || facts.uid !== 0) checkOwner(path, facts.uid)
+    if ((facts.mode & (granted ? OTHERS_THAN_READERS : OTHERS)) !== 0)
       throw new VaultError('key/permissions', `others may read ${path}: run chmod 600 ${path}`)
-    const bytes = new Uint8Array(new ArrayBuffer(max + 1))
+    // One byte more than there should be tells whether it grew.
+    const room = Math.min(max, facts.size) + 1
+    const bytes = new Uint8Array(new ArrayBuffer(room))
     let length = 0
-    while (length <= max) {
-      const { bytesRead } = await file.read(bytes, length, max + 1 - length)
+    while (length < room) {
+      const { bytesRead } = await file.read(bytes, length, room - length)
       if (bytesRead === 0) break
       length += bytesRead
     }
-    const read = bytes.slice(0, Math.min(length, max))
+    const read = bytes.slice(0, Math.min(length, room - 1))
     bytes.fill(0)
-    if (length > max) {
+    if (length === room) {
       read.fill(0)
       throw new VaultError('vault/damaged', `${path} is longer than anything that is written there`)
     }
