@@ -137,14 +137,16 @@ export async function nextQuestion(
   return until(async () => (await api.call('request.list')).requests.find(isIt))
 }
 
-/** Looks until there is something; rejects after 30 s. */
+/** Looks until there is something; rejects after `ms`. */
 export async function until<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,
+  ms = 30_000,
 ): Promise<T> {
-  for (let tries = 0; tries < 1_200; tries++) {
+  const end = performance.now() + ms
+  for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found
+    if (performance.now() >= end) throw new Error(`it did not happen within ${ms / 1_000} s`)
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
-  throw new Error('it did not happen within 30 s')
 }

@@ -37,6 +37,8 @@ export interface ApiClient {
   ): Promise<OutputOf<Name>>
   /** What happens, until the signal is aborted or the daemon ends; then it is over without an error. */
   watch(topics: readonly Topic[], signal: AbortSignal): AsyncIterable<StreamMessage>
+  /** Likewise, resolved once the daemon has it open: what is done from then on is in it. Rejects as {@link ApiClient.call}. */
+  follow(topics: readonly Topic[], signal: AbortSignal): Promise<AsyncIterator<StreamMessage>>
 }
 
 export function createApiClient(address: ApiAddress): ApiClient {
@@ -59,19 +61,39 @@ export function createApiClient(address: ApiAddress): ApiClient {
       if (response.statusCode !== 200) throw faultOf(response.statusCode ?? 0, answer)
       return answer as OutputOf<typeof name>
     },
-    watch: (topics, signal) => watch(address, topics, signal),
+    watch: (topics, signal) => ({
+      async *[Symbol.asyncIterator]() {
+        const response = await openStream(address, topics, signal)
+        if (response !== undefined) yield* readStream(response, signal)
+      },
+    }),
+    async follow(topics, signal) {
+      const response = await openStream(address, topics, signal)
+      return response === undefined ? over() : readStream(response, signal)
+    },
   }
 }
 
-async function* watch(
+/** Undefined if it is not wanted any more. */
+async function openStream(
   address: ApiAddress,
   topics: readonly Topic[],
   signal: AbortSignal,
-): AsyncGenerator<StreamMessage> {
-  if (signal.aborted) return
+): Promise<IncomingMessage | undefined> {
+  if (signal.aborted) return undefined
   const response = await send(address, 'GET', `${EVENTS_PATH}?topics=${topics.join(',')}`, undefined, true)
   if (response.statusCode !== 200) throw faultOf(response.statusCode ?? 0, await readAnswer(response))
+  // It may break before anybody reads it; then reading says so.
+  response.on('error', () => undefined)
+  return response
+}
+
+/** A stream without a message. */
+async function* over(): AsyncGenerator<StreamMessage> {}
+
+async function* readStream(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<StreamMessage> {
   const stop = (): void => void response.destroy()
+  if (signal.aborted) stop()
   signal.addEventListener('abort', stop, { once: true })
   try {
     let rest = ''

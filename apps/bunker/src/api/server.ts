@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect } from 'node:net'
 import { dirname } from 'node:path'
 import { type Clock, UsageError } from '@nip46/core'
+import type { AuditTail } from '../daemon/audit-tail.ts'
 import { ensurePrivateDirectory } from '../daemon/private-file.ts'
 import { readJsonBody } from './body.ts'
 import type { EventHub } from './events.ts'
@@ -54,6 +55,8 @@ export interface ApiServerOptions {
   readonly handlers: Handlers
   readonly tokens: Tokens
   readonly hub: EventHub
+  /** Where the stream's entries of the log come from. */
+  readonly tail: Pick<AuditTail, 'ready' | 'stir'>
   readonly status: () => Status
   readonly version: string
   readonly clock: Clock
@@ -100,7 +103,7 @@ export const SAFE_HEADERS: Readonly<Record<string, string>> = {
 type Answerer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { handlers, tokens, hub, status, version, clock, onFault } = options
+  const { handlers, tokens, hub, tail, status, version, clock, onFault } = options
   const servers: Server[] = []
   const sockets: string[] = []
   const answers = new Map<number, number>()
@@ -156,8 +159,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           'input/topics',
           'topics are requests, notices, audit and log, with commas between them',
         )
+      if (topics.includes('audit')) await tail.ready()
       if (!hub.open(response, topics))
         throw new Fault(503, 'streams/full', 'too many event streams are open: close one')
+      tail.stir()
       return
     }
     const route = findRoute(method, url.pathname)

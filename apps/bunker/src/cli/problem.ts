@@ -5,7 +5,7 @@
 
 import { UsageError } from '@nip46/core'
 import { Fault } from '../api/fault.ts'
-import { VaultError } from '../keys/vault-error.ts'
+import { VaultError, type VaultErrorCode } from '../keys/vault-error.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 
 export class CommandProblem extends Error {
@@ -34,7 +34,7 @@ export function describeProblem(cause: unknown): DescribedProblem {
     return {
       code: cause.code,
       message: cause.message,
-      exit: cause.code === 'key/absent' ? EXIT.absent : EXIT.failed,
+      exit: VAULT_EXITS[cause.code] ?? EXIT.failed,
     }
   if (cause instanceof UsageError) return { code: 'usage', message: cause.message, exit: EXIT.usage }
   if (!(cause instanceof Error)) throw cause
@@ -45,6 +45,11 @@ export function describeProblem(cause: unknown): DescribedProblem {
     return { code: 'usage', message: cause.message.split(/\. |\n/)[0] ?? cause.message, exit: EXIT.usage }
   const message = SYSTEM_WORDS[code]?.(path ?? 'it') ?? cause.message
   return { code: `system/${code.toLowerCase()}`, message, exit: EXIT.failed }
+}
+
+const VAULT_EXITS: { readonly [Code in VaultErrorCode]?: ExitCode } = {
+  'key/absent': EXIT.absent,
+  'passphrase/cancelled': EXIT.cancelled,
 }
 
 const SYSTEM_WORDS: Readonly<Record<string, (path: string) => string>> = {

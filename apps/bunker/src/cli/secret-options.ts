@@ -57,7 +57,7 @@ export async function readSecret(
   choice: { readonly repeat?: boolean; readonly max?: number } = {},
 ): Promise<Uint8Array> {
   const source = sourceOf(call, option)
-  const { interactive, env } = context.io
+  const { interactive, env, signal } = context.io
   if (source === undefined && !interactive)
     throw new CommandProblem(
       'usage',
@@ -69,7 +69,7 @@ export async function readSecret(
       message: `${words.charAt(0).toUpperCase()}${words.slice(1)}`,
       ...(choice.repeat === true && { repeat: true }),
     },
-    { environment: env, interactive, ...(choice.max !== undefined && { max: choice.max }) },
+    { environment: env, interactive, signal, ...(choice.max !== undefined && { max: choice.max }) },
   )
 }
 

@@ -8,6 +8,8 @@ import type { AuditEntry, AuditLog } from '@nip46/core/remote-signer'
 import { AUDIT_TAIL_MS, AUDIT_TAIL_PAGE } from './limits.ts'
 
 export interface AuditTail {
+  /** Before somebody comes to read along: what is done once this has resolved is told to them. */
+  ready(): Promise<void>
   /** Something was done that is on record. */
   stir(): void
   close(): void
@@ -23,17 +25,12 @@ export interface AuditTailOptions {
 
 export function createAuditTail({ audit, clock, isWanted, onEntry, onFault }: AuditTailOptions): AuditTail {
   let timer: unknown
-  /** The last entry that was told; undefined while nobody reads along. */
-  let last: number | undefined
+  /** The last entry that was told, or was there when the first one came to read along. */
+  let last = 0
   let isReading = false
   let isStirred = false
 
   const read = async (): Promise<void> => {
-    if (last === undefined) {
-      // What was done before somebody came is what `audit.list` has: of the newest page, only what stirred us is news.
-      const page = await audit.readAudit({ order: 'newest', limit: 1 })
-      last = (page.entries[0]?.position ?? 1) - 1
-    }
     const { entries } = await audit.readAudit({ after: last, limit: AUDIT_TAIL_PAGE })
     for (const entry of entries) onEntry(entry)
     last = entries.at(-1)?.position ?? last
@@ -42,10 +39,7 @@ export function createAuditTail({ audit, clock, isWanted, onEntry, onFault }: Au
 
   const onTimer = (): void => {
     timer = undefined
-    if (!isWanted()) {
-      last = undefined
-      return
-    }
+    if (!isWanted()) return
     if (isReading) {
       isStirred = true
       return
@@ -61,14 +55,17 @@ export function createAuditTail({ audit, clock, isWanted, onEntry, onFault }: Au
   }
 
   const stir = (): void => {
-    if (!isWanted()) {
-      last = undefined
-      return
-    }
+    if (!isWanted()) return
     timer ??= clock.setTimer(onTimer, AUDIT_TAIL_MS)
   }
 
   return {
+    async ready() {
+      if (isWanted()) return
+      const page = await audit.readAudit({ order: 'newest', limit: 1 })
+      // Somebody else may have come meanwhile, and be told from there on.
+      if (!isWanted()) last = page.entries[0]?.position ?? 0
+    },
     stir,
     close() {
       clock.clearTimer(timer)

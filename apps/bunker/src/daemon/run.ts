@@ -353,6 +353,7 @@ async function start(
     }),
     tokens,
     hub,
+    tail,
     status: host.status,
     version: VERSION,
     clock,

@@ -28,11 +28,13 @@ export interface PassphraseOptions {
   readonly max?: number
   /** Default: whether this process has a terminal. */
   readonly interactive?: boolean
+  /** Takes the prompt away, as Ctrl-C does. */
+  readonly signal?: AbortSignal
 }
 
 /**
  * The bytes without the line end after them; wipe them after use. Rejects with `passphrase/empty`, `passphrase/too-long`,
- * `passphrase/unavailable`, `key/permissions`.
+ * `passphrase/unavailable`, `passphrase/cancelled`, `key/permissions`.
  */
 export async function readPassphrase(
   source: PassphraseSource,
@@ -40,7 +42,7 @@ export async function readPassphrase(
 ): Promise<Uint8Array> {
   const { max = PASSPHRASE_BYTES, environment = process.env } = options
   const { interactive = process.stdin.isTTY === true && process.stderr.isTTY === true } = options
-  const read = await readSource(source, max, environment, interactive)
+  const read = await readSource(source, max, environment, interactive, options.signal)
   const passphrase = copySecret(withoutLineEnd(read))
   read.fill(0)
   if (passphrase.length === 0) throw new VaultError('passphrase/empty', `${nameOf(source)} is empty`)
@@ -56,6 +58,7 @@ async function readSource(
   max: number,
   environment: { readonly [name: string]: string | undefined },
   interactive: boolean,
+  signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   switch (source.type) {
     case 'prompt':
@@ -64,7 +67,7 @@ async function readSource(
           'passphrase/unavailable',
           'there is no terminal to ask at: give a file or a descriptor',
         )
-      return promptFor(source)
+      return promptFor(source, signal)
     case 'descriptor':
       return readDescriptor(source.fd, max)
     case 'file':
@@ -160,16 +163,24 @@ function close(fd: number): void {
 }
 
 /** What was typed, to the letter: spaces are part of a passphrase. It passes through a string of the prompt's. */
-async function promptFor(source: Extract<PassphraseSource, { type: 'prompt' }>): Promise<Uint8Array> {
-  const typed = await hidden(source.message)
-  if (source.repeat === true && (await hidden('The same once more')) !== typed)
+async function promptFor(
+  source: Extract<PassphraseSource, { type: 'prompt' }>,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const typed = await hidden(source.message, signal)
+  if (source.repeat === true && (await hidden('The same once more', signal)) !== typed)
     throw new VaultError('passphrase/unavailable', 'the two differ: nothing was done')
   return new TextEncoder().encode(typed)
 }
 
-async function hidden(message: string): Promise<string> {
-  const typed = await askHidden({ message, mask: '', output: process.stderr })
-  if (isCancel(typed)) throw new VaultError('passphrase/unavailable', 'cancelled: nothing was done')
+async function hidden(message: string, signal: AbortSignal | undefined): Promise<string> {
+  const typed = await askHidden({
+    message,
+    mask: '',
+    output: process.stderr,
+    ...(signal !== undefined && { signal }),
+  })
+  if (isCancel(typed)) throw new VaultError('passphrase/cancelled', 'cancelled: nothing was done')
   return typed ?? ''
 }
 

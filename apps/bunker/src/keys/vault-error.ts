@@ -19,6 +19,7 @@
  * - `key/tries`: too many wrong passphrases; `retryAfterMs` says how long to wait
  * - `key/shape`: no key that can be imported
  * - `key/full`: the vault holds as many keys as it can
+ * - `passphrase/cancelled`: the person who was asked did not want to, or the terminal is gone
  * - `passphrase/…`: where the passphrase should come from there is none that can be used
  */
 export type VaultErrorCode =
@@ -38,6 +39,7 @@ export type VaultErrorCode =
   | 'key/scrypt-cost'
   | 'key/tries'
   | 'key/shape'
+  | 'passphrase/cancelled'
   | 'key/full'
   | 'passphrase/empty'
   | 'passphrase/too-long'

@@ -36,7 +36,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
       const print = (entry: AuditEntry): void =>
         io.print(call.json ? jsonText(entry, 0) : describeEntry(entry))
       // The stream first, so that nothing falls between it and the page.
-      const stream = call.flag('follow') ? api.watch(['audit'], io.signal)[Symbol.asyncIterator]() : undefined
+      const stream = call.flag('follow') ? await api.follow(['audit'], io.signal) : undefined
       let next = stream?.next()
       next?.catch(() => undefined)
       const page = await api.call('audit.list', {

@@ -196,7 +196,7 @@ async function watch(context: Context, call: Call): Promise<Outcome> {
     else io.print(describeQuestion(question))
   }
   // The stream first: what is asked while the list is on its way is in one of them, or in both.
-  const stream = api.watch(['requests', 'notices'], io.signal)[Symbol.asyncIterator]()
+  const stream = await api.follow(['requests', 'notices'], io.signal)
   let next = stream.next()
   next.catch(() => undefined)
   for (const question of (await api.call('request.list')).requests) take(question)
