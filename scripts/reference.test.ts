@@ -15,7 +15,7 @@ test('typedoc makes it without a warning', async () => {
     const options = { cwd: join(root, 'docs/reference'), env: { ...process.env, NO_COLOR: '1' } }
     const failure = await promisify(execFile)(typedoc, ['--out', out], options).then(
       () => '',
-      ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => `${stdout}${stderr}`,
+      (error: Error & { readonly stdout: string }) => `${error.message}\n${error.stdout}`,
     )
     expect(failure).toBe('')
   } finally {
