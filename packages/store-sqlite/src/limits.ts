@@ -48,6 +48,8 @@ export const SWEEP_MS = 1_000
 export const ANCHOR_MS = 250
 /** Parts of one session's memory of answers. */
 export const SESSION_PARTS = 1_024
+/** Characters of the token of an offer, and of the id of an answer. */
+export const NAME_CHARS = 512
 /** Characters of the name of a host record. */
 export const HOST_RECORD_NAME_CHARS = 128
 /** Characters of its value as JSON. */

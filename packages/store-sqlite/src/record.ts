@@ -22,7 +22,7 @@ import type {
 } from '@nip46/core/remote-signer'
 import { canonicalJson } from './canonical-json.ts'
 import { corruptError, StoreError } from './error.ts'
-import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, SESSION_PARTS } from './limits.ts'
+import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, NAME_CHARS, SESSION_PARTS } from './limits.ts'
 import type {
   PlainChange,
   PlainClaim,
@@ -63,8 +63,6 @@ type Head = Omit<SignerSession, 'ledger'> & {
 }
 
 const HEX_64 = /^[0-9a-f]{64}$/
-/** Of ids and tokens. */
-const NAME_CHARS = 1_024
 
 export function createRecordCodec(seal: StoreSeal): RecordCodec {
   /** In which rows the parts of a session's memory are, by the very object that is stored. */

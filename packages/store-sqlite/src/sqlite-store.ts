@@ -35,6 +35,31 @@ import { Packer } from './packer.ts'
 import { createRecordCodec } from './record.ts'
 import { type Reply, startThread, type ThreadLink } from './thread-link.ts'
 
+/** The bounds of one store, see limits.ts. Others than these are for tests. */
+export interface Bounds
+  extends Pick<Opening, 'claims' | 'clientKeys' | 'outbox' | 'checkedBytes' | 'lockPatienceMs'> {
+  readonly groupChanges: number
+  readonly groupBytes: number
+  readonly waitingChanges: number
+  readonly waitingBytes: number
+  readonly commitPatienceMs: number
+  readonly closePatienceMs: number
+}
+
+export const BOUNDS: Bounds = {
+  claims: limits.CLAIMS,
+  clientKeys: limits.CLIENT_KEYS,
+  outbox: limits.OUTBOX,
+  checkedBytes: limits.CHECKED_BYTES,
+  lockPatienceMs: limits.LOCK_PATIENCE_MS,
+  groupChanges: limits.GROUP_CHANGES,
+  groupBytes: limits.GROUP_BYTES,
+  waitingChanges: limits.WAITING_CHANGES,
+  waitingBytes: limits.WAITING_BYTES,
+  commitPatienceMs: limits.COMMIT_PATIENCE_MS,
+  closePatienceMs: limits.CLOSE_PATIENCE_MS,
+}
+
 /** What the store is opened with. Only `seal` is needed. */
 export interface SqliteStoreOptions {
   /** Encrypts everything that need not be looked up. The same key each time. */
@@ -80,12 +105,20 @@ interface Call {
  * const store = await openSqliteStore('/var/lib/bunker/signer.db', { seal: createSeal(dataKey) })
  * ```
  */
-export async function openSqliteStore(file: string, options: SqliteStoreOptions): Promise<SqliteStore> {
+export function openSqliteStore(file: string, options: SqliteStoreOptions): Promise<SqliteStore> {
+  return openBoundedStore(file, options, BOUNDS)
+}
+
+export async function openBoundedStore(
+  file: string,
+  options: SqliteStoreOptions,
+  bounds: Bounds,
+): Promise<SqliteStore> {
   const now = options.now ?? Date.now
   const steadyNow = options.steadyNow ?? (() => performance.now())
-  const thread = await startThread(openingOf(file, options), steadyNow())
+  const thread = await startThread(openingOf(file, options, bounds), steadyNow())
   try {
-    return await makeStore(file, options, thread, now, steadyNow)
+    return await makeStore(file, options, bounds, thread, now, steadyNow)
   } catch (cause) {
     await thread.ask({ type: 'close' }).catch(() => undefined)
     await thread.end()
@@ -96,16 +129,17 @@ export async function openSqliteStore(file: string, options: SqliteStoreOptions)
 export function openingOf(
   file: string,
   { auditRecords = limits.AUDIT_RECORDS }: Partial<SqliteStoreOptions>,
+  { claims, clientKeys, outbox, checkedBytes, lockPatienceMs }: Bounds = BOUNDS,
 ): Opening {
   return {
     file,
     readOnly: false,
-    claims: limits.CLAIMS,
-    clientKeys: limits.CLIENT_KEYS,
-    outbox: limits.OUTBOX,
+    claims,
+    clientKeys,
+    outbox,
     auditRecords,
-    checkedBytes: limits.CHECKED_BYTES,
-    lockPatienceMs: limits.LOCK_PATIENCE_MS,
+    checkedBytes,
+    lockPatienceMs,
     claimMemoryMs: coreLimits.EXECUTED_MEMORY_SECONDS * 1_000,
   }
 }
@@ -113,6 +147,7 @@ export function openingOf(
 async function makeStore(
   file: string,
   { seal }: SqliteStoreOptions,
+  bounds: Bounds,
   thread: ThreadLink,
   now: () => Millis,
   steadyNow: () => number,
@@ -165,7 +200,7 @@ async function makeStore(
     for (const call of queue) {
       changes += call.changes.length
       bytes += call.packer.length
-      if (calls.length > 0 && (changes > limits.GROUP_CHANGES || bytes > limits.GROUP_BYTES)) break
+      if (calls.length > 0 && (changes > bounds.groupChanges || bytes > bounds.groupBytes)) break
       calls.push(call)
     }
     queue = queue.slice(calls.length)
@@ -257,7 +292,7 @@ async function makeStore(
         forgetWaiting(call)
         call.reject(new StoreError('store/busy', 'the disk does not keep up: look at what else uses it'))
       }
-    }, limits.COMMIT_PATIENCE_MS)
+    }, bounds.commitPatienceMs)
     patience.unref()
   }
 
@@ -313,12 +348,12 @@ async function makeStore(
       return new Promise((resolve, reject) => {
         if (isClosed) throw closedError()
         if (changes.length === 0) return resolve([])
-        if (waitingChanges > 0 && waitingChanges + changes.length > limits.WAITING_CHANGES)
-          throw new StoreError('store/busy', `more than ${limits.WAITING_CHANGES} changes wait to be written`)
+        if (waitingChanges > 0 && waitingChanges + changes.length > bounds.waitingChanges)
+          throw new StoreError('store/busy', `more than ${bounds.waitingChanges} changes wait to be written`)
         const packer = new Packer()
         const plain = changes.map((change) => codec.encode(change, packer))
-        if (waitingBytes > 0 && waitingBytes + packer.length > limits.WAITING_BYTES)
-          throw new StoreError('store/busy', `more than ${limits.WAITING_BYTES} bytes wait to be written`)
+        if (waitingBytes > 0 && waitingBytes + packer.length > bounds.waitingBytes)
+          throw new StoreError('store/busy', `more than ${bounds.waitingBytes} bytes wait to be written`)
         if (queue.length === 0 && (isWriting || loads > 0)) startPatience()
         queue.push({ changes, plain, packer, now: at, resolve, reject })
         waitingChanges += changes.length
@@ -382,7 +417,7 @@ async function makeStore(
       isClosed = true
       let late: ReturnType<typeof setTimeout> | undefined
       const tooLate = new Promise<void>((resolve) => {
-        late = setTimeout(resolve, limits.CLOSE_PATIENCE_MS)
+        late = setTimeout(resolve, bounds.closePatienceMs)
       })
       const written = async (): Promise<void> => {
         while (isWriting || isScheduled || queue.length > 0)
@@ -395,11 +430,12 @@ async function makeStore(
         await thread.ask({ type: 'close' })
       }
       await Promise.race([written().catch(() => undefined), tooLate])
-      clearTimeout(late)
       clearTimeout(patience)
       clearTimeout(anchorTimer)
       for (const { reject } of queue.splice(0)) reject(closedError())
-      await thread.end()
+      // A thread that the disk holds ends when the disk answers: nobody waits for that.
+      await Promise.race([thread.end(), tooLate])
+      clearTimeout(late)
     },
   }
   return store

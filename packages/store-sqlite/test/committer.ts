@@ -1,14 +1,18 @@
 /**
  * A process that commits until it is killed, and says what was acknowledged: one line for each call.
- * Never ends by itself.
+ * Never ends by itself; SIGTERM closes the store.
  */
 
 import { createSeal } from '@nip46/crypto/seal'
-import { openSqliteStore } from '../src/index.ts'
+import { BOUNDS, openBoundedStore } from '../src/sqlite-store.ts'
 import { callOf, FIRST_LINE } from './calls.ts'
 
-const [file = '', start = '0', parallel = '8'] = process.argv.slice(2)
-const store = await openSqliteStore(file, { seal: createSeal(new Uint8Array(32).fill(7)) }).catch(
+const [file = '', start = '0', parallel = '8', patienceMs = ''] = process.argv.slice(2)
+const bounds = {
+  ...BOUNDS,
+  ...(patienceMs !== '' && { commitPatienceMs: Number(patienceMs), closePatienceMs: Number(patienceMs) }),
+}
+const store = await openBoundedStore(file, { seal: createSeal(new Uint8Array(32).fill(7)) }, bounds).catch(
   (error: { readonly code?: unknown; readonly pid?: unknown; readonly message?: unknown }) => {
     process.stdout.write(`${JSON.stringify({ code: error.code, pid: error.pid, message: error.message })}\n`)
     process.exit(1)
@@ -29,3 +33,7 @@ const work = async (): Promise<void> => {
   }
 }
 for (let i = 0; i < Number(parallel); i++) void work()
+process.once('SIGTERM', async () => {
+  await store.close()
+  process.stdout.write('closed\n')
+})

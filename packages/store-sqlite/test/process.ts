@@ -19,7 +19,7 @@ export interface Committer {
 
 export function startCommitter(
   file: string,
-  { start = 0, parallel = 8, under = [] as readonly string[] } = {},
+  { start = 0, parallel = 8, patienceMs = '', under = [] as readonly string[] } = {},
 ): Committer {
   const command = [
     ...under,
@@ -29,6 +29,7 @@ export function startCommitter(
     file,
     String(start),
     String(parallel),
+    patienceMs,
   ]
   const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['ignore', 'pipe', 'ignore'],
