@@ -82,6 +82,8 @@ export interface Daemon {
   readonly url: string | null
   /** The relay that is run here; null if none is. */
   readonly relay: RelayUrl | null
+  /** Writes a fault of this program to the log, masked. */
+  fault(cause: unknown): void
   /** Settles when it has stopped, whoever asked for that; rejects with a `UsageError` if another daemon took its place. */
   readonly stopped: Promise<void>
   /**
@@ -443,7 +445,8 @@ async function start(
     )
     return closing
   }
-  return { socket: config.socket, url, relay: served, stopped, close }
+  const fault = (cause: unknown): void => log.fault('crashed', cause)
+  return { socket: config.socket, url, relay: served, stopped, close, fault }
 }
 
 /** Every operation behind one question that is asked first. */

@@ -1,6 +1,6 @@
 /**
- * How a process asks its daemon to stop: SIGTERM or SIGINT once, and once more to end at once.
- * Never ends the process while answers are on their way, unless asked twice.
+ * How a process ends its daemon: SIGTERM or SIGINT once, and once more to end at once; a fault of this program at once.
+ * Never ends the process while answers are on their way, unless asked twice, and never goes on after a fault that nobody caught.
  */
 
 import type { Daemon } from './run.ts'
@@ -8,12 +8,20 @@ import type { Daemon } from './run.ts'
 /** What of a process is used. */
 export interface SignalSource {
   on(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
+  on(event: 'uncaughtException', listener: (cause: unknown) => void): unknown
   off(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
+  off(event: 'uncaughtException', listener: (cause: unknown) => void): unknown
   exit(code: number): unknown
 }
 
-/** Resolves once the daemon has stopped, whatever the reason. A second signal exits with 130 at once. */
-export async function runUntilSignal(daemon: Daemon, source: SignalSource = process): Promise<void> {
+/**
+ * Resolves once the daemon has stopped, whatever the reason. A second signal exits with 130 at once; an exception or a rejection that
+ * nobody caught is logged without what may be a secret, and exits with 1.
+ */
+export async function runUntilSignal(
+  daemon: Pick<Daemon, 'stopped' | 'close' | 'fault'>,
+  source: SignalSource = process,
+): Promise<void> {
   let asked = false
   const onSignal = (): void => {
     if (asked) source.exit(130)
@@ -21,11 +29,18 @@ export async function runUntilSignal(daemon: Daemon, source: SignalSource = proc
     // What it rejects with comes out of `stopped` below.
     daemon.close().catch(() => undefined)
   }
+  // What is in memory may be wrong: nothing more is stored or sent, and whoever supervises starts anew from the store.
+  const onFault = (cause: unknown): void => {
+    daemon.fault(cause)
+    source.exit(1)
+  }
+  source.on('uncaughtException', onFault)
   source.on('SIGTERM', onSignal)
   source.on('SIGINT', onSignal)
   try {
     await daemon.stopped
   } finally {
+    source.off('uncaughtException', onFault)
     source.off('SIGTERM', onSignal)
     source.off('SIGINT', onSignal)
   }
