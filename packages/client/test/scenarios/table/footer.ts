@@ -48,6 +48,6 @@ export function describeHostility(run: Hostility | undefined): string {
   if (run === undefined) return 'not played'
   const { messages, exits, signsAfter } = run
   if (signsAfter === undefined) return 'could not log in'
-  if (exits > 0) return `exits after ${messages.toLocaleString('en-US')}`
+  if (exits > 0) return `exits within the first ${messages.toLocaleString('en-US')}`
   return signsAfter ? '0, and then signs' : '0, no signature within 30 s after them'
 }

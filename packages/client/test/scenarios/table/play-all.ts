@@ -16,7 +16,7 @@ import {
 import type { Contestant } from './contestant.ts'
 
 /** Rows that wait side by side. */
-const SIDE_BY_SIDE = 10
+const SIDE_BY_SIDE = 12
 /** Rows that missed a time limit and are played again side by side. */
 const AGAIN = 6
 /** A row that took longer did not fail because the machine was busy. */
