@@ -44,8 +44,8 @@ export default defineConfig({
         test: {
           name: 'pages',
           include: ['{apps/*,docs}/test-browser/**/*.page.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],
