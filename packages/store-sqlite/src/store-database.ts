@@ -307,7 +307,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
   try {
     open()
   } catch (cause) {
-    throw storeError(cause)
+    throw failureOf(cause)
   }
   return {
     opened: opened(),

@@ -20,18 +20,21 @@ const store = await openBoundedStore(file, { seal: createSeal(new Uint8Array(32)
 )
 process.stdout.write(`${FIRST_LINE}\n`)
 let next = Number(start)
-const work = async (): Promise<void> => {
-  for (;;) {
-    const n = next++
-    try {
-      const outcomes = await store.commit(callOf(n), Date.now())
-      process.stdout.write(`${outcomes.every(({ type }) => type === 'done') ? 'ok' : 'conflict'} ${n}\n`)
-    } catch (error) {
-      process.stdout.write(`${String((error as { readonly code?: unknown }).code)} ${n}\n`)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
+const commitOne = async (): Promise<void> => {
+  const n = next++
+  try {
+    const outcomes = await store.commit(callOf(n), Date.now())
+    process.stdout.write(`${outcomes.every(({ type }) => type === 'done') ? 'ok' : 'conflict'} ${n}\n`)
+  } catch (error) {
+    process.stdout.write(`${String((error as { readonly code?: unknown }).code)} ${n}\n`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+const work = async (): Promise<void> => {
+  for (;;) await commitOne()
+}
+// These do not wait for the ones before them, so that some wait while others are written.
+if (patienceMs !== '') setInterval(commitOne, 100)
 for (let i = 0; i < Number(parallel); i++) void work()
 process.once('SIGTERM', async () => {
   await store.close()
