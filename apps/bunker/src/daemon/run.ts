@@ -492,14 +492,14 @@ async function listenOr<T>({ host, port }: Address, listen: () => Promise<T>): P
 }
 
 /** What another daemon on the same store changed holds here as well before anything is committed. */
-async function followSettings(
-  host: Host,
+export async function followSettings(
+  host: Pick<Host, 'brake' | 'vault' | 'signer' | 'log' | 'settings' | 'loaded' | 'served'>,
   before: SettingsState,
   { added, removed, panicAt, lockedAt }: SettingsState,
 ): Promise<void> {
   const { brake, vault, signer, log } = host
   if (`${before.added} ${before.removed}` !== `${added} ${removed}`) signer.setRelays(ownRelays(host))
-  if (panicAt !== null && before.panicAt === null) {
+  if (panicAt !== null && panicAt !== before.panicAt) {
     log.write('warning', 'panic', { caller: 'another daemon' })
     brake.pull()
     await vault.lockAll()

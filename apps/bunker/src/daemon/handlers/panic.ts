@@ -14,23 +14,30 @@ import {
   unsuspend,
   writeSessionPolicy,
 } from '../session-policy.ts'
+import type { SettingsState } from '../settings.ts'
 
 type Names = 'host.panic' | 'host.lock-all' | 'host.resume'
 
 export function panicHandlers(host: Host): Pick<Handlers, Names> {
   const { vault, signer, settings, store, brake, log, clock } = host
+  /** How often everything was stopped here: what ends a panic must not end one that began after it. */
+  let panics = 0
   return {
     'host.panic': async (_input, caller) => {
+      panics += 1
       log.write('warning', 'panic', { caller: caller.name })
       // What needs no disk comes first: from here on nothing is allowed, whatever else fails.
       const requests = brake.pull()
       const first = await Promise.allSettled([
         vault.lockAll(),
         // From here on other daemons on the store commit nothing before they have stopped as well.
-        settings.change((state) => ({ ...state, panicAt: state.panicAt ?? clock.now() }), {
+        // Always a new time: the panic that is known here may have been ended elsewhere, or be about to be.
+        settings.change((state) => ({ ...state, panicAt: Math.max(clock.now(), (state.panicAt ?? 0) + 1) }), {
           fenceOthers: true,
         }),
       ])
+      // That an earlier one was ended elsewhere may have been heard meanwhile.
+      brake.pull()
       // What others did before that is stopped too.
       const known = await Promise.allSettled([signer.refresh()])
       const open = signer.offers().filter((offer) => !offer.withdrawn && offer.usedBy === null)
@@ -85,6 +92,9 @@ export function panicHandlers(host: Host): Pick<Handlers, Names> {
     },
     'host.resume': async (_input, caller) => {
       log.write('warning', 'resume', { caller: caller.name })
+      const ended = panics
+      await settings.refresh()
+      const { panicAt } = settings.state
       await signer.refresh()
       const suspended = signer
         .sessions()
@@ -100,7 +110,10 @@ export function panicHandlers(host: Host): Pick<Handlers, Names> {
           ),
         ),
       )
-      await settings.change((state) => ({ ...state, panicAt: null }))
+      const isEnded = (state: SettingsState): boolean => state.panicAt === panicAt && panics === ended
+      await settings.change((state) => (isEnded(state) ? { ...state, panicAt: null } : state))
+      if (settings.state.panicAt !== null || panics !== ended)
+        throw new Fault(409, 'host/panic', 'everything was stopped again meanwhile: "resume" ends that too')
       brake.release()
       return { apps: apps.size }
     },

@@ -1,0 +1,89 @@
+/** A panic while another one ends, here or on another daemon of the same store: whichever came last holds. */
+
+import { memoryStore } from '@nip46/remote-signer'
+import { expect, test } from 'vitest'
+import { createBrake } from '../src/daemon/brake.ts'
+import { panicHandlers } from '../src/daemon/handlers/panic.ts'
+import type { Host } from '../src/daemon/host.ts'
+import { followSettings } from '../src/daemon/run.ts'
+import { openSettings } from '../src/daemon/settings.ts'
+
+const CALLER = { name: 'test' } as never
+const NOW = 1_767_225_600_000
+
+type Store = ReturnType<typeof memoryStore>
+
+/** A daemon as far as a panic goes; `refreshing` is waited for where the sessions are read. */
+async function daemonOn(records: Store) {
+  const brake = createBrake({ stop: () => 0, resume: () => undefined })
+  const gate = { refreshing: Promise.resolve() }
+  const host = {
+    brake,
+    vault: { lockAll: async () => 0 },
+    signer: {
+      refresh: () => gate.refreshing,
+      offers: () => [],
+      sessions: () => [],
+    },
+    store: { facts: { daemons: ['one', 'other'] } },
+    log: { write: () => undefined, fault: () => undefined },
+    clock: { now: () => NOW },
+  } as unknown as Host
+  const settings = await openSettings({
+    records,
+    isShared: true,
+    now: () => NOW,
+    onChanged: (before, after) => followSettings(whole, before, after),
+  })
+  const whole: Host = { ...host, settings }
+  const { 'host.panic': panic, 'host.resume': resume } = panicHandlers(whole)
+  return {
+    brake,
+    settings,
+    gate,
+    panic: async () => panic({}, CALLER),
+    resume: async () => resume({}, CALLER),
+  }
+}
+
+test('a panic holds on a daemon that did not hear yet that the one before was ended elsewhere', async () => {
+  const records = memoryStore()
+  const [one, other] = [await daemonOn(records), await daemonOn(records)]
+  await one.panic()
+  await other.settings.refresh()
+  await one.resume()
+  await other.panic()
+  expect(other.brake.isOn).toBe(true)
+  await one.settings.refresh()
+  expect(one.brake.isOn).toBe(true)
+  await other.settings.refresh()
+  expect(other.brake.isOn).toBe(true)
+  await one.resume()
+  await other.settings.refresh()
+  expect([one.brake.isOn, other.brake.isOn]).toEqual([false, false])
+})
+
+test.each(['here', 'on another daemon'])('a panic %s outlives a resume that was under way', async (where) => {
+  const records = memoryStore()
+  const one = await daemonOn(records)
+  await one.panic()
+  let goOn: () => void = () => undefined
+  one.gate.refreshing = new Promise((resolve) => {
+    goOn = resolve
+  })
+  const resumed = one.resume().then(
+    () => 'resumed',
+    (cause) => cause.code,
+  )
+  // It has read what there is to end.
+  await one.settings.refresh()
+  const panicking = where === 'here' ? one.panic() : (await daemonOn(records)).panic()
+  await (where === 'here' ? one.settings.refresh() : panicking)
+  goOn()
+  expect(await resumed).toBe('host/panic')
+  await panicking
+  expect(one.brake.isOn).toBe(true)
+  expect((await daemonOn(records)).settings.state.panicAt).not.toBeNull()
+  expect(await one.resume()).toEqual({ apps: 0 })
+  expect(one.brake.isOn).toBe(false)
+})
