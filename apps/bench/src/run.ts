@@ -93,8 +93,7 @@ export async function runAll({ plan, nodes, onProgress }: RunOptions): Promise<R
     found.some((one) => one.name === name),
   )
   if (wants(plan, 'client')) {
-    // `noble` is what a client in a page runs on.
-    const names = [...typical, ...found.map(({ name }) => name).filter((name) => name === 'noble')]
+    const names = found.map(({ name }) => name)
     add(await measureClients(names, fastest, plan.clients, part(PARTS.clients)))
   }
   if (wants(plan, 'workers')) {

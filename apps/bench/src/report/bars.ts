@@ -106,9 +106,12 @@ function relayBar(report: Found): Bar {
   return ratioBar(figure, 15, timesMore(best.throughput, ndk.throughput), note)
 }
 
-/** On tiny, which an app on Node needs nothing but npm for. */
+/** On the fastest backend that comes by npm alone, which `auto` takes where the system has no libsecp256k1; the others beside it. */
 function clientBars(report: Found): readonly Bar[] {
-  const own = ownClient('tiny')
+  const [backend = 'tiny'] = WASM.filter(
+    (name) => findFigure(report, ROUND_TRIP, ownClient(name)) !== undefined,
+  )
+  const own = ownClient(backend)
   const together = togetherScenario(AT_ONCE)
   const bar = (
     figure: string,
