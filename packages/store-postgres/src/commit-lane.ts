@@ -155,10 +155,12 @@ export function createCommitLane(options: CommitLaneOptions): CommitLane {
     let losses = 0
     for (;;) {
       const left = Math.max(1, end - runningNow())
+      let isSettled = false
       try {
         const made = unsettled === undefined ? undefined : await settle(left)
         if (made?.batch === batch) return made.result
         if (made !== undefined) onSurprise()
+        isSettled = true
         const anchor = head.seq > sealedSeq ? sealed(head) : null
         const anchored = head.seq
         unsettled = batch
@@ -177,7 +179,8 @@ export function createCommitLane(options: CommitLaneOptions): CommitLane {
         return result
       } catch (error) {
         const failure = failureOf(error)
-        if (failure !== 'lost') unsettled = undefined
+        // What could not even be asked for may still be made: another batch under its number would be told its outcome.
+        if (failure !== 'lost' && isSettled) unsettled = undefined
         if (failure === 'refused') throw error
         if (failure === 'race' && ++races > COMMIT_RACES) throw error
         if (failure === 'lost') losses += 1
