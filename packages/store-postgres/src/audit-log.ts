@@ -40,11 +40,19 @@ interface ChainRow {
   readonly chain: string
   readonly base_seq: string
   readonly base_hash: Buffer
+  /** Of the base, if something was dropped. */
+  readonly base_seal: Buffer | null
   readonly seq: string
   readonly hash: Buffer
   readonly anchor: Buffer | null
   /** False for entries of which nobody knows who wrote them. */
   readonly known: boolean
+}
+
+interface ChainFound {
+  readonly verdict: AuditChainVerdict
+  /** Entries that were looked at. */
+  readonly count: number
 }
 
 export function createAuditLog(database: Database, schema: string, seal: StoreSeal): AuditLog {
@@ -83,13 +91,16 @@ export function createAuditLog(database: Database, schema: string, seal: StoreSe
     return { entries, next: rows.length > limit ? (entries.at(-1)?.position ?? null) : null }
   }
 
+  const knownChains = `
+    SELECT id AS chain, base_seq, base_hash, base_seal, seq, hash, anchor, true AS known FROM ${schema}.writer`
+
   async function verifyAudit(): Promise<AuditVerdict> {
     // Entries that come later are not looked at: nothing but appending ever happens to a chain.
     const rows = await query<ChainRow>(
-      `SELECT id AS chain, base_seq, base_hash, seq, hash, anchor, true AS known FROM ${schema}.writer
-         WHERE seq > 0 OR anchor IS NOT NULL
+      `${knownChains} WHERE seq > 0 OR anchor IS NOT NULL
        UNION ALL
-       SELECT DISTINCT chain, 0, decode(repeat('00', 32), 'hex'), ${Number.MAX_SAFE_INTEGER}, NULL::bytea, NULL::bytea, false
+       SELECT DISTINCT chain, 0, decode(repeat('00', 32), 'hex'), NULL::bytea, ${Number.MAX_SAFE_INTEGER}, NULL::bytea, NULL::bytea,
+           false
          FROM ${schema}.audit WHERE NOT EXISTS (SELECT 1 FROM ${schema}.writer WHERE id = chain)
        ORDER BY chain`,
       [],
@@ -104,9 +115,18 @@ export function createAuditLog(database: Database, schema: string, seal: StoreSe
     return { ok: chains.every(({ fault }) => fault === null), entries, chains }
   }
 
-  async function verifyChain(
-    chain: ChainRow,
-  ): Promise<{ readonly verdict: AuditChainVerdict; readonly count: number }> {
+  async function verifyChain(row: ChainRow): Promise<ChainFound> {
+    for (let chain = row; ; ) {
+      const found = await verifyOnce(chain)
+      if (found.verdict.fault === null || !chain.known) return found
+      const [now] = await query<ChainRow>(`${knownChains} WHERE id = $1`, [chain.chain])
+      // Retention may have dropped what was next.
+      if (now === undefined || now.base_seq === chain.base_seq) return found
+      chain = now
+    }
+  }
+
+  async function verifyOnce(chain: ChainRow): Promise<ChainFound> {
     const checkpoint = { seq: Number(chain.base_seq), hash: chain.base_hash.toString('hex') }
     const anchor = chain.anchor === null ? undefined : openAnchor(chain.anchor, chain.chain, seal)
     let head = checkpoint
@@ -115,6 +135,12 @@ export function createAuditLog(database: Database, schema: string, seal: StoreSe
     const blame = (seq: number, code: AuditFault['code']): void => {
       fault ??= { seq, code }
     }
+    if (checkpoint.seq > 0) {
+      const { base_seal } = chain
+      const base = base_seal === null ? undefined : openAnchor(base_seal, chain.chain, seal, 'checkpoint')
+      if (base?.seq !== checkpoint.seq || base.hash !== checkpoint.hash) blame(checkpoint.seq, 'anchor')
+    }
+    if (anchor?.seq === checkpoint.seq && anchor.hash !== checkpoint.hash) blame(checkpoint.seq, 'anchor')
     for (let more = true; more; ) {
       const rows = await query<EntryRow>(
         `SELECT * FROM ${schema}.audit WHERE chain = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT ${READ_AUDIT}`,

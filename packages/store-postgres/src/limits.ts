@@ -72,5 +72,7 @@ export const HOST_RECORD_CHARS = 65_536
 export const CLIENT_KEYS = 100_000
 /** An answer that was not published is kept this long, in milliseconds. */
 export const OUTBOX_MEMORY_MS = 60_000
+/** Audit records of all chains together, unless configured; the oldest go, and a sealed checkpoint stays in their place. */
+export const AUDIT_RECORDS = 1_000_000
 /** How long the head of the audit chain may stay unsealed when nothing else is written, in milliseconds. */
 export const ANCHOR_MS = 250

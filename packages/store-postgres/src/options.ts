@@ -6,7 +6,7 @@
 import { type Millis, UsageError } from '@nip46/core'
 import type { StoreSeal } from '@nip46/core/remote-signer'
 import type { ClientConfig } from 'pg'
-import { CONNECTIONS, LEASE_MS } from './limits.ts'
+import { AUDIT_RECORDS, CONNECTIONS, LEASE_MS } from './limits.ts'
 
 /** A connection as `pg` takes it, by its parts. `ssl` goes to `node:tls` as it is; `password` may be a function, asked for each connection. */
 export type PostgresConnection = Pick<
@@ -39,6 +39,11 @@ export interface PostgresStoreOptions {
    * runs at the same time needs a name of its own: of two with one name the older one is ended with `store/superseded`.
    */
   readonly instance?: string
+  /**
+   * Audit records that are kept, of all members together: when there are more the oldest go, about once a minute. The smallest of
+   * what the members say counts. Default `limits.AUDIT_RECORDS`, from 1.
+   */
+  readonly auditRecords?: number
   /** For people: shown in `pg_stat_activity` and in the table `writer`. Default `nip46`. */
   readonly name?: string
   /** Open also where the server can lose what it acknowledged (fsync or full_page_writes off): for tests. */
@@ -70,6 +75,7 @@ export interface Settings {
   readonly connections: number
   readonly leaseMs: Millis
   readonly instance: string | null
+  readonly auditRecords: number
   readonly name: string
   readonly acceptDataLoss: boolean
   readonly onEvent: (event: PostgresStoreEvent) => void
@@ -84,9 +90,11 @@ export function settingsOf(options: PostgresStoreOptions): Settings {
     throw new UsageError('connections is a whole number from 2 to 100')
   if (!Number.isInteger(leaseMs) || leaseMs < 500 || leaseMs > 600_000)
     throw new UsageError('leaseMs is a whole number from 500 to 600,000')
-  const { instance = null } = options
+  const { instance = null, auditRecords = AUDIT_RECORDS } = options
   if (instance !== null && !/^[A-Za-z0-9._-]{1,63}$/.test(instance))
     throw new UsageError('instance is 1 to 63 letters, digits, dots, underscores and hyphens')
+  if (!Number.isSafeInteger(auditRecords) || auditRecords < 1)
+    throw new UsageError('auditRecords is a whole number from 1')
   if (!/^[\x20-\x7e]{1,63}$/.test(name)) throw new UsageError('name is 1 to 63 printable ASCII characters')
   const connection = clientConfig(options.connection)
   return {
@@ -98,6 +106,7 @@ export function settingsOf(options: PostgresStoreOptions): Settings {
     connections,
     leaseMs,
     instance,
+    auditRecords,
     name,
     acceptDataLoss: options.acceptDataLoss ?? false,
     onEvent: options.onEvent ?? (() => undefined),

@@ -14,6 +14,7 @@ export const MIGRATIONS: readonly ((schema: string, channel: string) => string)[
   hostRecords,
   instances,
   origin,
+  auditRetention,
 ]
 
 function tables(schema: string, channel: string): string {
@@ -539,5 +540,32 @@ CREATE TABLE origin (
   server text,
   restored_at bigint
 );
+`
+}
+
+function auditRetention(schema: string): string {
+  return `
+-- The place up to which a chain is no longer kept, sealed: who has no key cannot drop records unnoticed.
+ALTER TABLE writer ADD base_seal bytea;
+
+-- Drops the entries of a chain up to this one, and puts the sealed checkpoint in their place. Nothing happens, and 0 is returned, if
+-- somebody else did, or the entry is not what was sealed.
+CREATE FUNCTION drop_audit(p_chain bigint, p_seq bigint, p_hash bytea, p_seal bytea) RETURNS int LANGUAGE plpgsql
+SET search_path = ${schema}, pg_temp SET lock_timeout = ${LOCK_MS}
+AS $function$
+DECLARE
+  gone int;
+BEGIN
+  UPDATE writer SET base_seq = p_seq, base_hash = p_hash, base_seal = p_seal
+    WHERE id = p_chain AND base_seq < p_seq
+      AND EXISTS (SELECT FROM audit WHERE audit.chain = p_chain AND audit.seq = p_seq AND audit.hash = p_hash);
+  IF NOT FOUND THEN
+    RETURN 0;
+  END IF;
+  DELETE FROM audit WHERE audit.chain = p_chain AND audit.seq <= p_seq;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END
+$function$;
 `
 }

@@ -13,6 +13,7 @@ import type {
   StoreSharing,
 } from '@nip46/core/remote-signer'
 import { createAuditLog } from './audit-log.ts'
+import { dropOldAudit } from './audit-retention.ts'
 import { createCommitLane } from './commit-lane.ts'
 import { type Database, openDatabase, persist } from './database.ts'
 import { describeDatabase, type PostgresDescription } from './description.ts'
@@ -108,6 +109,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
       const now = clock.now()
       await database.query(`UPDATE ${schema}.writer SET used_at = now() WHERE id = $1`, [writer], READ_MS)
       if (now !== undefined) await sweep(database, schema, now)
+      await dropOldAudit(database, settings)
       const found = await durabilityOf(database, { ...settings, acceptDataLoss: true }, READ_MS)
       if (found !== durability) settings.onEvent({ type: 'durability', durability: found })
       durability = found
