@@ -119,6 +119,25 @@ test('a database password on the command line is refused with the fix, whichever
   }
 })
 
+test('a database password that is not percent-encoded is refused, since a part of it would be shown as the place', async () => {
+  for (const store of [
+    'postgres://bunker:12/34hunter22@db.example/b',
+    'postgres://bunker:12?hunter22@db.example/b',
+    'postgres://bunker:12#hunter22@db.example/b',
+  ]) {
+    const env = { NIP46_BUNKER_STORE: store, NIP46_BUNKER_RELAYS: 'wss://one.example' }
+    const refused = loadConfig({ home, env })
+    await expect(refused).rejects.toThrow('must have its password percent-encoded')
+    await expect(refused).rejects.not.toThrow('hunter22')
+  }
+  const store = 'postgres://bunker:12%2F34%40hunter22@db.example/b?user=me%40there'
+  const { config } = await loadConfig({
+    home,
+    env: { NIP46_BUNKER_STORE: store, NIP46_BUNKER_RELAYS: 'wss://one.example' },
+  })
+  expect(showSetting(config, 'store')).toBe('postgres://db.example/b')
+})
+
 test('a database behind a socket is shown with it', () => {
   const url = 'postgres://bunker:hunter22@localhost/bunker?host=/run/postgresql&password=hunter22'
   expect(showStore({ kind: 'postgres', url })).toBe('postgres://localhost/bunker?host=/run/postgresql')

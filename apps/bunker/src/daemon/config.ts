@@ -77,9 +77,17 @@ function readStore(text: string): Read<StoreChoice> {
   if (text === 'memory') return { value: { kind: 'memory' } }
   if (text === 'sqlite') return { value: { kind: 'sqlite', path: null } }
   if (text.startsWith('sqlite:/')) return { value: { kind: 'sqlite', path: text.slice('sqlite:'.length) } }
-  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text))
+  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) {
+    // A password that is not encoded ends the host at the wrong place: a part of it would be shown as port and database.
+    if (isUnencoded(new URL(text)))
+      return { problem: 'must have its password percent-encoded: %2F for /, %3F for ?, %23 for #, %40 for @' }
     return { value: { kind: 'postgres', url: text } }
+  }
   return { problem: 'must be sqlite, sqlite:/path/to/file, memory, or a postgres:// URL' }
+}
+
+function isUnencoded({ pathname, searchParams, hash }: URL): boolean {
+  return hash !== '' || pathname.includes('@') || [...searchParams.keys()].some((name) => name.includes('@'))
 }
 
 function readInstance(text: string): Read<string | null> {
