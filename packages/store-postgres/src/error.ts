@@ -7,7 +7,8 @@
  * - `store/unavailable`: PostgreSQL did not answer in time, or refuses connections; it is asked again by itself
  * - `store/read-only`: it answers, and takes no writes (a standby)
  * - `store/busy`: `limits.WAITING_CHANGES` changes wait already
- * - `store/refused`: the address, the role, the password or the database is wrong, or a right is missing
+ * - `store/refused`: the address, the role, the password or the database is wrong, a right is missing, or TLS is asked for and the
+ *   server has none, or a certificate that is not trusted
  * - `store/not-durable`: the server is configured to lose what it acknowledged
  * - `store/no-notifications`: LISTEN does not work over this connection (a pooler)
  * - `store/superseded`: another process joined under this one's `instance`: end this one, it may commit nothing any more
@@ -69,8 +70,15 @@ const TROUBLE = /^(08|53|57|58)/
 /** 28 role or password, 3D database, 3F schema, 42501 a right. Their messages name things of the configuration only. */
 const CONFIGURATION = /^(28|3D|3F|42501$|0A)/
 
+/** What is said before anything was sent: only that, so that no commit whose outcome got lost counts as refused. */
+const CERTIFICATE =
+  /^(CERT_[A-Z_]+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|UNABLE_TO_VERIFY_LEAF_SIGNATURE|INVALID_CA|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME_INVALID)$/
+/** What `pg` says then, without a code. */
+const NO_TLS = 'The server does not support SSL connections'
+
 export function failureOf(cause: unknown): Failure {
   if (cause instanceof PostgresStoreError) return cause.code === 'store/unavailable' ? 'lost' : 'refused'
+  if (tlsRefusal(cause) !== undefined) return 'refused'
   const state = sqlState(cause)
   if (state === undefined || state === LATE) return 'lost'
   if (RACES.includes(state)) return 'race'
@@ -87,6 +95,8 @@ export function storeError(cause: unknown): PostgresStoreError {
   const state = sqlState(cause)
   if (state === READ_ONLY)
     return new PostgresStoreError('store/read-only', 'PostgreSQL takes no writes: is it a standby?')
+  const refusal = tlsRefusal(cause)
+  if (refusal !== undefined) return new PostgresStoreError('store/refused', refusal)
   if (state === undefined) return unavailableError(systemCode(cause))
   if (isPoolerRefusal(cause))
     return new PostgresStoreError('store/refused', 'a pooler refuses session settings: set `pooler: true`')
@@ -109,6 +119,15 @@ function sqlState(cause: unknown): string | undefined {
   const { code, severity } = (cause ?? {}) as { readonly code?: unknown; readonly severity?: unknown }
   // Errors of sockets have codes of five letters as well (EPIPE); those of PostgreSQL have a severity.
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined ? code : undefined
+}
+
+function tlsRefusal(cause: unknown): string | undefined {
+  const { code, message } = (cause ?? {}) as { readonly code?: unknown; readonly message?: unknown }
+  if (typeof code === 'string' && CERTIFICATE.test(code))
+    return `the certificate of the server is not trusted (${code}): give its CA, or connect to the name in it`
+  return code === undefined && message === NO_TLS
+    ? 'the server has no TLS: set `ssl` there, or connect without it where nobody listens'
+    : undefined
 }
 
 /** What PgBouncer says to settings of a session. */

@@ -46,7 +46,7 @@ export function notesOf(told: readonly SharedChange[], writer: string): readonly
     size = 0
   }
   for (const item of items) {
-    const bytes = JSON.stringify(item).length + 1
+    const bytes = Buffer.byteLength(JSON.stringify(item)) + 1
     if (size + bytes > NOTE_BYTES - 64) flush()
     note.push(item)
     size += bytes

@@ -21,6 +21,14 @@ test.each([
   ],
   [Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }), 'lost', 'store/unavailable'],
   [new Error('Query read timeout'), 'lost', 'store/unavailable'],
+  [new Error('The server does not support SSL connections'), 'refused', 'store/refused'],
+  [
+    Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' }),
+    'refused',
+    'store/refused',
+  ],
+  // It may come in the middle of a commit.
+  [Object.assign(new Error('eof'), { code: 'ERR_SSL_UNEXPECTED_EOF' }), 'lost', 'store/unavailable'],
 ] as const)('%s is %s', (cause, failure, code) => {
   expect(failureOf(cause)).toBe(failure)
   const error = storeError(cause)
