@@ -10,6 +10,9 @@ import { openSettings } from '../src/daemon/settings.ts'
 
 const CALLER = { name: 'test' } as never
 const NOW = 1_767_225_600_000
+let passed = 0
+/** A millisecond later each time. */
+const now = (): number => NOW + passed++
 
 type Store = ReturnType<typeof memoryStore>
 
@@ -27,12 +30,12 @@ async function daemonOn(records: Store) {
     },
     store: { facts: { daemons: ['one', 'other'] } },
     log: { write: () => undefined, fault: () => undefined },
-    clock: { now: () => NOW },
+    clock: { now },
   } as unknown as Host
   const settings = await openSettings({
     records,
     isShared: true,
-    now: () => NOW,
+    now,
     onChanged: (before, after) => followSettings(whole, before, after),
   })
   const whole: Host = { ...host, settings }
@@ -86,4 +89,17 @@ test.each(['here', 'on another daemon'])('a panic %s outlives a resume that was 
   expect((await daemonOn(records)).settings.state.panicAt).not.toBeNull()
   expect(await one.resume()).toEqual({ apps: 0 })
   expect(one.brake.isOn).toBe(false)
+})
+
+test('what one daemon knows of an earlier panic does not end a later one', async () => {
+  const records = memoryStore()
+  const [one, other] = [await daemonOn(records), await daemonOn(records)]
+  await one.panic()
+  await other.settings.refresh()
+  const { panicAt } = other.settings.state
+  await one.resume()
+  await one.panic()
+  await other.settings.change((state) => (state.panicAt === panicAt ? { ...state, panicAt: null } : state))
+  expect((await daemonOn(records)).settings.state.panicAt).toBeGreaterThan(panicAt ?? 0)
+  expect(other.brake.isOn).toBe(true)
 })

@@ -160,6 +160,7 @@ export async function readSalt(records: HostRecords, make: () => string): Promis
 const APP = 'app '
 const LINK = 'link '
 const ORIGINS = 'origins '
+const NO_PANIC = 0
 
 /** What has to be written to come from one state to the next. */
 function changesOf(
@@ -187,7 +188,8 @@ function changesOf(
   table(LINK, before.links, after.links, (label) => ({ label, at: now }))
   if (before.added !== after.added || before.removed !== after.removed)
     put('relays', { added: after.added, removed: after.removed })
-  if (before.panicAt !== after.panicAt) put('panic', after.panicAt)
+  // Never forgotten: its revision would begin anew, and what another daemon knew of an earlier panic would end this one.
+  if (before.panicAt !== after.panicAt) put('panic', after.panicAt ?? NO_PANIC)
   if (before.lockedAt !== after.lockedAt) put('lock-all', after.lockedAt)
   return changes
 }
@@ -208,7 +210,7 @@ async function readAll(
     else if (name.startsWith(ORIGINS)) origins.push(readOrigins(name, value))
     else if (name.startsWith(LINK)) links.push(readLabel(name, LINK, value))
     else if (name === 'relays') ({ added, removed } = readRelays(value))
-    else if (name === 'panic') panicAt = readTime(name, value)
+    else if (name === 'panic') panicAt = value === NO_PANIC ? null : readTime(name, value)
     else if (name === 'lock-all') lockedAt = readTime(name, value)
   }
   const tables = { apps: byAge(apps), origins: byAge(origins), links: byAge(links) }
