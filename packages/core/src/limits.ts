@@ -84,8 +84,10 @@ export const CLIENT_SETTLED = 256
 export const REQUEST_SENDS = 4
 
 // -- remote signer -----------------------------------------------------------------------------
-/** Requests of one session that await a decision or a key; the next one is refused. */
-export const SESSION_PENDING = 32
+/** Requests of one session that await a decision or a key, as many as {@link CLIENT_PENDING}; the next one is refused. */
+export const SESSION_PENDING = 256
+/** Those of them that await a decision, and so may wait for minutes; the next one is refused. */
+export const SESSION_UNDECIDED = 32
 /** Requests whose answer one session remembers. */
 export const SESSION_ANSWERED = 4_096
 /** Characters of answers one session keeps for repeats; older answers lose their text first. */

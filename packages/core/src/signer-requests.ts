@@ -4,7 +4,7 @@
  */
 
 import { connectProblem, tokenKey } from './connect-request.ts'
-import { SESSION_PENDING, SESSION_RELAYS } from './limits.ts'
+import { SESSION_PENDING, SESSION_RELAYS, SESSION_UNDECIDED } from './limits.ts'
 import type { Request, Response } from './message.ts'
 import { isOperationMethod, parseOperation } from './method.ts'
 import { digestRequest } from './secret.ts'
@@ -92,8 +92,7 @@ function handle(
     const said = sayError(error)
     return { ...said, outputs: [...said.outputs, { type: 'refused', id, operation, error, rule }] }
   }
-  if (Object.keys(session.pending).length >= SESSION_PENDING)
-    return sayError('rate-limited: too many pending requests')
+  if (isFull(session, ruling.effect)) return sayError('rate-limited: too many pending requests')
   const pending: PendingOperation = {
     operation,
     digest,
@@ -112,6 +111,14 @@ function handle(
     session: { ...session, policy, pending: withPending(session.pending, id, pending) },
     outputs: [question(session, id, pending)],
   }
+}
+
+/** Work in hand fills up with what a client sends at once; questions, which wait for a person, much sooner. */
+function isFull(session: SignerSession, effect: 'allow' | 'ask'): boolean {
+  const pending = Object.values(session.pending)
+  if (pending.length >= SESSION_PENDING) return true
+  if (effect === 'allow' || pending.length < SESSION_UNDECIDED) return false
+  return pending.filter(({ waitingFor }) => waitingFor === 'decision').length >= SESSION_UNDECIDED
 }
 
 function reconnect(

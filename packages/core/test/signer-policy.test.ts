@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { acceptOffer, addOffer } from '../src/admission.ts'
+import { SESSION_PENDING } from '../src/limits.ts'
 import type { JsonValue, Judge, JudgedRequest } from '../src/port.ts'
 import type { SignerContext } from '../src/remote-signer.ts'
 import { CLIENT, FRIEND, hexId, ONE, SECRET, SIGNER, START, STRANGER, templateText, USER } from './cast.ts'
-import { countingJudge, NOTES_AT_FIRST, ONE_MORE } from './counting-judge.ts'
+import { countingJudge, isNote, NOTES_AT_FIRST, ONE_MORE } from './counting-judge.ts'
 import { answers, offeringBench, offerOf, openBench, type SignerBench, signerKinds } from './signer-bench.ts'
 
 const note = (bench: SignerBench, id: string) =>
@@ -133,8 +134,16 @@ describe('A session with a judge', () => {
   })
 
   it('counts nothing for a request that there is no room for', () => {
-    const { bench } = withJudge()
-    for (let i = 0; i < 32; i++) bench.request(`a${i}`, 'nip44_encrypt', [FRIEND, 'x'])
+    const counting = countingJudge()
+    const judge: Judge = {
+      ...counting,
+      judge: (request) =>
+        isNote(request)
+          ? counting.judge(request)
+          : { effect: 'allow', rule: 'anything', policy: request.policy },
+    }
+    const { bench } = withJudge({ judge })
+    for (let i = 0; i < SESSION_PENDING; i++) bench.request(`a${i}`, 'nip44_encrypt', [FRIEND, 'x'])
     expect(note(bench, 'n')).toEqual(['n! rate-limited: too many pending requests'])
     expect(bench.session().policy).toBeNull()
   })

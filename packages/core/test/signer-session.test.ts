@@ -6,6 +6,7 @@ import {
   MESSAGE_BYTES_OUT,
   SESSION_PENDING,
   SESSION_RELAYS,
+  SESSION_UNDECIDED,
 } from '../src/limits.ts'
 import { encodeResponse } from '../src/message.ts'
 import type { SignerOutput } from '../src/remote-signer.ts'
@@ -603,15 +604,32 @@ describe('The end of a remote signer’s session', () => {
 })
 
 describe('The limits of a session', () => {
-  it(`are ${SESSION_PENDING} requests that wait; the next is told so`, () => {
-    const bench = openBench([])
+  it(`are ${SESSION_PENDING} requests in hand; the next is told so`, () => {
+    const bench = openBench(EVERYTHING)
     for (let i = 0; i < SESSION_PENDING; i++) {
-      expect(signerKinds(bench.request(hexId(i), 'sign_event', [templateText()]))).toEqual(['ask operation'])
+      expect(signerKinds(bench.request(hexId(i), 'sign_event', [templateText()]))).toEqual([
+        'perform sign_event',
+      ])
     }
     expect(answers(bench.request('more', 'sign_event', [templateText()]))).toEqual([
       'more! rate-limited: too many pending requests',
     ])
     expect(answers(bench.request('p', 'ping'))).toEqual(['p: pong'])
+    bench.complete(hexId(0), 'signed')
+    expect(signerKinds(bench.request('again', 'sign_event', [templateText()]))).toEqual([
+      'perform sign_event',
+    ])
+  })
+
+  it(`are ${SESSION_UNDECIDED} of them that wait for a decision; the next is told so, and what needs none goes on`, () => {
+    const bench = openBench([{ method: 'nip44_decrypt' }])
+    for (let i = 0; i < SESSION_UNDECIDED; i++) {
+      expect(signerKinds(bench.request(hexId(i), 'sign_event', [templateText()]))).toEqual(['ask operation'])
+    }
+    expect(answers(bench.request('more', 'sign_event', [templateText()]))).toEqual([
+      'more! rate-limited: too many pending requests',
+    ])
+    expect(signerKinds(bench.request('d', 'nip44_decrypt', [FRIEND, 'x']))).toEqual(['perform nip44_decrypt'])
     bench.decide(hexId(0), { allow: false })
     expect(signerKinds(bench.request('again', 'sign_event', [templateText()]))).toEqual(['ask operation'])
   })
