@@ -4,8 +4,8 @@
  */
 
 import { connect, offer } from '@nip46/client'
-import type { Approver, RelayUrl } from '@nip46/core'
-import { parseRelayUrl } from '@nip46/core'
+import type { Approver, Permission, Question, RelayUrl, Verdict } from '@nip46/core'
+import { parsePermissions, parseRelayUrl } from '@nip46/core'
 import { generateSecretKey } from '@nip46/crypto'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRelay } from '@nip46/relay'
@@ -15,18 +15,10 @@ import { BunkerSigner, createNostrConnectURI, parseBunkerInput } from 'nostr-too
 import { getPublicKey, verifyEvent } from 'nostr-tools/pure'
 import { hostRandom } from './host-random.ts'
 import { describeQuestion } from './question-text.ts'
-import { applyRules, parseRules } from './rules.ts'
 import { brief, createTranscript, withoutSecret } from './transcript.ts'
 
-/** What the user of the demo decided beforehand, in the form of the rules file that `up` takes. */
-const RULES = `{
-  "grant": "sign_event:1,nip44_encrypt,nip44_decrypt,nip04_encrypt,nip04_decrypt",
-  "rules": [
-    { "decision": "allow", "perms": "connect" },
-    { "decision": "allow", "perms": "nip44_get_key" },
-    { "decision": "deny", "perms": "sign_event" }
-  ]
-}`
+/** What each app of the demo gets without a question. */
+const GRANT = permissions('sign_event:1,nip44_encrypt,nip44_decrypt,nip04_encrypt,nip04_decrypt')
 
 /** Runs the whole demo. Rejects if anything is not as it should be. */
 export async function runDemo(print: (text: string) => void): Promise<void> {
@@ -41,13 +33,11 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   const secret = generateSecretKey(hostRandom)
   const userKey = crypto.importKey(secret)
   secret.fill(0)
-  const rules = parseRules(RULES)
   const approver: Approver = {
     decide: async (question) => {
       line('asked', describeQuestion(question).split('\n')[0])
-      const verdict = applyRules(rules, question)
-      if (verdict === 'ask') return { allow: false, reason: 'nobody is there to decide' }
-      line('decided', verdict.allow ? 'allowed, by the rules' : 'denied, by the rules')
+      const verdict = decide(question)
+      line('decided', verdict.allow ? 'allowed' : 'denied')
       return verdict
     },
   }
@@ -67,7 +57,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   const pool = createRelayPool()
 
   chapter('bunker:// with @nip46/client, NIP-44')
-  const first = await signer.offer({ granted: rules.grant })
+  const first = await signer.offer({ granted: GRANT })
   line('token', withoutSecret(first.uri))
   const session = await step(
     'connect',
@@ -103,7 +93,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   chapter('nostrconnect:// with @nip46/client, NIP-44')
   const offered = offer({ crypto, transport: pool, relays: [url], metadata: { name: 'Demo app' } })
   line('offer', withoutSecret(offered.uri))
-  const [taken] = await Promise.all([offered.session, signer.accept(offered.uri, { granted: rules.grant })])
+  const [taken] = await Promise.all([offered.session, signer.accept(offered.uri, { granted: GRANT })])
   line('connected to', brief(taken.remoteSigner))
   await step(
     'signEvent, kind 1',
@@ -117,7 +107,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   )
 
   chapter("bunker:// with nostr-tools' BunkerSigner")
-  const second = await signer.offer({ granted: rules.grant })
+  const second = await signer.offer({ granted: GRANT })
   const pointer = await parseBunkerInput(second.uri)
   if (pointer === null) throw new Error('nostr-tools does not read our token')
   const theirs = BunkerSigner.fromBunker(generateSecretKey(hostRandom), pointer)
@@ -152,7 +142,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
     name: 'nostr-tools app',
   })
   const waiting = BunkerSigner.fromURI(clientKey, uri, {}, AbortSignal.timeout(15_000))
-  const [other] = await Promise.all([waiting, signer.accept(uri, { granted: rules.grant })])
+  const [other] = await Promise.all([waiting, signer.accept(uri, { granted: GRANT })])
   await step(
     'signEvent, kind 1',
     () => other.signEvent(note('Hello again')),
@@ -165,7 +155,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   )
 
   chapter('A client of early 2024: NIP-04, no secret')
-  const open = await signer.offer({ granted: rules.grant, withoutSecret: true })
+  const open = await signer.offer({ granted: GRANT, withoutSecret: true })
   line('token', open.uri)
   const legacy = await step(
     'connect',
@@ -206,6 +196,19 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
 
 function note(content: string): { kind: number; content: string; tags: string[][]; created_at: number } {
   return { kind: 1, content, tags: [], created_at: Math.floor(Date.now() / 1_000) }
+}
+
+/** What the user of the demo decides: whoever has a link is in, and gets conversation keys; nothing else is allowed. */
+function decide(question: Question): Verdict {
+  if (question.type === 'connect') return { allow: true, grant: GRANT }
+  if (question.operation.method === 'nip44_get_key') return { allow: true }
+  return { allow: false, reason: 'the user of this demo says no' }
+}
+
+function permissions(text: string): readonly Permission[] {
+  const parsed = parsePermissions(text)
+  if (!parsed.ok) throw new Error(`not perms: ${text}`)
+  return parsed.value.permissions
 }
 
 function relayUrl(text: string): RelayUrl {

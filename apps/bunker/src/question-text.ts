@@ -29,7 +29,7 @@ const KIND_WORDS: Readonly<Record<number, string>> = {
 
 /** Several lines, without a final newline. */
 export function describeQuestion(question: Question): string {
-  // In hex, as the lines of `up` and the rules file have it.
+  // In hex, as `app list --json` and the log have it.
   const key = `  app key: ${question.clientPubkey}`
   if (question.type === 'operation') return `${describeOperation(question.operation)}\n${key}`
   const { metadata, requested, relays, legacyEncryption } = question

@@ -283,7 +283,7 @@ export type Judgement =
   /** `error` is in the wire's form (`denied: …`, `rate-limited: …`). */
   | { readonly effect: 'deny'; readonly rule: string; readonly error: string }
 
-/** A person, a rules file, or one behind the other. A rejection counts as deny. */
+/** A person, a policy, or one behind the other. A rejection counts as deny. */
 export interface Approver {
   decide(question: Question, deliberation: Deliberation): Promise<Verdict>
 }
