@@ -71,9 +71,17 @@ async function readPolicyFile(path: string): Promise<PolicyChoice> {
     if (!(cause instanceof SyntaxError)) throw cause
     throw new CommandProblem('usage', `${path} is not JSON: ${cause.message}`)
   }
-  const fields = json as { readonly [name: string]: JsonValue }
-  // As "app policy --json" prints it, or the policy in it.
-  return { json: isJsonObject(fields['json']) ? fields['json'] : json }
+  return { json: policyIn(json) }
+}
+
+/** What "app policy --json" prints holds the policy with its counters, and that the policy: the innermost is taken. */
+function policyIn(json: JsonValue): JsonValue {
+  let found = json
+  for (const name of ['json', 'policy']) {
+    const inner = (found as { readonly [name: string]: JsonValue | undefined })[name]
+    if (isJsonObject(inner)) found = inner
+  }
+  return found
 }
 
 function isJsonObject(value: JsonValue | undefined): value is JsonValue {
