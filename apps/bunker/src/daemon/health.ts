@@ -123,6 +123,9 @@ export function ownRelays({
   return [...new Set([...configured.filter((url) => !removed.includes(url)), ...added])]
 }
 
+/** Why there is no link to a relay that no open link and no app names. */
+const IDLE = 'nothing is wanted of it'
+
 export function listRelays(host: Host): readonly RelayView[] {
   const own = ownRelays(host)
   const health = new Map(host.pool.health().map((entry) => [entry.relay, entry]))
@@ -140,9 +143,7 @@ export function listRelays(host: Host): readonly RelayView[] {
           : 'connecting',
       own: own.includes(url),
       served: url === host.served,
-      reason: isLive
-        ? null
-        : (entry?.lastFailure?.slice(0, 200) ?? (entry === undefined ? 'nothing is wanted of it' : null)),
+      reason: isLive ? null : (entry?.lastFailure?.slice(0, 200) ?? (entry === undefined ? IDLE : null)),
     }
   })
 }
@@ -159,15 +160,18 @@ export function diagnose(host: Host): readonly Finding[] {
   })
   for (const relay of listRelays(host)) {
     if (relay.state === 'live' || !relay.own) continue
-    findings.push(
-      warn(
-        `relay ${relay.url}`,
-        relay.reason ?? 'it does not deliver yet',
-        relay.state === 'down' && relay.reason !== 'nothing is wanted of it'
-          ? 'see whether it can be reached from here, or take it out with "relay rm"'
-          : '',
-      ),
-    )
+    const what = `relay ${relay.url}`
+    if (relay.reason === IDLE) findings.push(ok(what, IDLE))
+    else
+      findings.push(
+        warn(
+          what,
+          relay.reason ?? 'it does not deliver yet',
+          relay.state === 'down'
+            ? 'see whether it can be reached from here, or take it out with "relay rm"'
+            : '',
+        ),
+      )
   }
   if (
     config.relays.length + settings.state.added.length === 0 &&

@@ -150,7 +150,7 @@ export function createPolicyBook({
         changes: changes.map((each) => ({ ...each })),
         retryAt,
       }
-      return { effect, rule, words: [...words, ...changes.map((change) => change.words)], detail }
+      return { effect, rule, words, detail }
     },
     preview(policy, permission, whose) {
       const operation = operationFor(permission, whose)
