@@ -23,9 +23,10 @@ function show({ directory, createdAt, files }: BackupView): string {
 export const BACKUP_COMMANDS: readonly Command[] = [
   {
     name: 'backup create',
-    words: 'Writes a backup while the daemon runs: store, keys (encrypted), settings.',
+    words: 'Writes a backup while the daemon runs: store, keys (encrypted), tokens (hashes), lists.',
     operands: ['DIRECTORY'],
     options: {},
+    notes: ['The directory must not exist yet. The settings file is not in it.'],
     example: 'backup create ./backup-monday',
     operations: ['backup.create'],
     async run(context, call) {
