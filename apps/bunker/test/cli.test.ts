@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OPERATIONS, type OperationName } from '../src/api/operations.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { EXIT } from '../src/cli/exit-code.ts'
-import { readDuration } from '../src/cli/options.ts'
+import { COMMON_OPTIONS, readDuration } from '../src/cli/options.ts'
 import { jsonText, table } from '../src/cli/text.ts'
 import { encodeOffer } from './cli-offer.ts'
 import { cliOf, passphraseFile, type Ran, runIn, shapeOf } from './cli-world.ts'
@@ -47,6 +47,12 @@ describe('the table of commands', () => {
     expect((await runIn('/nowhere', ['key', '--help'])).out).toContain('key import NAME')
   })
 
+  test('an example has only options that its command has', () => {
+    for (const { name, example, options } of COMMANDS)
+      for (const [, option = ''] of example.matchAll(/ --([a-z-]+)/g))
+        expect(Object.keys({ ...COMMON_OPTIONS, ...options }), name).toContain(option)
+  })
+
   test('no option takes a secret itself', () => {
     const options = COMMANDS.flatMap((command) => Object.keys(command.options))
     const secret = options.filter(
@@ -63,7 +69,7 @@ describe('what cannot be read', () => {
     [['key', 'nonsense'], 'there is no command "key nonsense": try nip46-bunker help'],
     [['key', 'show'], 'NAME is missing: nip46-bunker key show me'],
     [['app', 'list', 'x'], '"x" is too much for this command: nip46-bunker app list'],
-    [['status', '--nonsense'], "Unknown option '--nonsense'"],
+    [['status', '--nonsense'], "Unknown option '--nonsense': see nip46-bunker help status"],
     [['-x', 'status'], 'options come after the command: nip46-bunker status -x'],
     [['link', 'new', '--expires', 'soon'], '--expires takes a time such as 90s, 15m, 12h, 30d or 2w'],
     [['link', 'new', '--uses', '21'], '--uses takes a whole number from 1 to 20'],
@@ -251,6 +257,11 @@ describe('against a daemon', () => {
         effect: 'allow',
       })
       expect((await ok('policy', 'test', '--app', 'tester', '--kind', '7')).out).toMatch(/^ask/)
+      const { words } = (await ok('policy', 'explain', '--app', 'tester', '--kind', '3', '--json')).json as {
+        words: readonly string[]
+      }
+      expect(words.length).toBeGreaterThan(1)
+      expect(new Set(words).size, 'nothing is said twice').toBe(words.length)
 
       // Allowed as shown, under its hash; then again, which is too late.
       const asked = session.signEvent({ kind: 7, content: '+' })
@@ -324,6 +335,16 @@ describe('against a daemon', () => {
       ).policy.grants,
     ).toHaveLength(2)
     expect((await cli('policy', 'lint', '--grant', 'nonsense!')).exit).toBe(EXIT.usage)
+    // What is printed can be given back: as a whole, with its counters, and alone.
+    const linted = (await ok('policy', 'lint', '--policy', file, '--json')).json as {
+      policy: { grants: readonly string[]; json: { policy: unknown } }
+    }
+    for (const printed of [linted.policy, linted.policy.json, linted.policy.json.policy]) {
+      await writeFile(file, JSON.stringify(printed))
+      expect((await ok('policy', 'lint', '--policy', file, '--json')).json).toMatchObject({
+        policy: { grants: linted.policy.grants },
+      })
+    }
     const before = ((await ok('relay', 'list', '--json')).json as { relays: readonly unknown[] }).relays
       .length
     await ok('relay', 'add', 'wss://relay.example.com')

@@ -40,9 +40,6 @@ export function describeProblem(cause: unknown): DescribedProblem {
   if (!(cause instanceof Error)) throw cause
   const { code, path } = cause as NodeJS.ErrnoException
   if (code === undefined) throw cause
-  // Its first sentence names the option; the rest is about writing operands that begin with a dash.
-  if (code.startsWith('ERR_PARSE_ARGS'))
-    return { code: 'usage', message: cause.message.split(/\. |\n/)[0] ?? cause.message, exit: EXIT.usage }
   const message = SYSTEM_WORDS[code]?.(path ?? 'it') ?? cause.message
   return { code: `system/${code.toLowerCase()}`, message, exit: EXIT.failed }
 }

@@ -102,6 +102,22 @@ function unknownCommand(words: string): CommandProblem {
   )
 }
 
+function readWords<const T extends ParseArgsOptionsConfig>(
+  command: Command,
+  words: readonly string[],
+  options: T,
+) {
+  try {
+    return parseArgs({ args: [...words], allowPositionals: true, options })
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (!(cause instanceof Error) || code?.startsWith('ERR_PARSE_ARGS') !== true) throw cause
+    // Its first sentence names the option; the rest is about writing operands that begin with a dash.
+    const said = cause.message.split(/\. |\n/)[0] ?? cause.message
+    throw new CommandProblem('usage', `${said}: see nip46-bunker help ${command.name}`)
+  }
+}
+
 function parseCall(command: Command, words: readonly string[]): Call {
   const specs = { ...COMMON_OPTIONS, ...command.options }
   const options: ParseArgsOptionsConfig = {
@@ -113,11 +129,7 @@ function parseCall(command: Command, words: readonly string[]): Call {
     ),
     help: { type: 'boolean', short: 'h' },
   }
-  const parsed = parseArgs({
-    args: [...words],
-    allowPositionals: true,
-    options,
-  })
+  const parsed = readWords(command, words, options)
   const { positionals } = parsed
   const values: Readonly<Record<string, unknown>> = parsed.values
   const most = command.operands.some((operand) => operand.includes('…'))

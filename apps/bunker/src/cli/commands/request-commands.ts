@@ -82,6 +82,7 @@ export const REQUEST_COMMANDS: readonly Command[] = [
     operands: ['REQUEST'],
     options: { ...DECISION_OPTIONS, yes: { type: 'flag', words: 'whatever it is, without showing it' } },
     example: 'req approve 5f2a9c --for 1h --scope kind',
+    notes: ['At a terminal it shows the request and asks. A script says what it saw with --hash.'],
     operations: ['request.list', 'request.show', 'request.approve'],
     run: (context, call) => decide(context, call, 'request.approve'),
   },
