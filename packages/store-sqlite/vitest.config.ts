@@ -7,7 +7,7 @@ export default defineProject({
     name: 'store-sqlite',
     include: ['test/**/*.test.ts'],
     // Machines that run checks are shared and slow at times: a time-out here means a hang.
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 30_000,
   },
 })
