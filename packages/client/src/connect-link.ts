@@ -30,7 +30,8 @@ export function readConnectTemplate(value: unknown, options: LinkOptions = {}): 
   if (scheme === undefined) return undefined
   if (scheme !== 'https') return isAppScheme(scheme, options) ? value : undefined
   // Behind the host: or the placeholder could become a part of it.
-  const host = /^https:\/\/([^/?#@:]+)(?::\d{1,5})?[/?#]/i.exec(before)?.[1]
+  // Browsers decode what is percent-encoded in it, to an address that would not be seen here.
+  const host = /^https:\/\/([^/?#@:%]+)(?::\d{1,5})?[/?#]/i.exec(before)?.[1]
   if (host === undefined || isForbiddenAddress(host)) return undefined
   return canParse(before + after) ? value : undefined
 }

@@ -49,6 +49,8 @@ describe('no usable template is', () => {
     'http://signer.example/<nostrconnect>',
     'https://localhost/<nostrconnect>',
     'https://127.0.0.1/<nostrconnect>',
+    'https://l%6Fcalhost/<nostrconnect>',
+    'https://signer.loc%61lhost:8080/<nostrconnect>',
     'https://192.168.1.1/<nostrconnect>',
     'https://0x7f.1/<nostrconnect>',
     'https://[::1]/<nostrconnect>',
