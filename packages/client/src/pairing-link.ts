@@ -57,26 +57,35 @@ export async function pairFromLink(options: PairingOptions): Promise<BunkerSessi
   return isAgreed === true ? options.connect(uri) : undefined
 }
 
-/** The URI, and the address without it. */
+/** The first URI, and the address without any. */
 function findPairingLink(href: string): { readonly uri?: string; readonly rest: string } {
   const url = new URL(href)
   const fragment = url.hash.slice(1)
+  const found: string[] = []
   // Written as it is, it has no end but the fragment's: it holds `&` itself.
   const plain = /^(?:(?:bunker|nostr-login)=)?(bunker:\/\/.*)$/s.exec(fragment)?.[1]
   if (plain !== undefined) {
     url.hash = ''
-    return { uri: plain, rest: url.href }
+    found.push(plain)
+  } else {
+    const [uris, others] = takeUris(fragment)
+    if (uris.length > 0) url.hash = others
+    found.push(...uris)
   }
-  const inFragment = new URLSearchParams(fragment)
-  const inQuery = new URLSearchParams(url.search)
-  for (const params of [inFragment, inQuery]) {
-    const name = NAMES.find((known) => params.get(known)?.startsWith('bunker://'))
-    const uri = name === undefined ? undefined : params.get(name)
-    if (name === undefined || uri === null || uri === undefined) continue
-    params.delete(name)
-    if (params === inFragment) url.hash = params.toString()
-    else url.search = params.toString()
-    return { uri, rest: url.href }
-  }
-  return { rest: href }
+  const [uris, others] = takeUris(url.search)
+  if (uris.length > 0) url.search = others
+  found.push(...uris)
+  const [uri] = found
+  return uri === undefined ? { rest: href } : { uri, rest: url.href }
+}
+
+/** The URIs among these parameters, and what is left of them. */
+function takeUris(text: string): readonly [uris: readonly string[], others: string] {
+  const isUri = ([name, value]: readonly [string, string]): boolean =>
+    NAMES.includes(name) && value.startsWith('bunker://')
+  const params = [...new URLSearchParams(text)]
+  const uris = NAMES.flatMap((known) =>
+    params.flatMap((param) => (param[0] === known && isUri(param) ? param[1] : [])),
+  )
+  return [uris, new URLSearchParams(params.filter((param) => !isUri(param))).toString()]
 }

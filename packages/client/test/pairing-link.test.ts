@@ -78,6 +78,21 @@ describe('a link', () => {
     expect(options.connect).not.toHaveBeenCalled()
   })
 
+  const one = encodeURIComponent(URI)
+  test.each([
+    `https://app.example/?bunker=${one}#bunker=${one}`,
+    `https://app.example/?nostr-login=${one}#${URI}`,
+    `https://app.example/?bunker=${one}&nostr-login=${one}&bunker=x`,
+    `https://app.example/#bunker=x&bunker=${one}`,
+  ])('leaves none of several in the address: %s', async (href) => {
+    const page = pageAt(href)
+    const options = asked({ page })
+    expect(await pairFromLink(options)).toBe(session)
+    expect(options.connect).toHaveBeenCalledExactlyOnceWith(URI)
+    expect(page.shown()).not.toContain(SECRET)
+    expect(page.shown()).not.toContain('bunker%3A')
+  })
+
   test.each([
     'https://app.example/',
     'https://app.example/#top',
