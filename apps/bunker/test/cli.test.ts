@@ -53,6 +53,15 @@ describe('the table of commands', () => {
         expect(Object.keys({ ...COMMON_OPTIONS, ...options }), name).toContain(option)
   })
 
+  test('--version prints the version of the package', async () => {
+    const manifest: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
+    const { exit, out } = await runIn('/nowhere', ['--version'])
+    expect([exit, { version: out }]).toEqual([
+      EXIT.done,
+      { version: (manifest as { version: string }).version },
+    ])
+  })
+
   test('no option takes a secret itself', () => {
     const options = COMMANDS.flatMap((command) => Object.keys(command.options))
     const secret = options.filter(

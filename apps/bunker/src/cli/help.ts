@@ -21,6 +21,7 @@ export function overviewHelp(commands: readonly Command[], group?: string): stri
     `"${PROGRAM} help COMMAND" shows its options and an example. Every command takes:`,
     optionLines(COMMON_OPTIONS),
     '',
+    `"${PROGRAM} --version" prints the version.`,
     'Ends with 0 done, 1 failed, 2 wrong command line, 3 no daemon, 4 no such thing, 5 decided or changed before,',
     '6 looked at and not well, 130 cancelled.',
   ].join('\n')

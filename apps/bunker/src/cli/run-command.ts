@@ -6,6 +6,7 @@
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { type ApiClient, createApiClient } from '../api/client.ts'
+import { VERSION } from '../version.ts'
 import type { Call, Command, Context, Io } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
@@ -49,11 +50,12 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<E
   }
 }
 
-/** The command and the words after its name, or a help text. */
+/** The command and the words after its name, or a text to print: a help, or the version. */
 function findCommand(args: readonly string[]): {
   readonly command: Command | string
   readonly words: readonly string[]
 } {
+  if (args.length === 1 && args[0] === '--version') return { command: VERSION, words: [] }
   const first = args.findIndex((word) => !word.startsWith('-'))
   const names = args.slice(first < 0 ? args.length : first)
   const [one, two] = names

@@ -3,7 +3,6 @@
  * Never reads a setting, a passphrase or a signal by itself: they are given to it.
  */
 
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Clock,
@@ -32,6 +31,7 @@ import { openTokens } from '../api/tokens.ts'
 import { hostRandom } from '../host-random.ts'
 import { hostClock } from '../keys/host-clock.ts'
 import type { Vault } from '../keys/vault.ts'
+import { VERSION } from '../version.ts'
 import { createAuditTail } from './audit-tail.ts'
 import { createBrake, withBrake } from './brake.ts'
 import type { Config, LoadedConfig } from './config.ts'
@@ -92,9 +92,6 @@ export interface Daemon {
    */
   close(): Promise<void>
 }
-
-/** The version of this program. */
-export const VERSION: string = readVersion()
 
 /**
  * Starts a daemon. Resolves when it answers apps and the API; rejects with a `UsageError` that names the fix if the settings
@@ -574,9 +571,4 @@ async function takeLinkLabel(
 
 function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => void clock.setTimer(resolve, ms))
-}
-
-function readVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { readonly version: string }).version
 }
