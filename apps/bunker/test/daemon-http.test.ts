@@ -423,6 +423,7 @@ describe('what is described is what is answered', () => {
     for (const line of body.trimEnd().split('\n'))
       expect(line).toMatch(/^(# (HELP|TYPE) nip46_\w+ .+|nip46_\w+(\{\w+="[^"]*"\})? -?[\d.e+]+)$/)
     expect(body).not.toMatch(/[0-9a-f]{64}/)
+    expect(body).toContain('\nnip46_crash_refusals_total 0\n')
   })
 
   test('what happens is told as it happens, to as many as may read along', async () => {

@@ -27,7 +27,7 @@ test.each([
     const close = async () => console.log('CLOSED')
     setInterval(() => undefined, 1_000)
     ${fault}
-    await runUntilSignal({ stopped: new Promise(() => undefined), close, fault: (cause) => log.fault('crashed', cause) })
+    await runUntilSignal({ stopped: new Promise(() => undefined), close, fault: async (cause) => log.fault('crashed', cause) })
   `)
   expect([ran.code, ran.err]).toEqual([1, ''])
   expect(JSON.parse(ran.out)).toMatchObject({ level: 'error', event: 'crashed', error: 'Error: broken […]' })

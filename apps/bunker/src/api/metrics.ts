@@ -44,6 +44,12 @@ export function writeMetrics(status: Status, api: ApiCounts): string {
     one(status.publishFailures),
   )
   metric(
+    'nip46_crash_refusals_total',
+    'counter',
+    'Requests refused since they were in work in two crashes.',
+    one(status.crashRefusals),
+  )
+  metric(
     'nip46_dropped_total',
     'counter',
     'Events that came to nothing.',

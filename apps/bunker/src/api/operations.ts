@@ -474,6 +474,7 @@ const status: Schema<Status> = object<Status>({
   performed: amount,
   published: amount,
   publishFailures: amount,
+  crashRefusals: amount,
   dropped: counts('events that came to nothing, by code'),
   ailments: list(line),
   memoryBytes: amount,

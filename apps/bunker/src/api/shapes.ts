@@ -309,6 +309,8 @@ export interface Status {
   readonly performed: number
   readonly published: number
   readonly publishFailures: number
+  /** Requests that were refused since they were in work in two crashes. */
+  readonly crashRefusals: number
   readonly dropped: Readonly<Record<string, number>>
   readonly ailments: readonly string[]
   readonly memoryBytes: number

@@ -99,6 +99,7 @@ export function readStatus(host: Host): Status {
     performed: stats.performed,
     published: stats.published,
     publishFailures: stats.publishFailures,
+    crashRefusals: host.crashMarks.refused,
     dropped: Object.fromEntries(Object.entries(stats.dropped)),
     ailments: [...stats.ailments, ...(host.duplicateAt === null ? [] : ['duplicate-signer'])],
     memoryBytes: process.memoryUsage.rss(),

@@ -13,6 +13,7 @@ import type { Tokens } from '../api/tokens.ts'
 import type { Vault } from '../keys/vault.ts'
 import type { Brake } from './brake.ts'
 import type { LoadedConfig } from './config.ts'
+import type { CrashMarks } from './crash-marks.ts'
 import type { Desk } from './desk.ts'
 import type { Log } from './log.ts'
 import type { PolicyBook } from './policy-book.ts'
@@ -40,6 +41,7 @@ export interface Host {
   readonly hub: EventHub
   readonly log: Log
   readonly uses: Uses
+  readonly crashMarks: CrashMarks
   /** The relay that is run here; null if none is. */
   readonly served: RelayUrl | null
   readonly startedAt: number

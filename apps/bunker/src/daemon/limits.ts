@@ -81,3 +81,17 @@ export const SETTINGS_RACES = 20
 export const REFRESH_AGAIN_MS = 1_000
 /** How long a decision may take to be stored before its caller is told so, in milliseconds. */
 export const SETTLE_MS = 10_000
+
+// -- after a crash -----------------------------------------------------------------------------------
+/** A request that was in work in so many crashes is refused. */
+export const CRASHES = 2
+/** Requests that are marked at a time; the oldest mark goes. And those of one crash. */
+export const CRASH_MARKS = 1_000
+export const CRASH_MARKS_AT_ONCE = 250
+/** How long a mark stays at least, in milliseconds: seven days. */
+export const CRASH_MARK_FOR_MS = 604_800_000
+/** How long the store may take for the marks of a crash before the process ends without them, in milliseconds. */
+export const CRASH_MARK_MS = 10_000
+/** After a start that follows no orderly end, what is begun is stored first: for so long, in milliseconds, and so many requests. */
+export const CAREFUL_MS = 60_000
+export const CAREFUL_OPERATIONS = 1_000

@@ -35,6 +35,7 @@ import { VERSION } from '../version.ts'
 import { createAuditTail } from './audit-tail.ts'
 import { createBrake, withBrake } from './brake.ts'
 import type { Config, LoadedConfig } from './config.ts'
+import { openCrashMarks } from './crash-marks.ts'
 import { createDesk } from './desk.ts'
 import { createDuplicateWatch } from './duplicate-watch.ts'
 import { logSignerEvent } from './engine-log.ts'
@@ -45,6 +46,7 @@ import type { Host } from './host.ts'
 import { instanceName } from './instance.ts'
 import {
   BURST_SECONDS,
+  CRASH_MARK_MS,
   DRAIN_API_MS,
   DRAIN_LOOK_MS,
   DRAIN_MS,
@@ -82,8 +84,11 @@ export interface Daemon {
   readonly url: string | null
   /** The relay that is run here; null if none is. */
   readonly relay: RelayUrl | null
-  /** Writes a fault of this program to the log, masked. */
-  fault(cause: unknown): void
+  /**
+   * For a fault that nobody caught: writes it to the log, masked, closes the sockets and marks in the store what was in work. Settles
+   * within `CRASH_MARK_MS`; the process is to end then.
+   */
+  fault(cause: unknown): Promise<void>
   /** Settles when it has stopped, whoever asked for that; rejects with a `UsageError` if another daemon took its place. */
   readonly stopped: Promise<void>
   /**
@@ -128,11 +133,12 @@ async function start(
     onEntry: (entry) => hub.publish({ topic: 'log', entry }),
   })
   const tokens = await openTokens(join(config.data, 'tokens.json'), random, clock.now)
+  const ownName = (): Promise<string> => instanceName(config, join(config.data, 'instance'), random)
   const store =
     deps.store ??
     (await openStore(config, {
       vault,
-      instance: () => instanceName(config, join(config.data, 'instance'), random),
+      instance: ownName,
       onReach: (reachable) =>
         log.write(reachable ? 'info' : 'error', reachable ? 'store-back' : 'store-away', {}),
     }))
@@ -157,10 +163,11 @@ async function start(
     onFault: (cause) => log.fault('lists', cause),
   })
   closers.push(() => lists.close())
+  const salt = await readSalt(store.records, () => Buffer.from(random(32)).toString('hex'))
   const book = createPolicyBook({
     now: clock.now,
     preset: config.preset,
-    salt: await readSalt(store.records, () => Buffer.from(random(32)).toString('hex')),
+    salt,
     relays: () => [...ownRelays({ loaded, settings, served }), ...config.userRelays],
     lists,
     origins: (client) => settings.state.origins[client],
@@ -190,6 +197,19 @@ async function start(
 
   // -- the remote signer -----------------------------------------------------------------------
 
+  const crashMarks = await openCrashMarks({
+    records: store.records,
+    instance: store.store.sharing === undefined ? '' : await ownName(),
+    salt,
+    version: VERSION,
+    clock,
+    onRefused(user, { method }) {
+      log.write('error', 'crash-refused', { user, method })
+    },
+    onFault: (cause) => log.fault('crash-marks', cause),
+  })
+  // What does not start has nothing in work: it leaves no trace of a crash.
+  closers.push(() => crashMarks.endInOrder().catch(() => undefined))
   let performing = 0
   const userSigner = (user: Parameters<Vault['userSigner']>[0]): UserSigner | undefined => {
     const signer = vault.userSigner(user)
@@ -197,16 +217,19 @@ async function start(
     return {
       userPubkey: user,
       repeatable: signer.repeatable,
-      perform: withBrake(brake, async (operation) => {
-        performing += 1
-        try {
-          const outcome = await signer.perform(operation)
-          if (operation.method === 'sign_event' && outcome.ok) lists.signed(user, outcome.value)
-          return outcome
-        } finally {
-          performing -= 1
-        }
-      }),
+      perform: withBrake(
+        brake,
+        crashMarks.guard(user, async (operation) => {
+          performing += 1
+          try {
+            const outcome = await signer.perform(operation)
+            if (operation.method === 'sign_event' && outcome.ok) lists.signed(user, outcome.value)
+            return outcome
+          } finally {
+            performing -= 1
+          }
+        }),
+      ),
     }
   }
 
@@ -238,7 +261,7 @@ async function start(
   const heard = hearOnTheWay(store.store, {
     clock,
     onMembers: () => void store.look?.().catch((cause) => log.fault('store-look', cause)),
-    refresh: settings.refresh,
+    refresh: () => Promise.all([settings.refresh(), crashMarks.refresh()]).then(() => undefined),
     onFault: (cause) => log.fault('settings', cause),
   })
   closers.push(heard.close)
@@ -283,6 +306,7 @@ async function start(
     hub,
     log,
     uses,
+    crashMarks,
     served,
     startedAt,
     pagesUrl: null,
@@ -426,6 +450,8 @@ async function start(
     await api.close(DRAIN_API_MS)
     await pool.close()
     await relayHere?.server.close()
+    const ended = crashMarks.endInOrder().catch((cause) => log.fault('crash-marks', cause))
+    await Promise.race([ended, pause(clock, CRASH_MARK_MS)])
     await store.close()
     await vault.close()
     log.write('info', 'stopped', {})
@@ -442,7 +468,17 @@ async function start(
     )
     return closing
   }
-  const fault = (cause: unknown): void => log.fault('crashed', cause)
+  const fault = async (cause: unknown): Promise<void> => {
+    log.fault('crashed', cause)
+    host.isDraining = true
+    const marked = crashMarks.crashed().then(
+      (count) => log.write('error', 'crash-marked', { count }),
+      (failure) => log.fault('crash-marks', failure),
+    )
+    // What is in memory may be wrong: none of it leaves.
+    pool.close().catch(() => undefined)
+    await Promise.race([marked, pause(clock, CRASH_MARK_MS)])
+  }
   return { socket: config.socket, url, relay: served, stopped, close, fault }
 }
 

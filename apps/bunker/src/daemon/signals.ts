@@ -16,23 +16,26 @@ export interface SignalSource {
 
 /**
  * Resolves once the daemon has stopped, whatever the reason. A second signal exits with 130 at once; an exception or a rejection that
- * nobody caught is logged without what may be a secret, and exits with 1.
+ * nobody caught is logged without what may be a secret, what was in work is marked, and it exits with 1.
  */
 export async function runUntilSignal(
   daemon: Pick<Daemon, 'stopped' | 'close' | 'fault'>,
   source: SignalSource = process,
 ): Promise<void> {
   let asked = false
+  let isEnding = false
   const onSignal = (): void => {
     if (asked) source.exit(130)
     asked = true
     // What it rejects with comes out of `stopped` below.
     daemon.close().catch(() => undefined)
   }
-  // What is in memory may be wrong: nothing more is stored or sent, and whoever supervises starts anew from the store.
+  // What is in memory may be wrong: nothing more is sent, and whoever supervises starts anew from the store.
   const onFault = (cause: unknown): void => {
-    daemon.fault(cause)
-    source.exit(1)
+    if (isEnding) return
+    isEnding = true
+    const end = (): unknown => source.exit(1)
+    daemon.fault(cause).then(end, end)
   }
   source.on('uncaughtException', onFault)
   source.on('SIGTERM', onSignal)

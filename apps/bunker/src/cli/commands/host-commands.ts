@@ -116,6 +116,10 @@ function describeStatus(status: Status): string {
       ['links', `${status.links} open`],
       ['requests', `${status.questions} wait for you, ${status.performed} done`],
       ['answers', `${status.published} sent, ${status.publishFailures} refused by every relay`],
+      [
+        'crashes',
+        status.crashRefusals === 0 ? undefined : `${status.crashRefusals} requests refused after two`,
+      ],
       ['memory', `${Math.round(status.memoryBytes / 1_048_576)} MiB`],
       ['trouble', status.ailments.length === 0 ? undefined : status.ailments.join(', ')],
     ]),
