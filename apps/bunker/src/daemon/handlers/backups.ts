@@ -31,7 +31,7 @@ export function backupHandlers({ vault, store, loaded, clock, version }: Host): 
           'backup/store',
           store.kind === 'memory'
             ? 'the memory store is gone with the daemon: there is nothing to keep'
-            : 'a PostgreSQL store is kept with pg_dump; keep the directory "vault" beside it',
+            : 'back up a PostgreSQL store with pg_dump, and keep the directory "vault" beside it',
         )
       const beside = join(dirname(directory), `.${basename(directory)}.${process.pid}.new`)
       try {
