@@ -169,6 +169,10 @@ test('SIGTERM waits for what is under way; a second one ends at once', async () 
   const args = ['--unlock', 'me', '--relays', front.url]
   const daemon = await startDaemonProcess(args, { directory })
   try {
+    // The socket and the data are told as what they are from, like every setting.
+    const { findings } = await daemon.api.call('doctor.get')
+    for (const name of ['data', 'socket'])
+      expect(findings.find(({ what }) => what === `setting ${name}`)?.words).toContain('(environment)')
     const app = await connectApp({ api: daemon.api, pool }, { grants: 'sign_event:1' })
     // No relay says that it has the answer: the daemon owes it.
     front.setFaults({ loseOk: true })

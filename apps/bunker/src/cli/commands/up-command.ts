@@ -69,8 +69,9 @@ async function up(context: Context, call: Call): Promise<{ readonly exit?: typeo
     file: call.text('config') ?? io.env['NIP46_BUNKER_CONFIG'],
     flags: {
       ...Object.fromEntries(SETTING_NAMES.map((name) => [name, call.text(flagName(name))])),
-      data: places.data,
-      socket: places.socket,
+      // Only where the command line names them: "doctor" says where each setting is from.
+      data: call.text('data') === undefined ? undefined : places.data,
+      socket: call.text('socket') === undefined ? undefined : places.socket,
     },
   })
   const [{ openVault }, { runDaemon }, { runUntilSignal }] = await Promise.all([
