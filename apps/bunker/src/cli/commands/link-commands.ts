@@ -31,7 +31,10 @@ export const LINK_COMMANDS: readonly Command[] = [
       'no-qr': { type: 'flag', words: 'no QR code' },
     },
     example: 'link new --label coracle --preset standard --expires 10m',
-    notes: ['A link is a secret until it is used, and is shown this once.'],
+    notes: [
+      'A link is a secret until it is used, and is shown this once.',
+      'A link lets one app in, once: --uses 3 prints three links.',
+    ],
     operations: ['link.create'],
     async run(context, call) {
       const expires = call.text('expires')
