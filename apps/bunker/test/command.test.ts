@@ -83,7 +83,7 @@ test('the demo shows both flows, nostr-tools and a client of early 2024, and exi
     "nostrconnect:// with nostr-tools' BunkerSigner",
     'verified by nostr-tools            yes',
     '"a secret note"',
-    'refused: denied: by the rules',
+    'refused: denied: the user of this demo says no',
     'get_relays',
     'nip44_get_key',
     '"old style"',
