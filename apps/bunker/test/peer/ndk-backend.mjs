@@ -1,6 +1,6 @@
 /**
  * NDK's NDKNip46Backend as a remote signer in its own process, as its users run it: tokens accepted, everything permitted.
- * Argument: `<relay,relay>`. Says its bunker URI, then serves until it hears anything.
+ * Argument: `<relay,relay>`. Says its bunker URI once every relay listens for it, then serves until it hears anything.
  */
 
 import NDK, { NDKNip46Backend, NDKPrivateKeySigner } from '@nostr-dev-kit/ndk'
@@ -15,6 +15,7 @@ await run(async () => {
   // The method that a user of this class must override; as published it refuses every secret.
   backend.applyToken = async () => undefined
   await backend.start()
+  await live(ndk, relays.length)
   const query = relays.map((relay) => `relay=${encodeURIComponent(relay)}`).join('&')
   say({
     type: 'uri',
@@ -23,3 +24,14 @@ await run(async () => {
   })
   await hear()
 })
+
+/** `start` comes back before a relay has heard of the subscription, and a relay that keeps nothing drops what comes until then. */
+async function live(ndk, relays) {
+  const answered = () =>
+    Math.max(0, ...[...ndk.subManager.subscriptions.values()].map((sub) => sub.eosesSeen.size))
+  const end = Date.now() + 15_000
+  while (answered() < relays) {
+    if (Date.now() > end) throw new Error(`NDK subscribed to ${answered()} of ${relays} relays within 15 s`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
