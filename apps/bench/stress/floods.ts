@@ -12,8 +12,11 @@ import type { Flood } from './flood-process.ts'
 import type { StressOptions } from './run.ts'
 import { always, type Check, fixed, speed, type Verdict } from './verdict.ts'
 
-/** A heap that has to be cleaned up now: without a bound Node lets it grow for as long as there is memory, and nothing is shown. */
-const HEAP = '--max-old-space-size=256'
+/**
+ * A heap that has to be cleaned up now: without a bound Node lets it grow for as long as there is memory, and nothing is shown.
+ * With room for the answers that the memory store keeps meanwhile: a heap that is full of these measures the collector.
+ */
+const HEAP = '--max-old-space-size=1024'
 const NAME = 'bunker'
 const CLIENTS = 16
 const IN_FLIGHT = 16
