@@ -9,6 +9,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MILESTONES, type Milestones } from '../src/load/bunker/milestones.ts'
 import { makeParties } from '../src/load/loads.ts'
 import type { BunkerReady } from '../src/load/parties.ts'
 import type { Performed, StoreChoice } from '../src/load/store-choice.ts'
@@ -36,6 +37,8 @@ const FIRST_MS = 60_000
 interface Life {
   /** From the start of its process to the first answer to a request that had none. Infinite if there was none. */
   readonly firstAnswerMs: number
+  /** What it came to before that, in milliseconds from the start of its process. */
+  readonly milestones: Milestones
   /** What the signer said of itself, where it was silent. */
   readonly said: string | null
 }
@@ -76,10 +79,15 @@ export async function crash(
       bunker = startChild(BUNKER, { compileCache })
       await bunker.ask('start', { ...argument, offers: false })
       const at = await Promise.race([answered, sleep(SILENCE_MS, undefined, { ref: false })])
+      const milestones = sinceStart(await bunker.ask<Milestones>('milestones'), began)
       lives.push(
         at === undefined
-          ? { firstAnswerMs: Number.POSITIVE_INFINITY, said: await describe(bunker, witness.tally()) }
-          : { firstAnswerMs: at - began, said: null },
+          ? {
+              firstAnswerMs: Number.POSITIVE_INFINITY,
+              milestones,
+              said: await describe(bunker, witness.tally()),
+            }
+          : { firstAnswerMs: at - began, milestones, said: null },
       )
     }
     witness.pause()
@@ -97,6 +105,12 @@ export async function crash(
 /** The same daemon each time. */
 function named(choice: StoreChoice): StoreChoice {
   return choice.type === 'postgres' ? { ...choice, instance: 'crash' } : choice
+}
+
+/** On the clock of this process. */
+function sinceStart(milestones: Milestones, began: number): Milestones {
+  const start = performance.timeOrigin + began
+  return Object.fromEntries(Object.entries(milestones).map(([name, at]) => [name, at - start]))
 }
 
 async function describe(bunker: Child, { waiting }: Tally): Promise<string> {
@@ -127,10 +141,11 @@ function judge(
       ['signed for nobody (a result that came after another)', String(undelivered)],
       ['the same answer again', String(tally.copies)],
       ['errors', JSON.stringify(tally.errors)],
-      [
-        'start to first answer, median, 99 of 100 and slowest',
-        `${[quantile(sorted, 0.5), quantile(sorted, 0.99), slowest].map((ms) => fixed(ms, 0)).join(' ms, ')} ms`,
-      ],
+      ['start to first answer, median, 99 of 100 and slowest', spread(sorted)],
+      ...MILESTONES.map((name): [string, string] => [
+        `  on the way: ${name}`,
+        spread(lives.flatMap(({ milestones }) => milestones[name] ?? [])),
+      ]),
       ...silent.map((said): [string, string] => [`no new answer within ${SILENCE_MS} ms`, said]),
     ],
     checks: [
@@ -148,4 +163,10 @@ function judge(
       speed('start to first answer at most 2,000 ms', slowest <= 2_000, `${fixed(slowest, 0)} ms`),
     ],
   }
+}
+
+function spread(times: readonly number[]): string {
+  const sorted = [...times].sort((a, b) => a - b)
+  const figures = [quantile(sorted, 0.5), quantile(sorted, 0.99), sorted.at(-1) ?? Number.NaN]
+  return `${figures.map((ms) => fixed(ms, 0)).join(' ms, ')} ms`
 }

@@ -12,16 +12,21 @@ import { serve, usage } from '../../process/serve.ts'
 import { loadBackend } from '../../subject/backends.ts'
 import { type BunkerReady, fromHex, type OwnArgument } from '../parties.ts'
 import { type OpenedStore, openStore } from '../store-choice.ts'
+import { createMilestoneBook, watchStore } from './milestones.ts'
 
+const milestones = createMilestoneBook()
 let signer: RemoteSigner | undefined
 let opened: OpenedStore | undefined
 
 serve({
   async start(argument: OwnArgument): Promise<BunkerReady> {
+    milestones.pass('told to start')
     const { relay, moreRelays = [], backend, parties, uses, signMs, offers = true } = argument
     const crypto = await (await loadBackend(backend)).create()
     const key = localUserSigner(crypto.importKey(fromHex(parties.user)), { crypto })
+    milestones.pass('crypto is there')
     opened = await openStore(argument.store ?? { type: 'memory' })
+    milestones.pass('store is open')
     signer = createRemoteSigner({
       crypto,
       transport: createRelayPool(),
@@ -29,9 +34,13 @@ serve({
       approver: denyAll,
       relays: [relay, ...moreRelays] as RelayUrl[],
       keys: crypto.importKey(fromHex(parties.signer)),
-      store: opened.store,
+      store: watchStore(opened.store, milestones),
       rates: limits.UNLIMITED_RATES,
       ...(uses !== undefined && { judge: countingJudge(uses) }),
+      onEvent({ type }) {
+        if (type === 'relay-live') milestones.pass('the relay has sent all it kept')
+        else if (type === 'answered') milestones.pass('a relay has taken it')
+      },
     })
     await signer.start()
     const tokens: string[] = []
@@ -42,6 +51,7 @@ serve({
   revoke: ({ client }: { readonly client: Pubkey }) => started().revoke(client),
   sessions: () => started().sessions().length,
   stats: () => started().stats(),
+  milestones: () => milestones.passed(),
   audit: () => opened?.readAudit(),
   /** Those that are killed would not keep what they compiled. */
   keepCompiled: () => flushCompileCache(),
@@ -51,6 +61,7 @@ serve({
   },
   usage,
 })
+milestones.pass('modules are loaded')
 
 function started(): RemoteSigner {
   if (signer === undefined) throw new Error('the bunker was not started')
