@@ -13,7 +13,8 @@ import { createRelayPool, type RelayPool } from '@nip46/transport-websocket'
 import { type ApiClient, createApiClient } from '../src/api/client.ts'
 import type { QuestionView } from '../src/api/shapes.ts'
 import { type LoadedConfig, loadConfig } from '../src/daemon/config.ts'
-import { type Daemon, type DaemonDeps, runDaemon } from '../src/daemon/run.ts'
+import type { Daemon, DaemonDeps } from '../src/daemon/daemon.ts'
+import { runDaemon } from '../src/daemon/run.ts'
 import { initVault, openVault } from '../src/keys/open-vault.ts'
 
 export const crypto = tinyCrypto()

@@ -3,9 +3,9 @@
 import { memoryStore } from '@nip46/remote-signer'
 import { expect, test } from 'vitest'
 import { createBrake } from '../src/daemon/brake.ts'
+import { followSettings } from '../src/daemon/follow-settings.ts'
 import { panicHandlers } from '../src/daemon/handlers/panic.ts'
 import type { Host } from '../src/daemon/host.ts'
-import { followSettings } from '../src/daemon/run.ts'
 import { openSettings } from '../src/daemon/settings.ts'
 
 const CALLER = { name: 'test' } as never

@@ -4,41 +4,31 @@
  */
 
 import { join } from 'node:path'
-import {
-  type Clock,
-  type Crypto,
-  parseRelayUrl,
-  type Question,
-  type RandomBytes,
-  type RelayUrl,
-  type Transport,
-  UsageError,
-  type UserSigner,
-} from '@nip46/core'
+import { type RelayUrl, type Transport, UsageError, type UserSigner } from '@nip46/core'
 import { tinyCrypto } from '@nip46/crypto/tiny'
-import { wantsNotice } from '@nip46/policy'
-import { createRelay, type RelayServer } from '@nip46/relay'
-import { createRemoteSigner, type RemoteSignerEvent, type SessionInfo } from '@nip46/remote-signer'
+import { createRemoteSigner } from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { createBrowsers } from '../api/browsers.ts'
 import { createEventHub } from '../api/events.ts'
 import { Fault } from '../api/fault.ts'
-import type { OperationName } from '../api/operations.ts'
 import { createPages } from '../api/pages.ts'
-import { createApiServer, type Handlers } from '../api/server.ts'
-import type { QuestionView, Remember } from '../api/shapes.ts'
+import { createApiServer } from '../api/server.ts'
 import { openTokens } from '../api/tokens.ts'
 import { hostRandom } from '../host-random.ts'
 import { hostClock } from '../keys/host-clock.ts'
 import type { Vault } from '../keys/vault.ts'
 import { VERSION } from '../version.ts'
+import { nameApp, takeLinkLabel } from './app-naming.ts'
 import { createAuditTail } from './audit-tail.ts'
 import { createBrake, withBrake } from './brake.ts'
 import type { Config, LoadedConfig } from './config.ts'
 import { openCrashMarks } from './crash-marks.ts'
+import type { Daemon, DaemonDeps } from './daemon.ts'
 import { createDesk } from './desk.ts'
 import { createDuplicateWatch } from './duplicate-watch.ts'
 import { logSignerEvent } from './engine-log.ts'
+import { followSettings } from './follow-settings.ts'
+import { gated } from './gate.ts'
 import { createHandlers } from './handlers/index.ts'
 import { viewEntry } from './handlers/policies.ts'
 import { ownRelays, readStatus } from './health.ts'
@@ -53,50 +43,20 @@ import {
   DUPLICATE_EVERY_MS,
   WATCH_EVERY_MS,
 } from './limits.ts'
+import { listenOr } from './listen.ts'
 import { createLog } from './log.ts'
+import { tellOwner } from './notices.ts'
 import { createPolicyBook } from './own-policy-book.ts'
+import { pause } from './pause.ts'
 import { ensurePrivateDirectory, removeHalfWritten } from './private-file.ts'
-import type { Asked } from './question-view.ts'
-import { createJudge, readSessionPolicy } from './session-policy.ts'
-import type { Address } from './setting.ts'
-import { openSettings, readSalt, type SettingsState, withLabel } from './settings.ts'
+import { serveRelay } from './served-relay.ts'
+import { createJudge } from './session-policy.ts'
+import { openSettings, readSalt } from './settings.ts'
+import { settledWith } from './settled-with.ts'
 import { hearOnTheWay } from './sharing.ts'
-import { type OpenStore, openStore } from './store.ts'
+import { openStore } from './store.ts'
 import { openUserLists } from './user-lists.ts'
 import { createUses } from './uses.ts'
-
-export interface DaemonDeps {
-  /** Open. Closed with the daemon, or if it does not start. */
-  readonly vault: Vault
-  /** Takes one line of the log, without its end. */
-  readonly print: (line: string) => void
-  /** Default: what the settings name. Closed with the daemon. */
-  readonly store?: OpenStore
-  readonly crypto?: Crypto
-  readonly clock?: Clock
-  readonly random?: RandomBytes
-}
-
-export interface Daemon {
-  /** The unix socket of the API. */
-  readonly socket: string
-  /** The API and the pages over HTTP; null if that is off. */
-  readonly url: string | null
-  /** The relay that is run here; null if none is. */
-  readonly relay: RelayUrl | null
-  /**
-   * For a fault that nobody caught: writes it to the log, masked, closes the sockets and marks in the store what was in work. Settles
-   * within `CRASH_MARK_MS`; the process is to end then.
-   */
-  fault(cause: unknown): Promise<void>
-  /** Settles when it has stopped, whoever asked for that; rejects with a `UsageError` if another daemon took its place. */
-  readonly stopped: Promise<void>
-  /**
-   * Reads no more requests, finishes those under way for at most `DRAIN_MS`, publishes their answers, closes everything. What waits
-   * for the owner stays in the store, and is asked again after a start. Calling again waits for the same.
-   */
-  close(): Promise<void>
-}
 
 /**
  * Starts a daemon. Resolves when it answers apps and the API; rejects with a `UsageError` that names the fix if the settings
@@ -480,131 +440,4 @@ async function start(
     await Promise.race([marked, pause(clock, CRASH_MARK_MS)])
   }
   return { socket: config.socket, url, relay: served, stopped, close, fault }
-}
-
-/** Every operation behind one question that is asked first. */
-function gated(handlers: Handlers, expectOpen: () => void): Handlers {
-  const guarded = Object.entries(handlers).map(([name, run]) => [
-    name,
-    (input: never, caller: never) => {
-      if (!ALWAYS.includes(name as OperationName)) expectOpen()
-      return (run as (input: never, caller: never) => unknown)(input, caller)
-    },
-  ])
-  return Object.fromEntries(guarded) as Handlers
-}
-
-/** What is answered also while the daemon starts and stops. */
-const ALWAYS: readonly OperationName[] = ['status.get', 'health.get']
-
-async function serveRelay(
-  { serve, serveUrl }: Config,
-  crypto: Crypto,
-): Promise<{ readonly server: RelayServer; readonly url: RelayUrl } | null> {
-  if (serve === null) return null
-  const server = createRelay({ crypto, ...serve })
-  const { url } = await listenOr(serve, () => server.listen())
-  const [named] = serveUrl
-  const parsed = named === undefined ? parseRelayUrl(url) : { ok: true as const, value: named }
-  if (parsed.ok) return { server, url: parsed.value }
-  await server.close()
-  throw new UsageError(
-    `apps would not use ${url}: set "serveUrl" to the wss:// address under which they reach this relay`,
-  )
-}
-
-/** A port that is taken is told with its setting. */
-async function listenOr<T>({ host, port }: Address, listen: () => Promise<T>): Promise<T> {
-  try {
-    return await listen()
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause
-    throw new UsageError(`${host}:${port} cannot be listened on (${code}): set another port, or 0 for any`)
-  }
-}
-
-/** What another daemon on the same store changed holds here as well before anything is committed. */
-export async function followSettings(
-  host: Pick<Host, 'brake' | 'vault' | 'signer' | 'log' | 'settings' | 'loaded' | 'served'>,
-  before: SettingsState,
-  { added, removed, panicAt, lockedAt }: SettingsState,
-): Promise<void> {
-  const { brake, vault, signer, log } = host
-  if (`${before.added} ${before.removed}` !== `${added} ${removed}`) signer.setRelays(ownRelays(host))
-  if (panicAt !== null && panicAt !== before.panicAt) {
-    log.write('warning', 'panic', { caller: 'another daemon' })
-    brake.pull()
-    await vault.lockAll()
-  } else if (panicAt === null && before.panicAt !== null) {
-    log.write('warning', 'resume', { caller: 'another daemon' })
-    brake.release()
-  }
-  if (lockedAt !== before.lockedAt) {
-    log.write('info', 'lock-all', { caller: 'another daemon' })
-    await vault.lockAll()
-  }
-}
-
-/** What the owner calls an app, and what it says of itself. */
-function nameApp({ settings, signer }: Host, question: Question): Pick<QuestionView, 'label' | 'claims'> {
-  const { clientPubkey } = question
-  const session = signer.sessions().find((each) => each.clientPubkey === clientPubkey)
-  const metadata = question.type === 'connect' ? question.metadata : (session?.metadata ?? null)
-  return {
-    label: settings.state.apps[clientPubkey] ?? '',
-    claims: { name: metadata?.name ?? null, url: metadata?.url ?? null },
-  }
-}
-
-/** What the rule that allowed it says that the owner is to be told of: in the log, and to those who read along. */
-function tellOwner(
-  { hub, log, clock, signer, settings }: Host,
-  { clientPubkey: client, subject, rule }: Extract<RemoteSignerEvent, { type: 'performed' }>,
-): void {
-  if (rule === null || !wantsNotice(rule)) return
-  const { method, kind, peer } = subject
-  log.write('info', 'notice', { client, method, kind, rule })
-  if (!hub.wanted('notices')) return
-  const session = signer.sessions().find(({ clientPubkey }) => clientPubkey === client)
-  const { name = null, url = null } = session?.metadata ?? {}
-  const notice = { at: clock.now(), client, method, kind: kind ?? null, peer: peer ?? null, rule }
-  const label = settings.state.apps[client] ?? ''
-  hub.publish({ topic: 'notices', notice: { ...notice, label, claims: { name, url } } })
-}
-
-/** By the policy of the app's session, as it will be with what is remembered in it. */
-function settledWith(
-  { signer, book, clock }: Host,
-  { question, user }: Asked,
-  remember: Remember,
-  allow: boolean,
-): (other: Question) => boolean {
-  const { clientPubkey: client } = question
-  const session = signer
-    .sessions()
-    .find(({ clientPubkey, userPubkey }) => clientPubkey === client && userPubkey === user)
-  const policy = session === undefined ? null : readSessionPolicy(session.policy)
-  if (session === undefined || policy === null) return () => false
-  const about = { client, user: session.userPubkey, granted: session.granted, now: clock.now() }
-  return book.settled(policy.own, question, remember, allow, about)
-}
-
-/** A link's name becomes that of the app that used it. */
-async function takeLinkLabel(
-  { signer, settings }: Host,
-  { clientPubkey, signerPubkey }: SessionInfo,
-): Promise<void> {
-  // The link may have been made on another daemon a moment ago.
-  await settings.refresh()
-  const offer = signer
-    .offers()
-    .find(({ usedBy, remoteSigner }) => usedBy === clientPubkey && remoteSigner === signerPubkey)
-  const label = offer === undefined ? undefined : settings.state.links[offer.token]
-  if (label === undefined || Object.hasOwn(settings.state.apps, clientPubkey)) return
-  await settings.change((state) => ({ ...state, apps: withLabel(state.apps, clientPubkey, label) }))
-}
-
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.setTimer(resolve, ms))
 }

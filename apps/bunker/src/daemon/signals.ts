@@ -3,7 +3,7 @@
  * Never ends the process while answers are on their way, unless asked twice, and never goes on after a fault that nobody caught.
  */
 
-import type { Daemon } from './run.ts'
+import type { Daemon } from './daemon.ts'
 
 /** What of a process is used. */
 export interface SignalSource {

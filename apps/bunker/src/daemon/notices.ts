@@ -1,0 +1,24 @@
+/**
+ * What the owner is told of although nobody asked for a decision.
+ * Never tells of what no rule says is to be told.
+ */
+
+import { wantsNotice } from '@nip46/policy'
+import type { RemoteSignerEvent } from '@nip46/remote-signer'
+import type { Host } from './host.ts'
+
+/** What the rule that allowed it says that the owner is to be told of: in the log, and to those who read along. */
+export function tellOwner(
+  { hub, log, clock, signer, settings }: Host,
+  { clientPubkey: client, subject, rule }: Extract<RemoteSignerEvent, { type: 'performed' }>,
+): void {
+  if (rule === null || !wantsNotice(rule)) return
+  const { method, kind, peer } = subject
+  log.write('info', 'notice', { client, method, kind, rule })
+  if (!hub.wanted('notices')) return
+  const session = signer.sessions().find(({ clientPubkey }) => clientPubkey === client)
+  const { name = null, url = null } = session?.metadata ?? {}
+  const notice = { at: clock.now(), client, method, kind: kind ?? null, peer: peer ?? null, rule }
+  const label = settings.state.apps[client] ?? ''
+  hub.publish({ topic: 'notices', notice: { ...notice, label, claims: { name, url } } })
+}
