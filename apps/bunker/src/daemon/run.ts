@@ -4,35 +4,30 @@
  */
 
 import { join } from 'node:path'
-import { type RelayUrl, type Transport, UsageError, type UserSigner } from '@nip46/core'
+import { type RelayUrl, type Transport, UsageError } from '@nip46/core'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRemoteSigner } from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { createBrowsers } from '../api/browsers.ts'
 import { createEventHub } from '../api/events.ts'
-import { Fault } from '../api/fault.ts'
-import { createPages } from '../api/pages.ts'
-import { createApiServer } from '../api/server.ts'
 import { openTokens } from '../api/tokens.ts'
 import { hostRandom } from '../host-random.ts'
 import { hostClock } from '../keys/host-clock.ts'
-import type { Vault } from '../keys/vault.ts'
 import { VERSION } from '../version.ts'
 import { nameApp, takeLinkLabel } from './app-naming.ts'
 import { createAuditTail } from './audit-tail.ts'
-import { createBrake, withBrake } from './brake.ts'
-import type { Config, LoadedConfig } from './config.ts'
+import { createBrake } from './brake.ts'
+import type { LoadedConfig } from './config.ts'
 import { openCrashMarks } from './crash-marks.ts'
 import type { Daemon, DaemonDeps } from './daemon.ts'
 import { createDesk } from './desk.ts'
 import { createDuplicateWatch } from './duplicate-watch.ts'
 import { logSignerEvent } from './engine-log.ts'
 import { followSettings } from './follow-settings.ts'
-import { gated } from './gate.ts'
-import { createHandlers } from './handlers/index.ts'
 import { viewEntry } from './handlers/policies.ts'
 import { ownRelays, readStatus } from './health.ts'
 import type { Host } from './host.ts'
+import { createHostApi } from './host-api.ts'
 import { instanceName } from './instance.ts'
 import {
   BURST_SECONDS,
@@ -43,17 +38,18 @@ import {
   DUPLICATE_EVERY_MS,
   WATCH_EVERY_MS,
 } from './limits.ts'
-import { listenOr } from './listen.ts'
 import { createLog } from './log.ts'
 import { tellOwner } from './notices.ts'
 import { createPolicyBook } from './own-policy-book.ts'
 import { pause } from './pause.ts'
+import { createPerforming } from './performing.ts'
 import { ensurePrivateDirectory, removeHalfWritten } from './private-file.ts'
 import { serveRelay } from './served-relay.ts'
 import { createJudge } from './session-policy.ts'
 import { openSettings, readSalt } from './settings.ts'
 import { settledWith } from './settled-with.ts'
 import { hearOnTheWay } from './sharing.ts'
+import { createStopping } from './stopping.ts'
 import { openStore } from './store.ts'
 import { openUserLists } from './user-lists.ts'
 import { createUses } from './uses.ts'
@@ -170,28 +166,7 @@ async function start(
   })
   // What does not start has nothing in work: it leaves no trace of a crash.
   closers.push(() => crashMarks.endInOrder().catch(() => undefined))
-  let performing = 0
-  const userSigner = (user: Parameters<Vault['userSigner']>[0]): UserSigner | undefined => {
-    const signer = vault.userSigner(user)
-    if (signer === undefined) return undefined
-    return {
-      userPubkey: user,
-      repeatable: signer.repeatable,
-      perform: withBrake(
-        brake,
-        crashMarks.guard(user, async (operation) => {
-          performing += 1
-          try {
-            const outcome = await signer.perform(operation)
-            if (operation.method === 'sign_event' && outcome.ok) lists.signed(user, outcome.value)
-            return outcome
-          } finally {
-            performing -= 1
-          }
-        }),
-      ),
-    }
-  }
+  const performing = createPerforming({ vault, brake, crashMarks, lists })
 
   const duplicates =
     store.store.sharing === undefined
@@ -229,7 +204,7 @@ async function start(
   const signer = createRemoteSigner({
     crypto,
     transport,
-    userSigner,
+    userSigner: performing.userSigner,
     approver: desk.approver,
     judge: createJudge(book, () => brake.isOn),
     relays,
@@ -314,10 +289,11 @@ async function start(
       takeLinkLabel(host, event.session).catch((cause) => log.fault('settings', cause))
     if (event.type.startsWith('session-')) watchSoon()
     if (event.type === 'superseded') {
-      endedBy = new UsageError(
-        'another daemon was started under the instance name of this one, and goes on in its place: if both are to run, set "instance" of one of them; of a copied data directory only "vault" is meant to be shared',
+      closeBecause(
+        new UsageError(
+          'another daemon was started under the instance name of this one, and goes on in its place: if both are to run, set "instance" of one of them; of a copied data directory only "vault" is meant to be shared',
+        ),
       )
-      close().catch(() => undefined)
     }
   })
   vault.on((event) => {
@@ -328,76 +304,18 @@ async function start(
 
   // -- the API -----------------------------------------------------------------------------------
 
-  let isStarted = false
-  const api = createApiServer({
-    handlers: gated(createHandlers(host), () => {
-      if (host.isDraining) throw new Fault(503, 'daemon/stopping', 'the daemon is stopping')
-      if (!isStarted) throw new Fault(503, 'daemon/starting', 'the daemon is starting: try again in a moment')
-    }),
-    tokens,
-    hub,
-    tail,
-    status: host.status,
-    version: VERSION,
-    clock,
-    onFault: (operation, cause) => log.fault('api-fault', cause, { operation }),
-  })
+  const api = createHostApi(host, tail)
   closers.push(() => api.close(0))
-  const pages = createPages({
-    browsers,
-    clock,
-    isSecure: config.publicUrl?.startsWith('https:') === true,
-    list: desk.list,
-    show: desk.show,
-    async settle(id, hash, allow, remember, by) {
-      const decided = await desk.settle(id, hash, allow, remember)
-      log.write('info', 'request-decided', {
-        code: decided.decision,
-        caller: by,
-        count: 1 + decided.also.length,
-      })
-      return decided
-    },
-  })
-  await api.listenOnSocket(config.socket)
-  await signer.start()
-  isStarted = true
-  watchSoon()
-  const url = config.http === null ? null : await listenOnHttp(config)
-  log.write('info', 'started', {
-    version: VERSION,
-    pid: process.pid,
-    path: config.socket,
-    url: url ?? undefined,
-  })
-
-  host.pagesUrl = url === null ? null : (config.publicUrl ?? url)
-
-  function listenOnHttp({ http, publicUrl }: Config): Promise<string> {
-    if (http === null) throw new UsageError('http is off')
-    return listenOr(http, () =>
-      api.listenOnHttp({ ...http, pages, ...(publicUrl !== null && { publicUrl }) }),
-    )
-  }
 
   // -- stopping ------------------------------------------------------------------------------------
 
-  let tellStopped: () => void = () => undefined
-  let tellFailed: (cause: unknown) => void = () => undefined
-  const stopped = new Promise<void>((resolve, reject) => {
-    tellStopped = resolve
-    tellFailed = reject
-  })
-  // Whoever calls `close()` is told; nobody has to wait for this one as well.
-  stopped.catch(() => undefined)
-
   const isIdle = (): boolean => {
     const { events, inputs, answers } = signer.stats().waiting
-    return events + inputs + answers + performing === 0
+    return events + inputs + answers + performing.underWay === 0
   }
 
-  const drain = async (): Promise<void> => {
-    log.write('info', 'stopping', { count: performing })
+  const { stopped, close, closeBecause } = createStopping(async () => {
+    log.write('info', 'stopping', { count: performing.underWay })
     host.isDraining = true
     clock.clearTimer(watchTimer)
     duplicates?.close()
@@ -415,19 +333,8 @@ async function start(
     await store.close()
     await vault.close()
     log.write('info', 'stopped', {})
-  }
+  })
 
-  /** Why, if nobody asked for it. */
-  let endedBy: UsageError | undefined
-  let closing: Promise<void> | undefined
-  const close = (): Promise<void> => {
-    closing ??= drain()
-    closing.then(
-      () => (endedBy === undefined ? tellStopped() : tellFailed(endedBy)),
-      (cause) => tellFailed(cause),
-    )
-    return closing
-  }
   const fault = async (cause: unknown): Promise<void> => {
     log.fault('crashed', cause)
     host.isDraining = true
@@ -439,5 +346,19 @@ async function start(
     pool.close().catch(() => undefined)
     await Promise.race([marked, pause(clock, CRASH_MARK_MS)])
   }
+  // -- starting ------------------------------------------------------------------------------------
+
+  await api.listenOnSocket(config.socket)
+  await signer.start()
+  api.open()
+  watchSoon()
+  const url = await api.listenOnHttp()
+  log.write('info', 'started', {
+    version: VERSION,
+    pid: process.pid,
+    path: config.socket,
+    url: url ?? undefined,
+  })
+  host.pagesUrl = url === null ? null : (config.publicUrl ?? url)
   return { socket: config.socket, url, relay: served, stopped, close, fault }
 }
