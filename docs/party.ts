@@ -7,13 +7,18 @@ import { type Approver, parseRelayUrl, type RelayUrl } from '@nip46/core'
 import { generateSecretKey } from '@nip46/crypto'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRelay } from '@nip46/relay'
-import { createRemoteSigner, dangerouslyAllowAll, localUserSigner } from '@nip46/remote-signer'
+import {
+  createRemoteSigner,
+  dangerouslyAllowAll,
+  localUserSigner,
+  type OfferOptions,
+} from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
 
 export interface Party {
   readonly relay: RelayUrl
   /** A bunker:// URI. */
-  offer(): Promise<string>
+  offer(options?: OfferOptions): Promise<string>
   /** Takes a nostrconnect:// URI, as somebody who scans it. */
   accept(uri: string): Promise<unknown>
   close(): Promise<void>
@@ -31,7 +36,7 @@ export async function startParty(approver: Approver = dangerouslyAllowAll): Prom
   await signer.start()
   return {
     relay: url.value,
-    offer: async () => (await signer.offer()).uri,
+    offer: async (options) => (await signer.offer(options)).uri,
     accept: (uri) => signer.accept(uri, { approved: true }),
     async close() {
       await signer.close()

@@ -3,15 +3,16 @@
  * Never another text than the page's.
  */
 
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright'
 import { build, type PreviewServer, preview } from 'vite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CHROMIUM_ARGS, chromiumPath } from '../../scripts/chromium.ts'
 import { readPrograms } from '../../scripts/markdown-program.ts'
-import { readText, root } from '../../scripts/workspace.ts'
+import { readText } from '../../scripts/workspace.ts'
 import { type Party, startParty } from '../party.ts'
+import { CONDITIONS, makeGuideFolder } from './guide-folder.ts'
 
 const HTML = `<!doctype html><title>Worker</title><form><input name="link"><button>Log in</button></form>
 <output></output><script type="module" src="./page.ts"></script>`
@@ -26,10 +27,8 @@ let server: PreviewServer
 beforeAll(async () => {
   party = await startParty()
   closers.push(() => party.close())
-  await mkdir(join(root, '.ci/out'), { recursive: true })
-  const folder = await mkdtemp(join(root, '.ci/out/worker-'))
-  closers.push(() => rm(folder, { recursive: true }))
-  await symlink(join(root, 'docs/node_modules'), join(folder, 'node_modules'))
+  const { folder, remove } = await makeGuideFolder()
+  closers.push(remove)
   const programs = readPrograms(readText('docs/guide/run-in-a-worker.md')).map(({ code }) => code)
   const [worker = '', page = ''] = programs
   for (const name of PAGES) {
@@ -38,8 +37,12 @@ beforeAll(async () => {
     await writeFile(join(folder, name, 'signer.worker.ts'), worker)
     await writeFile(join(folder, name, 'page.ts'), name === 'own' ? page : shared(page))
   }
-  const conditions = ['@nip46/source', 'browser', 'module', 'import', 'default']
-  const config = { root: folder, configFile: false, logLevel: 'warn', resolve: { conditions } } as const
+  const config = {
+    root: folder,
+    configFile: false,
+    logLevel: 'warn',
+    resolve: { conditions: CONDITIONS },
+  } as const
   const input = PAGES.map((name) => join(folder, name, 'index.html'))
   await build({ ...config, worker: { format: 'es' }, build: { rollupOptions: { input }, target: 'es2023' } })
   server = await preview({ ...config, preview: { host: '127.0.0.1', port: 0 } })

@@ -10,6 +10,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CHROMIUM_ARGS, chromiumPath } from '../../../scripts/chromium.ts'
+import { countKeptSessions } from '../../../scripts/kept-sessions.ts'
 import { type Bunker, run, serve, startBunker } from './parties.ts'
 
 let browser: Browser
@@ -128,12 +129,12 @@ describe('a visitor', () => {
   test('logs out while the daemon is away: nothing of the session is left', async () => {
     const { page } = await open()
     await logIn(page, await bunker.link())
-    await expect.poll(() => keptSessions(page), { timeout: 30_000 }).toBe(1)
+    await expect.poll(() => page.evaluate(countKeptSessions), { timeout: 30_000 }).toBe(1)
     await bunker.down()
     try {
       await page.getByRole('button', { name: 'Log out' }).click()
       await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
-      await expect.poll(() => keptSessions(page), { timeout: 30_000 }).toBe(0)
+      await expect.poll(() => page.evaluate(countKeptSessions), { timeout: 30_000 }).toBe(0)
       await page.reload()
       await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
     } finally {
@@ -150,26 +151,6 @@ describe('a visitor', () => {
     await postNote(page, 'Only for now')
   })
 })
-
-/** How many sessions the page's IndexedDB holds. */
-function keptSessions(page: Page): Promise<number> {
-  return page.evaluate(
-    () =>
-      new Promise<number>((resolve, reject) => {
-        const opening = indexedDB.open('nip46')
-        opening.onerror = () => reject(opening.error)
-        opening.onsuccess = () => {
-          const database = opening.result
-          const counting = database.transaction('sessions').objectStore('sessions').count()
-          counting.onerror = () => reject(counting.error)
-          counting.onsuccess = () => {
-            database.close()
-            resolve(counting.result)
-          }
-        }
-      }),
-  )
-}
 
 /** The pictures are for eyes; what a program can see of them is checked beside. */
 describe.each([
