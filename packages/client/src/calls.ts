@@ -1,32 +1,31 @@
 /**
- * The caller's requests in flight: each promise settles once, with a typed result or a `Nip46Error`.
- * Never believes a result that core's `acceptResult` does not.
+ * The caller's requests: whose turn it is, how far each is, and its end: a typed result or a `Nip46Error`.
+ * Never believes a result that core's `acceptResult` does not, and never asks for the same decrypt twice at a time.
  */
 
 import {
   type AbortSignalLike,
   acceptResult,
-  type Clock,
-  type Crypto,
   err,
   type Failure,
   type Json,
   type Method,
   type MethodResults,
-  type Pubkey,
-  type RandomBytes,
   type RequestId,
   type Result,
   UsageError,
 } from '@nip46/core'
-import type { ClientInput } from '@nip46/core/client'
-import { type ErrorCode, Nip46Error, resultError } from './error.ts'
+import { Nip46Error, resultError } from './error.ts'
 import { freshId } from './fresh-id.ts'
-import { callHost } from './host.ts'
-import { QUEUE_WAIT_MS, QUEUED_REQUESTS, RESERVED_SHARE } from './limits.ts'
-import { checkTimeout } from './options.ts'
-import { createRequestQueue, type Priority } from './request-queue.ts'
-import type { RequestStage } from './session-event.ts'
+import { callHost, quiet } from './host.ts'
+import { QUEUE_WAIT_MS, QUEUED_REQUESTS, RESERVED_SHARE, WAITING_AFTER_MS } from './limits.ts'
+import type { Loop } from './loop.ts'
+import { checkTimeout, type Ports } from './options.ts'
+import type { RequestStage, SessionEvent } from './session-event.ts'
+import type { Timers } from './timers.ts'
+
+/** `low` is for work in bulk: it leaves places free for what a person waits for. */
+export type Priority = 'high' | 'low'
 
 /** The last argument of every request method. */
 export interface CallOptions {
@@ -36,21 +35,8 @@ export interface CallOptions {
   readonly timeout?: number
   /** Default: `low` for decrypts, which so leave room for what a person waits for; `high` for everything else. */
   readonly priority?: Priority
-  /** How far this request is. Of decrypts that were merged, only the first one is told. */
+  /** How far this request is. A decrypt that joins one under way is told from there on. */
   readonly onStage?: (stage: RequestStage) => void
-}
-
-export interface CallsPort {
-  readonly crypto: Crypto
-  readonly random: RandomBytes
-  readonly feed: (input: ClientInput) => void
-  readonly userPubkey: () => Pubkey | null
-  readonly allowCreatedAtChange: boolean
-  readonly timeout: number | undefined
-  readonly clock: Clock
-  /** Requests under way at the same time. */
-  readonly concurrency: number
-  readonly onStage: (id: RequestId, method: string, stage: RequestStage) => void
 }
 
 export interface Calls {
@@ -62,136 +48,181 @@ export interface Calls {
   /** What became of one request. */
   settle(id: RequestId, outcome: Result<Json, Failure>): void
   /** Tells how far a request is, whoever made it. */
-  stage(id: RequestId, method: string, stage: RequestStage): void
+  stage(id: RequestId, stage: RequestStage): void
 }
 
+/** One request, for all who wait for it. */
 interface Call {
   readonly id: RequestId
-  readonly method: string
+  readonly method: Method
   readonly params: readonly string[]
-  /** Of the caller's own. */
-  readonly timeout: number | undefined
-  readonly startedAt: number
-  readonly onStage: CallOptions['onStage']
-  /** While it waits for its turn. */
-  timer: unknown
-  settle(outcome: Result<Json, Failure>): ErrorCode | undefined
+  readonly priority: Priority
+  /** Under this others may join it. */
+  readonly key: string
+  /** By the caller's own time-out. */
+  readonly endsAt: number | undefined
+  readonly waiters: Set<Waiter>
 }
 
-export function createCalls(port: CallsPort): Calls {
-  const { clock, concurrency } = port
-  const calls = new Map<RequestId, Call>()
-  const queue = createRequestQueue<Call>({
-    concurrency,
-    reserved: Math.floor(concurrency / RESERVED_SHARE),
-    max: QUEUED_REQUESTS,
-  })
+interface Waiter {
+  readonly onStage: CallOptions['onStage']
+  settle(answer: Result<MethodResults[Method], Nip46Error>): void
+}
 
-  const start = <M extends Method>(
-    method: M,
+/** Runs while a person probably decides on the login, whose requests are none of the caller's. */
+export const LOGIN_TIMER = 'login'
+/** No person decides on these. */
+const UNASKED = ['ping', 'switch_relays', 'describe', 'logout', 'disconnect']
+
+export function createCalls(
+  ports: Ports,
+  { feed, state }: Pick<Loop, 'feed' | 'state'>,
+  timers: Timers,
+  onEvent: (event: SessionEvent) => void,
+): Calls {
+  const { crypto, random, clock, concurrency, plaintextCache, allowCreatedAtChange } = ports
+  /** Places that low priority may take. */
+  const lowMax = concurrency - Math.floor(concurrency / RESERVED_SHARE)
+  const calls = new Map<RequestId, Call>()
+  /** Decrypts, by what they ask. */
+  const decrypts = new Map<string, Call>()
+  const waiting = { high: new Set<Call>(), low: new Set<Call>() }
+  const running = { high: 0, low: 0 }
+
+  const tell = (
+    id: RequestId,
+    method: string,
+    stage: RequestStage,
+    waiters = calls.get(id)?.waiters,
+  ): void => {
+    onEvent({ type: 'request', id, method, ...stage })
+    for (const { onStage } of waiters ?? []) callHost(() => onStage?.(stage))
+  }
+
+  /** In order, `high` first. */
+  const next = (): Call | undefined => {
+    if (running.high + running.low >= concurrency) return undefined
+    const [call] = waiting.high.size > 0 || running.low >= lowMax ? waiting.high : waiting.low
+    return call
+  }
+
+  /** Starts what may start. A session that has ended takes no request, and so settles all that waited. */
+  const pump = (): void => {
+    for (let call = next(); call !== undefined; call = next()) {
+      const { id, method, params, priority, endsAt } = call
+      waiting[priority].delete(call)
+      running[priority] += 1
+      timers.clear(id)
+      const timeoutMs = endsAt === undefined ? ports.timeouts.request : Math.max(1, endsAt - clock.now())
+      feed({ type: 'request', id, method, params, timeoutMs })
+    }
+  }
+
+  const judge = (call: Call, outcome: Result<Json, Failure>): Result<MethodResults[Method], Nip46Error> => {
+    if (!outcome.ok) return err(new Nip46Error(outcome.error))
+    const context = { crypto, userPubkey: state().userPubkey ?? undefined, allowCreatedAtChange }
+    const accepted = callHost(() => acceptResult(call, outcome.value, context)) ?? err('response/shape')
+    return accepted.ok ? accepted : err(resultError(call.method, accepted.error))
+  }
+
+  const settle = (call: Call, outcome: Result<Json, Failure>): void => {
+    const { id, method, key, priority, waiters } = call
+    if (!calls.delete(id)) return
+    if (decrypts.get(key) === call) decrypts.delete(key)
+    if (!waiting[priority].delete(call)) running[priority] -= 1
+    timers.clear(id)
+    const answer = judge(call, outcome)
+    if (answer.ok && key !== '') plaintextCache?.set(key, answer.value as string)
+    for (const waiter of waiters) waiter.settle(answer)
+    tell(id, method, { stage: 'settled', ...(!answer.ok && { code: answer.error.code }) }, waiters)
+    pump()
+  }
+
+  const begin = (
+    method: Method,
     params: readonly string[],
-    { signal, timeout, priority = 'high', onStage }: CallOptions,
-    resolve: (value: MethodResults[M]) => void,
+    { signal, timeout, priority, onStage }: CallOptions,
+    resolve: (value: MethodResults[Method]) => void,
     reject: (error: Nip46Error) => void,
   ): void => {
     checkTimeout(timeout)
     if (!params.every((param) => typeof param === 'string')) {
       throw new UsageError(`the arguments of ${method} are strings`)
     }
-    if (priority !== 'high' && priority !== 'low') throw new UsageError('priority is high or low')
-    if (signal?.aborted === true) {
-      reject(new Nip46Error(CANCELLED))
-      return
+    if (![undefined, 'high', 'low'].includes(priority)) throw new UsageError('priority is high or low')
+    if (signal?.aborted === true) throw new Nip46Error(CANCELLED)
+
+    const isDecrypt = method.endsWith('_decrypt')
+    // A time-out of one's own is one's own request.
+    const key = isDecrypt && timeout === undefined ? [method, ...params].join(' ') : ''
+    const known = plaintextCache?.get(key)
+    if (known !== undefined) return resolve(known)
+
+    const joined = decrypts.get(key)
+    if (joined === undefined && waiting.high.size + waiting.low.size >= QUEUED_REQUESTS) {
+      const message = `more than ${QUEUED_REQUESTS} requests wait for their turn`
+      throw new Nip46Error({ code: 'request/busy', message })
     }
-    const id = freshId(port.random)
-    const onAbort = (): void => {
-      if (queue.isWaiting(call)) settleCall(call, err(CANCELLED))
-      else port.feed({ type: 'cancel', id })
-    }
-    const settle = (outcome: Result<Json, Failure>): ErrorCode | undefined => {
-      signal?.removeEventListener('abort', onAbort)
-      if (!outcome.ok) {
-        reject(new Nip46Error(outcome.error))
-        return outcome.error.code
-      }
-      const accepted = accept({ method, params }, outcome.value)
-      if (accepted.ok) resolve(accepted.value)
-      else reject(resultError(method, accepted.error))
-      return accepted.ok ? undefined : accepted.error
-    }
-    const call: Call = {
-      id,
+    const call: Call = joined ?? {
+      id: freshId(random),
       method,
       params,
-      timeout,
-      startedAt: clock.now(),
+      priority: priority ?? (isDecrypt ? 'low' : 'high'),
+      key,
+      endsAt: timeout && clock.now() + timeout,
+      waiters: new Set(),
+    }
+    const { id, waiters } = call
+    const leave = (): void => {
+      waiters.delete(waiter)
+      waiter.settle(err(new Nip46Error(CANCELLED)))
+      if (waiters.size > 0) return
+      feed({ type: 'cancel', id })
+      settle(call, err(CANCELLED))
+    }
+    const waiter: Waiter = {
       onStage,
-      timer: undefined,
-      settle,
+      settle(answer) {
+        signal?.removeEventListener('abort', leave)
+        if (answer.ok) resolve(answer.value)
+        else reject(answer.error)
+      },
     }
-    if (!queue.add(call, priority)) {
-      const message = `more than ${QUEUED_REQUESTS} requests wait for their turn`
-      reject(new Nip46Error({ code: 'request/busy', message }))
-      return
-    }
+    waiters.add(waiter)
+    signal?.addEventListener('abort', leave)
+    if (joined !== undefined) return
+
     calls.set(id, call)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    tell(call, { stage: 'queued' })
+    if (key !== '') decrypts.set(key, call)
+    const queue = waiting[call.priority].add(call)
+    tell(id, method, { stage: 'queued' })
     pump()
-    if (queue.isWaiting(call)) {
-      call.timer = clock.setTimer(() => settleCall(call, err(NO_TURN)), timeout ?? QUEUE_WAIT_MS)
+    if (queue.has(call)) timers.set(id, timeout ?? QUEUE_WAIT_MS, () => settle(call, err(NO_TURN)))
+  }
+
+  const stage = (id: RequestId, reached: RequestStage): void => {
+    const method = state().pending[id]?.method
+    if (method === undefined) return
+    tell(id, method, reached)
+    const timer = calls.has(id) ? id : LOGIN_TIMER
+    timers.clear(timer)
+    if (reached.stage === 'accepted' && !UNASKED.includes(method)) {
+      timers.set(timer, WAITING_AFTER_MS, () => stage(id, { stage: 'waiting' }))
     }
-  }
-
-  const tell = ({ id, method, onStage }: Call, stage: RequestStage): void => {
-    port.onStage(id, method, stage)
-    if (onStage !== undefined) callHost(() => onStage(stage))
-  }
-
-  /** Starts what may start. A session that has ended takes no request, and so settles all that waited. */
-  const pump = (): void => {
-    for (let call = queue.take(); call !== undefined; call = queue.take()) {
-      const { id, method, params, timeout, startedAt } = call
-      if (call.timer !== undefined) clock.clearTimer(call.timer)
-      const timeoutMs =
-        timeout === undefined ? port.timeout : Math.max(1, Math.ceil(timeout - (clock.now() - startedAt)))
-      port.feed({ type: 'request', id, method, params, ...(timeoutMs !== undefined && { timeoutMs }) })
-    }
-  }
-
-  const settleCall = (call: Call, outcome: Result<Json, Failure>): void => {
-    if (!calls.delete(call.id)) return
-    if (call.timer !== undefined) clock.clearTimer(call.timer)
-    queue.end(call)
-    const code = call.settle(outcome)
-    tell(call, { stage: 'settled', ...(code !== undefined && { code }) })
-    pump()
-  }
-
-  const accept = <M extends Method>(
-    request: { readonly method: M; readonly params: readonly string[] },
-    value: Json,
-  ): ReturnType<typeof acceptResult<M>> => {
-    const { crypto, allowCreatedAtChange } = port
-    const userPubkey = port.userPubkey() ?? undefined
-    const accepted = callHost(() =>
-      acceptResult(request, value, { crypto, userPubkey, allowCreatedAtChange }),
-    )
-    return accepted ?? err('response/shape')
   }
 
   return {
-    call: (method, params, options = {}) =>
-      new Promise((resolve, reject) => start(method, params, options, resolve, reject)),
+    call: <M extends Method>(method: M, params: readonly string[], options: CallOptions = {}) =>
+      quiet(
+        new Promise<MethodResults[M]>((resolve, reject) =>
+          begin(method, params, options, resolve as (value: MethodResults[Method]) => void, reject),
+        ),
+      ),
     settle(id, outcome) {
       const call = calls.get(id)
-      if (call !== undefined) settleCall(call, outcome)
+      if (call !== undefined) settle(call, outcome)
     },
-    stage(id, method, stage) {
-      const call = calls.get(id)
-      if (call === undefined) port.onStage(id, method, stage)
-      else tell(call, stage)
-    },
+    stage,
   }
 }
 

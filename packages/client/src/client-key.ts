@@ -3,7 +3,8 @@
  * Never the user's key; never readable after `destroy()`.
  */
 
-import { bytesToHex, type Crypto, type KeyHandle, type RandomBytes, UsageError } from '@nip46/core'
+import { bytesToHex, hexToBytes, type KeyHandle, UsageError } from '@nip46/core'
+import { misuse, type Ports } from './options.ts'
 
 export interface ClientKey {
   readonly handle: KeyHandle
@@ -11,36 +12,39 @@ export interface ClientKey {
   exportHex(): string
   /** Overwrites the secret, here and behind the handle. */
   destroy(): void
-  readonly destroyed: boolean
 }
 
 /** A key from 32 secret bytes (copied; wipe your own), or a fresh one. Throws `UsageError` if they are no secret key. */
 export function createClientKey(
-  crypto: Crypto,
-  random: RandomBytes,
-  given: Uint8Array | undefined,
+  { crypto, random }: Pick<Ports, 'crypto' | 'random'>,
+  given: Uint8Array = random(32),
 ): ClientKey {
-  if (given !== undefined && !(given instanceof Uint8Array && given.length === 32)) {
-    throw new UsageError('clientKey is a secret key of 32 bytes')
-  }
-  const secret = new Uint8Array(given ?? random(32))
+  if (!(given instanceof Uint8Array && given.length === 32)) misuse('clientKey is a secret key of 32 bytes')
+  const secret = given.slice()
   const handle = crypto.importKey(secret)
   let destroyed = false
   return {
     handle,
-    exportHex() {
-      if (destroyed) throw new UsageError('the client key is gone: save the session before it ends')
-      return bytesToHex(secret)
-    },
+    exportHex: () =>
+      destroyed ? misuse('the client key is gone: save the session before it ends') : bytesToHex(secret),
     destroy() {
-      if (destroyed) return
       destroyed = true
       secret.fill(0)
       handle.destroy()
     },
-    get destroyed() {
-      return destroyed
-    },
+  }
+}
+
+/** The key of 64 hex characters that somebody kept; undefined if they are no secret key. */
+export function keyOfHex(hex: string, ports: Ports): ClientKey | undefined {
+  const secret = hexToBytes(hex)
+  try {
+    return createClientKey(ports, secret)
+  } catch (error) {
+    if (error instanceof UsageError) return undefined
+    throw error
+  } finally {
+    secret.fill(0)
   }
 }
 

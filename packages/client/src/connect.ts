@@ -3,14 +3,14 @@
  * Never keeps the URI: the secret in it is good for one connection.
  */
 
-import { isPubkey, parseBunkerUri, UsageError } from '@nip46/core'
-import { type ClientState, fromBunker } from '@nip46/core/client'
+import { isPubkey, parseBunkerUri } from '@nip46/core'
+import { fromBunker } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createClientKey, guardKey } from './client-key.ts'
 import { Nip46Error } from './error.ts'
 import { quiet } from './host.ts'
-import { type LoginOptions, readOptions, readWishes } from './options.ts'
-import { startSession } from './session.ts'
+import { type LoginOptions, misuse, readOptions, readWishes } from './options.ts'
+import { type Start, startSession } from './session.ts'
 
 /** What `connect` takes beside the URI. */
 export interface ConnectOptions extends LoginOptions {
@@ -34,32 +34,22 @@ export function connect(bunkerUri: string, options: ConnectOptions): Promise<Bun
 
 async function logIn(bunkerUri: string, options: ConnectOptions): Promise<BunkerSession> {
   const ports = readOptions(options)
-  const { profile, perms, metadata } = readWishes(options)
+  const wishes = readWishes(options)
   const { userPubkey } = options
   if (userPubkey !== undefined && !isPubkey(userPubkey)) {
-    throw new UsageError('userPubkey is a pubkey of 64 lower-case hex characters')
+    misuse('userPubkey is a pubkey of 64 lower-case hex characters')
   }
-  const pointer = parseBunkerUri(bunkerUri, { allowInsecure: ports.allowInsecure })
-  if (!pointer.ok) {
-    throw new Nip46Error({ code: pointer.error, message: 'this bunker:// URI cannot be used' })
+  const pointer = parseBunkerUri(bunkerUri, { allowInsecure: ports.allowInsecureRelays })
+  if (!pointer.ok) throw new Nip46Error({ code: pointer.error, message: 'this bunker:// URI cannot be used' })
+  const key = createClientKey(ports, options.clientKey)
+  const { secret } = pointer.value
+  const facts = {
+    ...wishes,
+    ...pointer.value,
+    userPubkey,
+    clientPubkey: key.handle.pubkey,
+    timeoutMs: ports.timeouts.connect,
   }
-  const { remoteSigner, relays, secret } = pointer.value
-  const key = createClientKey(ports.crypto, ports.random, options.clientKey)
-  const clientPubkey = key.handle.pubkey
-  const make = (ids: readonly string[], now: number): ClientState => {
-    const facts = { clientPubkey, profile, relays, secret, perms, metadata, ids, remoteSigner }
-    const state = fromBunker({ ...facts, ...(userPubkey !== undefined && { userPubkey }) }, now)
-    const { connect: timeout } = ports.timeouts
-    return timeout === undefined ? state : withDeadline(state, now + timeout)
-  }
+  const make: Start['make'] = (ids, now) => fromBunker({ ...facts, ids }, now)
   return guardKey(key, () => startSession({ key, make, secret }, ports)).session
-}
-
-/** All that is pending at the start is `connect`. */
-function withDeadline(state: ClientState, deadline: number): ClientState {
-  const pending = Object.entries(state.pending).map(([id, request]) => [
-    id,
-    { ...request, expiresAt: deadline },
-  ])
-  return { ...state, deadline, pending: Object.fromEntries(pending) }
 }

@@ -9,3 +9,7 @@ import { bytesToHex, type RandomBytes, type RequestId } from '@nip46/core'
 export function freshId(random: RandomBytes): RequestId {
   return bytesToHex(random(16))
 }
+
+export function freshIds(random: RandomBytes, count: number): readonly RequestId[] {
+  return Array.from({ length: count }, () => freshId(random))
+}

@@ -3,14 +3,12 @@
  * Never connects again: the remote signer knows the client by its key.
  */
 
-import { hexToBytes, parseRelayUrl, UsageError } from '@nip46/core'
 import { fromPairing, fromSession } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { type ClientKey, createClientKey, guardKey } from './client-key.ts'
-import { Nip46Error } from './error.ts'
+import { guardKey, keyOfHex } from './client-key.ts'
 import { checkForeign, type ForeignSession, noForeignSession } from './foreign-session.ts'
 import { quiet } from './host.ts'
-import { type LoginOptions, type Ports, readOptions, readWishes, type SessionOptions } from './options.ts'
+import { checkRelays, type LoginOptions, readOptions, readWishes, type SessionOptions } from './options.ts'
 import { type Start, startSession } from './session.ts'
 
 export { type ForeignSession, parseBunkerPointer, parseNbunksec, parseNdkPayload } from './foreign-session.ts'
@@ -37,11 +35,10 @@ async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<Bu
   const ports = readOptions(options)
   const { profile } = readWishes(options)
   const { clientSecretKey, remoteSigner, relays, userPubkey } = checkForeign(foreign)
-  if (relays.some((relay) => !parseRelayUrl(relay, { allowInsecure: ports.allowInsecure }).ok)) {
-    const message = 'a relay of this session is not encrypted: see allowInsecureRelays'
-    throw new Nip46Error({ code: 'uri/relay-insecure', message })
-  }
-  const key = keyOf(clientSecretKey, ports)
+  checkRelays(relays, ports)
+  const key = keyOfHex(clientSecretKey, ports)
+  // 64 hex characters that are no secret key.
+  if (key === undefined) throw noForeignSession()
   const facts = { clientPubkey: key.handle.pubkey, remoteSigner, relays, profile }
   const make: Start['make'] = (ids, now) =>
     userPubkey === null
@@ -51,17 +48,5 @@ async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<Bu
           ids,
           now,
         )
-  return guardKey(key, () => startSession({ key, make, secret: null }, ports).session)
-}
-
-function keyOf(clientSecretKey: string, { crypto, random }: Ports): ClientKey {
-  const secret = hexToBytes(clientSecretKey)
-  try {
-    return createClientKey(crypto, random, secret)
-  } catch (error) {
-    // 64 hex characters that are no secret key.
-    throw error instanceof UsageError ? noForeignSession() : error
-  } finally {
-    secret.fill(0)
-  }
+  return guardKey(key, () => startSession({ key, make, secret: null }, ports)).session
 }

@@ -19,7 +19,7 @@ export type {
   NostrEvent,
   SignTemplate,
 } from './bunker-session.ts'
-export type { CallOptions } from './calls.ts'
+export type { CallOptions, Priority } from './calls.ts'
 export { type ConnectOptions, connect } from './connect.ts'
 export { type ErrorCode, Nip46Error } from './error.ts'
 export { createEventStream, type EventStream } from './event-stream.ts'
@@ -38,8 +38,8 @@ export {
 } from './limits.ts'
 export { type Offer, type OfferOptions, offer } from './offer.ts'
 export type { LoginOptions, SessionOptions, Timeouts } from './options.ts'
+export { createPlaintextCache, type PlaintextCache } from './plaintext-cache.ts'
 export type { RelayHealth } from './relay-health.ts'
-export type { Priority } from './request-queue.ts'
 export { resume, resumeStored } from './resume.ts'
 export { parseSavedSession, type SavedSession } from './saved-session.ts'
 export type { AuthUrl, RequestStage, SessionEvent } from './session-event.ts'

@@ -4,6 +4,7 @@
  */
 
 import type { Millis, RelayUrl } from '@nip46/core'
+import { remember } from './bounded-map.ts'
 import { JUNK_EVENTS_BURST, JUNK_EVENTS_PER_SECOND, JUNK_RELAYS } from './limits.ts'
 
 export interface JunkBudget {
@@ -13,29 +14,14 @@ export interface JunkBudget {
   charge(relay: RelayUrl, now: Millis): void
 }
 
-interface Account {
-  left: number
-  since: Millis
-}
-
 export function createJunkBudget(): JunkBudget {
-  const accounts = new Map<RelayUrl, Account>()
-
-  const balance = (account: Account | undefined, now: Millis): number => {
-    if (account === undefined) return JUNK_EVENTS_BURST
-    const earned = ((now - account.since) / 1_000) * JUNK_EVENTS_PER_SECOND
-    return Math.min(JUNK_EVENTS_BURST, account.left + earned)
-  }
-
+  /** When the budget of a relay will be full again. */
+  const fullAt = new Map<RelayUrl, Millis>()
+  const perEvent = 1_000 / JUNK_EVENTS_PER_SECOND
+  /** How long it takes from now on. */
+  const debt = (relay: RelayUrl, now: Millis): Millis => Math.max(0, (fullAt.get(relay) ?? 0) - now)
   return {
-    allows: (relay, now) => balance(accounts.get(relay), now) >= 1,
-    charge(relay, now) {
-      accounts.set(relay, { left: balance(accounts.get(relay), now) - 1, since: now })
-      if (accounts.size <= JUNK_RELAYS) return
-      for (const oldest of accounts.keys()) {
-        accounts.delete(oldest)
-        break
-      }
-    },
+    allows: (relay, now) => debt(relay, now) <= (JUNK_EVENTS_BURST - 1) * perEvent,
+    charge: (relay, now) => remember(fullAt, relay, now + debt(relay, now) + perEvent, JUNK_RELAYS),
   }
 }

@@ -6,20 +6,21 @@
 import {
   type Authenticate,
   CARRIER_KIND,
-  type Clock,
   type Filter,
   type RelayUrl,
+  type Subscription,
   type Transport,
 } from '@nip46/core'
 import type { ClientWants } from '@nip46/core/client'
 import { callHost } from './host.ts'
 import { RESUBSCRIBE_MS } from './limits.ts'
+import type { Timers } from './timers.ts'
 
 export type Listen = NonNullable<ClientWants['listen']>
 
 export interface ListeningPort {
   readonly transport: Transport
-  readonly clock: Clock
+  readonly timers: Timers
   readonly authenticate: Authenticate
   /** Anything at all. */
   readonly onEvent: (event: unknown, relay: RelayUrl) => void
@@ -34,133 +35,101 @@ export interface Listening {
   adjust(listen: Listen | undefined): void
 }
 
+/** One subscription. A relay has two of them while the one with its new filter is not live yet. */
 interface Wire {
-  /** Whom it listens to. */
+  readonly relay: RelayUrl
+  /** By relay and author. */
   readonly key: string
   live: boolean
-  close(): void
+  subscription: Subscription | undefined
 }
 
-/** One relay. `next` takes the place of `current` once it is live; if it never is, `current` stays. */
-interface Post {
-  current: Wire
-  next: Wire | undefined
-  /** Runs when the transport gave up on `current`: until it is tried anew. */
-  retry: unknown
-}
+export function createListening({
+  transport,
+  timers,
+  authenticate,
+  onEvent,
+  onLive,
+  onDown,
+}: ListeningPort): Listening {
+  /** Those that are open, by their key. A transport may call back of others, and while it is still being asked. */
+  const wires = new Map<string, Wire>()
+  let wanted: Listen | undefined
 
-export function createListening(port: ListeningPort): Listening {
-  const posts = new Map<RelayUrl, Post>()
+  const isLive = (relay: RelayUrl): boolean =>
+    [...wires.values()].some((wire) => wire.relay === relay && wire.live)
 
-  const isLive = (post: Post): boolean => post.current.live || post.next?.live === true
-
-  const open = (relay: RelayUrl, listen: Listen): Wire => {
-    let closed = false
-    let opened = false
-    const wire: Wire = { key: keyOf(listen), live: false, close: () => undefined }
-    /** A transport may call back while it is still being asked. */
-    const hear = (run: () => void): void => {
-      if (closed) return
-      if (opened) run()
-      else queueMicrotask(() => hear(run))
-    }
-    const subscription = callHost(() =>
-      port.transport.subscribe({
+  const open = (relay: RelayUrl, listen: Listen): void => {
+    const key = keyOf(relay, listen)
+    const wire: Wire = { relay, key, live: false, subscription: undefined }
+    wires.set(key, wire)
+    const isOpen = (): boolean => wires.get(key) === wire
+    wire.subscription = callHost(() =>
+      transport.subscribe({
         relays: [relay],
         filters: filtersOf(listen),
-        authenticate: port.authenticate,
-        onEvent: (event) => hear(() => port.onEvent(event, relay)),
-        onLive: () => hear(() => comeLive(relay, wire)),
-        onDown: (_, reason, final) => hear(() => goDown(relay, wire, reason, final, listen)),
+        authenticate,
+        onEvent: (event) => {
+          if (isOpen()) onEvent(event, relay)
+        },
+        onLive: () => {
+          if (isOpen()) comeLive(wire)
+        },
+        onDown: (_, reason, final) => {
+          if (isOpen()) goDown(wire, reason, final)
+        },
       }),
     )
-    opened = true
-    wire.close = () => {
-      closed = true
-      if (subscription !== undefined) callHost(() => subscription.close())
-    }
-    if (subscription === undefined) {
-      const reason = 'the transport failed to subscribe'
-      queueMicrotask(() => hear(() => goDown(relay, wire, reason, true, listen)))
-    }
-    return wire
+    if (!isOpen()) close(wire)
+    else if (wire.subscription === undefined) goDown(wire, 'the transport failed to subscribe', true)
   }
 
-  const comeLive = (relay: RelayUrl, wire: Wire): void => {
-    const post = posts.get(relay)
-    if (post === undefined || wire.live) return
-    const before = isLive(post)
+  const close = (wire: Wire): void => {
+    if (wires.get(wire.key) === wire) wires.delete(wire.key)
+    callHost(() => wire.subscription?.close())
+  }
+
+  const comeLive = (wire: Wire): void => {
+    const before = isLive(wire.relay)
     wire.live = true
-    if (post.next === wire) {
-      port.clock.clearTimer(post.retry)
-      post.current.close()
-      post.current = wire
-      post.next = undefined
-      post.retry = undefined
-    }
-    if (!before) port.onLive(relay)
+    timers.clear(wire.relay)
+    adjust(wanted)
+    if (!before) onLive(wire.relay)
   }
 
-  const goDown = (relay: RelayUrl, wire: Wire, reason: string, final: boolean, listen: Listen): void => {
+  const goDown = (wire: Wire, reason: string, final: boolean): void => {
+    const { relay } = wire
     wire.live = false
-    const post = posts.get(relay)
-    if (post === undefined) return
-    if (!isLive(post)) port.onDown(relay, reason)
-    if (!final || post.current !== wire || post.retry !== undefined) return
-    post.retry = port.clock.setTimer(() => {
-      post.retry = undefined
-      if (posts.get(relay) !== post || post.current !== wire) return
-      wire.close()
-      post.next?.close()
-      start(relay, listen)
-    }, RESUBSCRIBE_MS)
+    if (isLive(relay)) return
+    if (final) timers.set(relay, RESUBSCRIBE_MS, () => renew(relay))
+    onDown(relay, reason)
   }
 
-  const start = (relay: RelayUrl, listen: Listen): void => {
-    port.clock.clearTimer(posts.get(relay)?.retry)
-    const current = open(relay, listen)
-    posts.set(relay, { current, next: undefined, retry: undefined })
+  const renew = (relay: RelayUrl): void => {
+    for (const wire of wires.values()) if (wire.relay === relay) close(wire)
+    adjust(wanted)
   }
 
-  const renew = (relay: RelayUrl, post: Post, listen: Listen): void => {
-    const key = keyOf(listen)
-    if (post.next?.key === key) return
-    post.next?.close()
-    post.next = undefined
-    if (post.current.key === key) return
-    if (post.current.live) {
-      post.next = open(relay, listen)
-      return
+  const adjust = (listen: Listen | undefined): void => {
+    wanted = listen
+    for (const wire of wires.values()) {
+      const { relay, key, live } = wire
+      const successor = listen?.relays.includes(relay) === true ? keyOf(relay, listen) : undefined
+      if (key === successor) continue
+      if (live && successor !== undefined && wires.get(successor)?.live !== true) continue
+      close(wire)
+      if (successor === undefined) timers.clear(relay)
+      if (live && !isLive(relay)) onDown(relay, 'no longer used')
     }
-    post.current.close()
-    start(relay, listen)
+    if (listen === undefined) return
+    for (const relay of listen.relays) if (!wires.has(keyOf(relay, listen))) open(relay, listen)
   }
 
-  const stop = (relay: RelayUrl, post: Post): void => {
-    posts.delete(relay)
-    port.clock.clearTimer(post.retry)
-    post.current.close()
-    post.next?.close()
-    if (isLive(post)) port.onDown(relay, 'no longer used')
-  }
-
-  return {
-    adjust(listen) {
-      const wanted = new Set(listen?.relays ?? [])
-      if (listen !== undefined) {
-        for (const relay of wanted) {
-          const post = posts.get(relay)
-          if (post === undefined) start(relay, listen)
-          else renew(relay, post, listen)
-        }
-      }
-      for (const [relay, post] of posts) if (!wanted.has(relay)) stop(relay, post)
-    },
-  }
+  return { adjust }
 }
 
-function keyOf({ to, from }: Listen): string {
-  return `${to} ${from ?? ''}`
+function keyOf(relay: RelayUrl, { from }: Listen): string {
+  return `${relay} ${from}`
 }
 
 /** The first filter has no `since`, so that live delivery does not depend on clocks; the second fetches what was missed. */

@@ -1,79 +1,73 @@
 /**
- * The pump of one client machine: inputs in, outputs carried out, wants kept. One timer, one key, no decisions.
+ * The pump of one client machine: inputs in, outputs carried out, wants kept. One key, no decisions.
  * Never throws on what a relay or a peer sent; never steps a machine from within its own step.
  */
 
 import {
   type Authenticate,
-  type Clock,
-  type Crypto,
+  cleanText,
   err,
   type KeyHandle,
-  type OpenProblem,
+  type OpenContext,
   open,
-  type Pubkey,
-  type RandomBytes,
   type RelayRefusal,
   type RelayUrl,
+  type RequestId,
   type Result,
   type Seconds,
   seal,
   sealAuth,
-  type Transport,
 } from '@nip46/core'
 import { type ClientInput, type ClientOutput, type ClientState, step, wants } from '@nip46/core/client'
 import { AUTH_CHALLENGE_CHARS } from '@nip46/core/limits'
-import { freshId } from './fresh-id.ts'
+import { remember } from './bounded-map.ts'
+import { freshIds } from './fresh-id.ts'
 import { callHost } from './host.ts'
 import { createJunkBudget } from './junk-budget.ts'
-import { SEEN_EVENTS } from './limits.ts'
+import { MESSAGE_CHARS, SEEN_EVENTS } from './limits.ts'
 import { createListening } from './listening.ts'
-import { createRecentIds } from './recent-ids.ts'
+import type { Ports } from './options.ts'
+import { createHealthBook, type HealthBook } from './relay-health.ts'
+import type { RequestStage, SessionEvent } from './session-event.ts'
 import { createSteadyTime } from './steady-time.ts'
-
-export interface LoopPorts {
-  readonly crypto: Crypto
-  readonly transport: Transport
-  readonly random: RandomBytes
-  readonly clock: Clock
-  readonly key: KeyHandle
-}
+import type { Timers } from './timers.ts'
 
 export interface LoopObserver {
-  /** Each output, after it was carried out. `state` is the one it belongs to. */
-  readonly onOutput: (output: ClientOutput, state: ClientState) => void
-  /** A relay took a request. */
-  readonly onAccepted: (id: string, relay: RelayUrl, state: ClientState) => void
-  /** A relay refused a request. */
-  readonly onRefused: (relay: RelayUrl) => void
-  /** An event was dropped before the machine saw it. */
-  readonly onDrop: (code: OpenProblem) => void
-  readonly onRelay: (relay: RelayUrl, live: boolean, reason?: string) => void
+  /** Each output, after it was carried out. */
+  readonly onOutput: (output: ClientOutput) => void
+  /** What relays did with a request. */
+  readonly onStage: (id: RequestId, stage: RequestStage) => void
+  /** What the machine is not told of. */
+  readonly onEvent: (event: SessionEvent) => void
 }
 
 export interface Loop {
   feed(input: ClientInput): void
   state(): ClientState
+  readonly health: HealthBook
 }
-
-/** The longest time a host's timer can be set to, in milliseconds. */
-const TIMER_MS_MAX = 2_147_483_647
 
 type Published = Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>
 
-/** Makes the machine's state of `start` run. Feed `wake` to begin, and `close` to end: it leaves nothing behind. */
-export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopObserver): Loop {
-  const { crypto, transport, random, clock, key } = ports
+/** Makes the machine's state of `start` run. Feed `wake` to begin, and `close` to end: it leaves nothing behind but its timers. */
+export function createLoop(
+  start: ClientState,
+  key: KeyHandle,
+  { crypto, transport, random, clock }: Ports,
+  timers: Timers,
+  { onOutput, onStage, onEvent }: LoopObserver,
+): Loop {
   const now = createSteadyTime(clock)
   const wallSeconds = (): Seconds => Math.floor(clock.now() / 1_000)
   const queue: ClientInput[] = []
-  const seen = createRecentIds(SEEN_EVENTS)
+  const seen = new Map<string, true>()
   const junk = createJunkBudget()
+  const health = createHealthBook(() => clock.now())
   /** One for each publish under way: Node 20 warns of a signal with more than ten listeners. */
   const publishing = new Set<AbortController>()
   let state = start
   let feeding = false
-  let timer: { readonly handle: unknown; readonly at: number } | undefined
+  let alarm: number | undefined
 
   const feed = (input: ClientInput): void => {
     queue.push(input)
@@ -91,7 +85,7 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
     state = stepped.state
     for (const output of stepped.outputs) {
       if (output.type === 'send') send(output)
-      observer.onOutput(output, stepped.state)
+      onOutput(output)
     }
     keepWants()
   }
@@ -99,53 +93,51 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
   const keepWants = (): void => {
     const { wakeAt, listen, ids } = wants(state)
     if (ids !== undefined) {
-      const fresh = callHost(() => Array.from({ length: ids }, () => freshId(random)))
+      const fresh = callHost(() => freshIds(random, ids))
       if (fresh !== undefined) queue.push({ type: 'ids', ids: fresh })
     }
     listening.adjust(listen)
-    if (timer?.at !== wakeAt) setWake(wakeAt)
+    if (alarm !== wakeAt) setAlarm(wakeAt)
     if (state.phase === 'closed') for (const controller of publishing) controller.abort()
   }
 
-  const setWake = (at: number | undefined): void => {
-    if (timer !== undefined) clock.clearTimer(timer.handle)
-    timer = undefined
-    if (at === undefined) return
-    const wake = (): void => {
-      timer = undefined
+  const setAlarm = (at: number | undefined): void => {
+    alarm = at
+    if (at === undefined) return timers.clear('wake')
+    timers.set('wake', Math.max(0, at - now()), () => {
+      alarm = undefined
       feed({ type: 'wake' })
-    }
-    const afterMs = Math.min(Math.max(0, at - now()), TIMER_MS_MAX)
-    timer = { handle: clock.setTimer(wake, afterMs), at }
+    })
   }
 
   // -- out -------------------------------------------------------------------------------------
 
   const send = ({ id, to, relays, scheme, text, kind }: Extract<ClientOutput, { type: 'send' }>): void => {
     const hear = (outcome: Published): void => {
+      publishing.delete(controller)
       if (kind === 'response' || state.phase === 'closed') return
-      if (outcome.ok) observer.onAccepted(id, outcome.value.relay, state)
-      else for (const { relay } of outcome.error) observer.onRefused(relay)
+      if (outcome.ok) {
+        const { relay } = outcome.value
+        const sentAt = state.pending[id]?.sentAt
+        health.accepted(relay, Math.max(0, now() - (sentAt ?? now())))
+        onStage(id, { stage: 'accepted', relay })
+      } else {
+        for (const { relay } of outcome.error) health.refused(relay)
+      }
       feed({ type: 'published', id, outcome })
     }
     const refuse = (reason: string): void => hear(err(relays.map((relay) => ({ relay, reason }))))
 
-    const request = { text, to, key, scheme, createdAt: wallSeconds() }
-    const sealed = callHost(() => seal(request, { crypto, random }))
-    if (sealed?.ok !== true) {
-      refuse(`invalid: ${sealed?.error ?? 'the request could not be sealed'}`)
-      return
-    }
     const controller = new AbortController()
-    const options = { authenticate, signal: controller.signal }
-    const published = callHost(() => transport.publish(relays, sealed.value, options))
-    const failed = (): void => refuse('unreachable: the transport failed')
-    if (published === undefined) {
-      failed()
-      return
-    }
+    const { signal } = controller
+    const createdAt = wallSeconds()
+    const sealed = callHost(() => seal({ text, to, key, scheme, createdAt }, { crypto, random }))
+    if (sealed?.ok !== true) return refuse(`invalid: ${sealed?.error ?? 'the request could not be sealed'}`)
     publishing.add(controller)
-    void published.then(hear, failed).finally(() => publishing.delete(controller))
+    const failed = (): void => refuse('unreachable: the transport failed')
+    const published = callHost(() => transport.publish(relays, sealed.value, { authenticate, signal }))
+    if (published === undefined) failed()
+    else void published.then(hear, failed)
   }
 
   /** For the relays of this session only, and with the client's key only (NIP-42). */
@@ -156,29 +148,28 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
 
   // -- in --------------------------------------------------------------------------------------
 
+  const context: Omit<OpenContext, 'now'> = {
+    crypto,
+    key: (pubkey) => (pubkey === key.pubkey ? key : undefined),
+    scheme: (from) => (mayWrite(from) ? state.profile.scheme : undefined),
+    seen: (eventId) => seen.has(eventId),
+  }
+
   const hearEvent = (event: unknown, relay: RelayUrl): void => {
     if (state.phase === 'closed') return
-    if (!junk.allows(relay, now())) {
-      observer.onDrop('event/budget')
-      return
-    }
-    const opened = callHost(() =>
-      open(event, {
-        crypto,
-        key: (pubkey) => (pubkey === key.pubkey ? key : undefined),
-        scheme: (from) => (mayWrite(from) ? state.profile.scheme : undefined),
-        now: wallSeconds(),
-        seen: (eventId) => seen.has(eventId),
-      }),
-    )
+    const opened = junk.allows(relay, now())
+      ? callHost(() => open(event, { ...context, now: wallSeconds() }))
+      : err('event/budget' as const)
     if (opened === undefined) return
     if (!opened.ok) {
-      if (isCostly(opened.error)) junk.charge(relay, now())
-      if (opened.error !== 'event/seen') observer.onDrop(opened.error)
+      const { error: code } = opened
+      // What shows only after hashing, checking a signature or decrypting.
+      if (/^(?:event\/(?:id|sig)$|nip)/.test(code)) junk.charge(relay, now())
+      if (code !== 'event/seen') onEvent({ type: 'ignored', code })
       return
     }
     const { from, scheme, createdAt, text, eventId } = opened.value
-    seen.add(eventId)
+    remember(seen, eventId, true, SEEN_EVENTS)
     feed({ type: 'message', from, scheme, createdAt, text })
     if (from !== state.remoteSigner) junk.charge(relay, now())
   }
@@ -186,28 +177,28 @@ export function createLoop(start: ClientState, ports: LoopPorts, observer: LoopO
   /** While an offer is on show anybody may write, and for a while after, so that a second taker is noticed. */
   const mayWrite = (from: string): boolean => {
     const { remoteSigner, guardUntil } = state
-    return remoteSigner === null || guardUntil !== null || from === (remoteSigner satisfies Pubkey)
+    return remoteSigner === null || guardUntil !== null || from === remoteSigner
   }
 
   const listening = createListening({
     transport,
-    clock,
+    timers,
     authenticate,
     onEvent: hearEvent,
     onLive(relay) {
-      observer.onRelay(relay, true)
+      health.live(relay, true)
+      onEvent({ type: 'relay', relay, live: true })
       feed({ type: 'live', relay })
     },
-    onDown(relay, reason) {
-      if (state.phase !== 'closed') observer.onRelay(relay, false, reason)
+    onDown(relay, words) {
+      const reason = cleanText(words, MESSAGE_CHARS)
+      if (state.phase !== 'closed') {
+        health.live(relay, false, reason)
+        onEvent({ type: 'relay', relay, live: false, reason })
+      }
       feed({ type: 'down', relay })
     },
   })
 
-  return { feed, state: () => state }
-}
-
-/** Problems that show only after hashing, checking a signature or decrypting. */
-function isCostly(problem: OpenProblem): boolean {
-  return problem === 'event/id' || problem === 'event/sig' || /^nip(?:04|44)\//.test(problem)
+  return { feed, state: () => state, health }
 }

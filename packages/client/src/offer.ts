@@ -3,13 +3,13 @@
  * Never takes anything but the offer's secret for an answer, unless the profile says so.
  */
 
-import { encodeNostrConnectUri, parseRelayUrl, type RelayUrl, UsageError } from '@nip46/core'
-import { type ClientState, fromOffer } from '@nip46/core/client'
+import { encodeNostrConnectUri, parseRelayUrl } from '@nip46/core'
+import { fromOffer } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createClientKey, guardKey } from './client-key.ts'
 import { freshId } from './fresh-id.ts'
-import { type LoginOptions, readOptions, readWishes } from './options.ts'
-import { startSession } from './session.ts'
+import { type LoginOptions, misuse, readOptions, readWishes } from './options.ts'
+import { type Start, startSession } from './session.ts'
 
 /** What `offer` takes. */
 export interface OfferOptions extends LoginOptions {
@@ -38,25 +38,25 @@ export interface Offer {
  */
 export function offer(options: OfferOptions): Offer {
   const ports = readOptions(options)
-  const { profile, permissions, perms, metadata } = readWishes(options)
-  const relays = options.relays.map((text) => readRelay(text, ports.allowInsecure))
-  const secret = freshId(ports.random)
-  const key = createClientKey(ports.crypto, ports.random, options.clientKey)
-  const clientPubkey = key.handle.pubkey
-  const make = (ids: readonly string[], now: number): ClientState => {
-    const state = fromOffer({ clientPubkey, profile, relays, secret, perms, metadata, ids }, now)
-    const { offer: timeout } = ports.timeouts
-    return timeout === undefined ? state : { ...state, deadline: now + timeout }
-  }
-  return guardKey(key, () => {
-    const named = metadata === null ? {} : { metadata }
-    const uri = encodeNostrConnectUri({ clientPubkey, relays, secret, permissions, ...named })
-    return { uri, ...startSession({ key, make, secret }, ports) }
+  const wishes = readWishes(options)
+  const allowInsecure = ports.allowInsecureRelays
+  const relays = options.relays.map((text) => {
+    const relay = parseRelayUrl(text, { allowInsecure })
+    if (relay.ok) return relay.value
+    return misuse(`relays holds wss:// URLs: ${JSON.stringify(text)} is none (${relay.error})`)
   })
-}
-
-function readRelay(text: string, allowInsecure: boolean): RelayUrl {
-  const relay = parseRelayUrl(text, { allowInsecure })
-  if (relay.ok) return relay.value
-  throw new UsageError(`relays holds wss:// URLs: ${JSON.stringify(text)} is none (${relay.error})`)
+  const secret = freshId(ports.random)
+  const key = createClientKey(ports, options.clientKey)
+  const facts = {
+    ...wishes,
+    relays,
+    secret,
+    clientPubkey: key.handle.pubkey,
+    timeoutMs: ports.timeouts.offer,
+  }
+  const make: Start['make'] = (ids, now) => fromOffer({ ...facts, ids }, now)
+  return guardKey(key, () => ({
+    uri: encodeNostrConnectUri({ ...facts, metadata: wishes.metadata ?? {} }),
+    ...startSession({ key, make, secret }, ports),
+  }))
 }

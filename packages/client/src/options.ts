@@ -15,17 +15,16 @@ import {
   type Permission,
   parseMetadata,
   parsePermission,
+  parseRelayUrl,
   type RandomBytes,
+  type RelayUrl,
   type Transport,
   UsageError,
 } from '@nip46/core'
-import { callHost, hostClock, hostRandom } from './host.ts'
-import {
-  CONCURRENT_REQUESTS,
-  CONCURRENT_REQUESTS_MAX,
-  PLAINTEXT_CACHE_BYTES_MAX,
-  TIMEOUT_MS_MAX,
-} from './limits.ts'
+import { Nip46Error } from './error.ts'
+import { hostClock, hostRandom } from './host.ts'
+import { CONCURRENT_REQUESTS, CONCURRENT_REQUESTS_MAX, TIMEOUT_MS_MAX } from './limits.ts'
+import type { PlaintextCache } from './plaintext-cache.ts'
 import type { AuthUrl, SessionEvent } from './session-event.ts'
 import type { SessionStore } from './session-store.ts'
 
@@ -53,10 +52,10 @@ export interface SessionOptions {
   /** Requests under way at the same time, 1 to `CONCURRENT_REQUESTS_MAX`; others wait for their turn. Default `CONCURRENT_REQUESTS`. */
   readonly concurrency?: number
   /**
-   * Bytes of plaintexts (and their ciphertexts) kept in memory so that the same text is not decrypted twice, up to
-   * `PLAINTEXT_CACHE_BYTES_MAX`; wiped when the session ends. Default 0: none are kept.
+   * Keeps plaintexts in memory so that the same text is not decrypted twice: one of `createPlaintextCache`, for this
+   * session alone, which wipes it when it ends. Default: none are kept.
    */
-  readonly plaintextCache?: number
+  readonly plaintextCache?: PlaintextCache
   /** Ends the login with `cancelled`. Once the session is there it has no effect. */
   readonly signal?: AbortSignalLike
   /** Take a signed event whose `created_at` differs from the one asked for. Default false. */
@@ -89,53 +88,28 @@ export interface Timeouts {
   readonly request?: number
 }
 
-/** {@link SessionOptions} with everything filled in. */
-export interface Ports {
-  readonly crypto: Crypto
-  readonly transport: Transport
-  readonly random: RandomBytes
-  readonly clock: Clock
-  readonly timeouts: Timeouts
-  readonly onAuthUrl: (auth: AuthUrl) => void
-  readonly onEvent: (event: SessionEvent) => void
-  readonly store: SessionStore | undefined
-  readonly concurrency: number
-  readonly plaintextCache: number
-  readonly signal: AbortSignalLike | undefined
-  readonly allowCreatedAtChange: boolean
-  readonly allowInsecure: boolean
-  readonly allowLoopbackAuth: boolean
-}
+/** {@link SessionOptions} with the defaults filled in. */
+export type Ports = SessionOptions &
+  Required<Pick<SessionOptions, 'random' | 'clock' | 'timeouts' | 'concurrency'>>
 
 /** Throws `UsageError` on what can never work. */
 export function readOptions(options: SessionOptions): Ports {
-  const { crypto, transport, onAuthUrl, onEvent, timeouts = {} } = options
-  if (crypto === undefined)
-    throw new UsageError('crypto is needed: smallCrypto() or tinyCrypto() of @nip46/crypto')
-  if (transport === undefined) {
-    throw new UsageError('transport is needed: createRelayPool() of @nip46/transport-websocket')
+  const { crypto, transport, random = hostRandom, clock = hostClock, timeouts = {} } = options
+  if (crypto === undefined || transport === undefined) {
+    misuse(
+      'crypto and transport are needed: smallCrypto() of @nip46/crypto/small, createRelayPool() of @nip46/transport-websocket',
+    )
   }
-  for (const ms of [timeouts.connect, timeouts.offer, timeouts.request]) checkTimeout(ms)
-  const { concurrency = CONCURRENT_REQUESTS, plaintextCache = 0 } = options
+  const { connect, offer, request } = timeouts
+  for (const ms of [connect, offer, request]) checkTimeout(ms)
+  const { concurrency = CONCURRENT_REQUESTS } = options
   checkCount('concurrency', concurrency, 1, CONCURRENT_REQUESTS_MAX)
-  checkCount('plaintextCache', plaintextCache, 0, PLAINTEXT_CACHE_BYTES_MAX)
-  const randomOf = options.random ?? hostRandom
-  return {
-    crypto,
-    transport,
-    random: (length) => checkRandom(randomOf(length), length),
-    clock: options.clock ?? hostClock,
-    timeouts,
-    onAuthUrl: (auth) => void callHost(() => onAuthUrl?.(auth)),
-    onEvent: (event) => void callHost(() => onEvent?.(event)),
-    store: options.store,
-    concurrency,
-    plaintextCache,
-    signal: options.signal,
-    allowCreatedAtChange: options.allowCreatedAtChange === true,
-    allowInsecure: options.allowInsecureRelays === true,
-    allowLoopbackAuth: options.allowLoopbackAuthUrl === true,
+  const checkedRandom: RandomBytes = (length) => {
+    const bytes = random(length)
+    if (bytes instanceof Uint8Array && bytes.length === length) return bytes
+    misuse('random(length) returns a Uint8Array of that many secure random bytes')
   }
+  return { ...options, random: checkedRandom, clock, timeouts, concurrency }
 }
 
 export interface Wishes {
@@ -147,50 +121,42 @@ export interface Wishes {
 }
 
 /** Throws `UsageError` on an unknown permission or metadata that cannot be sent. */
-export function readWishes(options: LoginOptions): Wishes {
-  const { profile = 'E', perms = [], metadata } = options
-  const permissions = perms.map((entry) => {
-    const permission = parsePermission(entry)
-    if (permission === undefined) {
-      throw new UsageError(
-        `perms holds methods of NIP-46, or sign_event with a kind: not ${JSON.stringify(entry)}`,
-      )
-    }
-    return permission
-  })
-  return {
-    profile: typeof profile === 'string' ? profileOf(profile) : profile,
-    permissions,
-    perms: encodePermissions(permissions),
-    metadata: metadata === undefined ? null : cleanMetadata(metadata),
-  }
+export function readWishes({ profile: wanted = 'E', perms = [], metadata }: LoginOptions): Wishes {
+  const profile = typeof wanted === 'string' ? clientProfile(wanted) : wanted
+  if (profile.era === undefined) misuse('profile is an era (A0, A1, SEED, B, C, D, E) or a ClientProfile')
+  const permissions = perms.map(
+    (entry) =>
+      parsePermission(entry) ??
+      misuse(`perms holds methods of NIP-46, or sign_event with a kind: not ${JSON.stringify(entry)}`),
+  )
+  const clean =
+    metadata &&
+    (parseMetadata(JSON.stringify(metadata)) ??
+      misuse('metadata holds a name, a url and an image, in a few hundred characters'))
+  return { profile, permissions, perms: encodePermissions(permissions), metadata: clean ?? null }
+}
+
+/** Throws `uri/relay-insecure` if one of the relays that somebody kept may not be used. */
+export function checkRelays(
+  relays: readonly RelayUrl[],
+  { allowInsecureRelays: allowInsecure }: Ports,
+): void {
+  if (relays.every((relay) => parseRelayUrl(relay, { allowInsecure }).ok)) return
+  const message = 'a relay of this session is not encrypted: see allowInsecureRelays'
+  throw new Nip46Error({ code: 'uri/relay-insecure', message })
 }
 
 export function checkTimeout(ms: number | undefined): void {
   if (ms === undefined || (typeof ms === 'number' && ms > 0 && ms <= TIMEOUT_MS_MAX)) return
-  throw new UsageError(`a time-out is a number of milliseconds from 1 to ${TIMEOUT_MS_MAX}`)
+  misuse(`a time-out is a number of milliseconds from 1 to ${TIMEOUT_MS_MAX}`)
 }
 
-function checkCount(name: string, value: number, min: number, max: number): void {
+export function checkCount(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return
-  throw new UsageError(`${name} is a whole number from ${min} to ${max}`)
+  misuse(`${name} is a whole number from ${min} to ${max}`)
 }
 
-function profileOf(era: Era): ClientProfile {
-  const profile = clientProfile(era)
-  if (profile.era !== era)
-    throw new UsageError('profile is an era (A0, A1, SEED, B, C, D, E) or a ClientProfile')
-  return profile
-}
-
-function cleanMetadata(metadata: ClientMetadata): ClientMetadata {
-  const clean = parseMetadata(JSON.stringify(metadata))
-  if (clean === null)
-    throw new UsageError('metadata holds a name, a url and an image, in a few hundred characters')
-  return clean
-}
-
-function checkRandom(bytes: Uint8Array, length: number): Uint8Array {
-  if (bytes instanceof Uint8Array && bytes.length === length) return bytes
-  throw new UsageError('random(length) returns a Uint8Array of that many secure random bytes')
+/** The caller did something that can never work. */
+export function misuse(message: string): never {
+  throw new UsageError(message)
 }

@@ -3,6 +3,10 @@
  * Never larger than it was told to be, and overwritten when it is closed.
  */
 
+import { PLAINTEXT_CACHE_BYTES_MAX } from './limits.ts'
+import { checkCount } from './options.ts'
+
+/** Plaintexts by what was asked: the method, the other party and the ciphertext. */
 export interface PlaintextCache {
   get(key: string): string | undefined
   set(key: string, plaintext: string): void
@@ -10,13 +14,21 @@ export interface PlaintextCache {
   close(): void
 }
 
-/** Each entry counts its plaintext in UTF-8 bytes and its key in characters; the one used longest ago goes first. */
+/**
+ * A cache for one session, of up to `maxBytes` (1 to `PLAINTEXT_CACHE_BYTES_MAX`). Each entry counts its plaintext in UTF-8
+ * bytes and its key, which holds the ciphertext, in characters; the one used longest ago goes first.
+ *
+ * ```ts
+ * const session = await connect(uri, { crypto, transport, plaintextCache: createPlaintextCache(1_000_000) })
+ * ```
+ */
 export function createPlaintextCache(maxBytes: number): PlaintextCache {
+  checkCount('maxBytes', maxBytes, 1, PLAINTEXT_CACHE_BYTES_MAX)
   const entries = new Map<string, Uint8Array>()
   const encoder = new TextEncoder()
   const decoder = new TextDecoder()
   let size = 0
-  let closed = maxBytes <= 0
+  let closed = false
 
   const drop = (key: string): void => {
     const bytes = entries.get(key)

@@ -4,6 +4,7 @@
  */
 
 import type { Millis, RelayUrl } from '@nip46/core'
+import { remember } from './bounded-map.ts'
 import { HEALTH_RELAYS } from './limits.ts'
 
 /** One relay as this session has found it so far. */
@@ -14,7 +15,7 @@ export interface RelayHealth {
   /** Since when it does, or does not; Unix time in milliseconds. */
   readonly since: Millis
   /** Why it does not, in its own words or the transport's. */
-  readonly reason?: string
+  readonly reason?: string | undefined
   /** Times it was lost after it had been live. */
   readonly drops: number
   /** Requests it was the first to take. */
@@ -29,39 +30,33 @@ export interface HealthBook {
   live(relay: RelayUrl, live: boolean, reason?: string): void
   accepted(relay: RelayUrl, roundTripMs: number): void
   refused(relay: RelayUrl): void
-  /** Of these relays, in this order. */
-  read(relays: readonly RelayUrl[]): readonly RelayHealth[]
+  read(relay: RelayUrl): RelayHealth
 }
 
 export function createHealthBook(now: () => Millis): HealthBook {
   const book = new Map<RelayUrl, RelayHealth>()
   const began = now()
 
-  const get = (relay: RelayUrl): RelayHealth =>
+  const read = (relay: RelayUrl): RelayHealth =>
     book.get(relay) ?? { relay, live: false, since: began, drops: 0, accepted: 0, refused: 0 }
 
-  const set = (health: RelayHealth): void => {
-    book.delete(health.relay)
-    book.set(health.relay, Object.freeze(health))
-    const [oldest] = book.keys()
-    if (book.size > HEALTH_RELAYS && oldest !== undefined) book.delete(oldest)
-  }
+  const write = (health: RelayHealth): void =>
+    remember(book, health.relay, Object.freeze(health), HEALTH_RELAYS)
 
   return {
     live(relay, live, reason) {
-      const { reason: _, ...before } = get(relay)
-      const drops = before.live && !live ? before.drops + 1 : before.drops
-      const since = before.live === live && book.has(relay) ? before.since : now()
-      set({ ...before, live, since, drops, ...(reason !== undefined && { reason }) })
+      const { live: before, since, drops, ...rest } = read(relay)
+      const lost = before && !live
+      write({ ...rest, live, since: before === live ? since : now(), drops: drops + Number(lost), reason })
     },
     accepted(relay, roundTripMs) {
-      const before = get(relay)
-      set({ ...before, accepted: before.accepted + 1, roundTripMs })
+      const before = read(relay)
+      write({ ...before, accepted: before.accepted + 1, roundTripMs })
     },
     refused(relay) {
-      const before = get(relay)
-      set({ ...before, refused: before.refused + 1 })
+      const before = read(relay)
+      write({ ...before, refused: before.refused + 1 })
     },
-    read: (relays) => relays.map(get),
+    read,
   }
 }

@@ -3,13 +3,12 @@
  * Never believes the storage it came from.
  */
 
-import { hexToBytes, parseRelayUrl, UsageError } from '@nip46/core'
-import { type ClientSession, fromSession } from '@nip46/core/client'
+import { fromSession } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { type ClientKey, createClientKey, guardKey } from './client-key.ts'
+import { guardKey, keyOfHex } from './client-key.ts'
 import { Nip46Error } from './error.ts'
 import { quiet } from './host.ts'
-import { type Ports, readOptions, type SessionOptions } from './options.ts'
+import { checkRelays, readOptions, type SessionOptions } from './options.ts'
 import { parseSavedSession, type SavedSession } from './saved-session.ts'
 import { type Start, startSession } from './session.ts'
 import type { SessionStore } from './session-store.ts'
@@ -60,34 +59,16 @@ async function goOnStored(
 async function goOn(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {
   const ports = readOptions(options)
   const { clientSecretKey, session } = parseSavedSession(saved)
-  for (const relay of [...session.relays, ...session.originRelays]) {
-    if (parseRelayUrl(relay, { allowInsecure: ports.allowInsecure }).ok) continue
-    const message = 'a relay of this session is not encrypted: see allowInsecureRelays'
-    throw new Nip46Error({ code: 'uri/relay-insecure', message })
+  checkRelays([...session.relays, ...session.originRelays], ports)
+  const key = keyOfHex(clientSecretKey, ports)
+  if (key?.handle.pubkey !== session.clientPubkey) {
+    key?.destroy()
+    throw new Nip46Error({ code: 'session/saved', message: 'the key of this saved session is not its own' })
   }
-  const key = keyOf(clientSecretKey, session, ports)
   // A time from the future, from a broken store or before the clock was set back, would never be reached.
   const now = ports.clock.now()
   const lastSeen = Math.min(session.lastSeen ?? 0, Math.floor(now / 1_000))
-  const lastSwitchAt = session.lastSwitchAt === null ? null : Math.min(session.lastSwitchAt, now)
-  return guardKey(key, () => {
-    const make: Start['make'] = (ids, start) =>
-      fromSession({ ...session, lastSeen, lastSwitchAt }, ids, start)
-    return startSession({ key, make, secret: null }, ports).session
-  })
-}
-
-function keyOf(clientSecretKey: string, session: ClientSession, { crypto, random }: Ports): ClientKey {
-  const secret = hexToBytes(clientSecretKey)
-  let key: ClientKey | undefined
-  try {
-    key = createClientKey(crypto, random, secret)
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-  } finally {
-    secret.fill(0)
-  }
-  if (key?.handle.pubkey === session.clientPubkey) return key
-  key?.destroy()
-  throw new Nip46Error({ code: 'session/saved', message: 'the key of this saved session is not its own' })
+  const lastSwitchAt = session.lastSwitchAt && Math.min(session.lastSwitchAt, now)
+  const make: Start['make'] = (ids, start) => fromSession({ ...session, lastSeen, lastSwitchAt }, ids, start)
+  return guardKey(key, () => startSession({ key, make, secret: null }, ports)).session
 }

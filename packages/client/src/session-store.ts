@@ -3,10 +3,9 @@
  * Never lets a store that fails or hangs hold up a session.
  */
 
-import type { Clock } from '@nip46/core'
-import { callHost } from './host.ts'
 import { STORE_MS } from './limits.ts'
 import type { SavedSession } from './saved-session.ts'
+import type { Timers } from './timers.ts'
 
 /** Holds one session. What `load` gives is validated by whoever asks; it may be anything. */
 export interface SessionStore {
@@ -26,26 +25,23 @@ export interface SessionKeeper {
 /** One after the other, so that the last word wins. */
 export function createSessionKeeper(
   store: SessionStore | undefined,
-  clock: Clock,
+  timers: Timers,
   onFailure: () => void,
 ): SessionKeeper {
   let last: Promise<void> = Promise.resolve()
   const next = (run: (store: SessionStore) => Promise<void>): Promise<void> => {
-    if (store !== undefined) last = last.then(() => run(store)).catch(() => void callHost(onFailure))
+    if (store !== undefined) last = last.then(() => run(store)).catch(onFailure)
     return last
   }
   return {
     save: (saved) => void next((to) => to.save(saved)),
-    clear() {
-      if (store === undefined) return Promise.resolve()
-      const cleared = next((to) => to.clear())
-      return new Promise((resolve) => {
-        const timer = clock.setTimer(resolve, STORE_MS)
-        void cleared.then(() => {
-          clock.clearTimer(timer)
+    clear: () =>
+      new Promise((resolve) => {
+        timers.set('store', STORE_MS, resolve)
+        void next((to) => to.clear()).then(() => {
+          timers.clear('store')
           resolve()
         })
-      })
-    },
+      }),
   }
 }

@@ -3,24 +3,22 @@
  * Never makes a decision of the protocol; those are the machine's.
  */
 
-import { cleanText, type Failure, type KeyHandle, type RequestId, UsageError } from '@nip46/core'
+import type { Failure, KeyHandle, RequestId } from '@nip46/core'
 import type { ClientOutput, ClientState } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { type Calls, createCalls } from './calls.ts'
+import { createCalls, LOGIN_TIMER } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
-import { createDecrypts } from './decrypts.ts'
 import { Nip46Error, withoutSecret } from './error.ts'
 import { createEventStream, type EventStream } from './event-stream.ts'
-import { freshId } from './fresh-id.ts'
-import { quiet } from './host.ts'
-import { EVENT_READERS, MESSAGE_CHARS } from './limits.ts'
+import { freshIds } from './fresh-id.ts'
+import { callHost, quiet } from './host.ts'
+import { EVENT_READERS } from './limits.ts'
 import { createLoop, type Loop } from './loop.ts'
-import type { Ports } from './options.ts'
-import { createPatience } from './patience.ts'
-import { createHealthBook } from './relay-health.ts'
+import { misuse, type Ports } from './options.ts'
 import type { SessionEvent } from './session-event.ts'
-import { createSessionObject, known } from './session-object.ts'
+import { createSessionObject } from './session-object.ts'
 import { createSessionKeeper } from './session-store.ts'
+import { createTimers } from './timers.ts'
 
 export interface Start {
   readonly key: ClientKey
@@ -38,168 +36,107 @@ export interface Starting {
 
 /** Runs the machine until it is ready (then the promise resolves) or has failed (then it rejects), and on to its end. */
 export function startSession({ key, make, secret }: Start, ports: Ports): Starting {
-  const { random, clock, signal } = ports
-  const { promise, resolve, reject } = withResolvers<BunkerSession>()
+  const { random, clock, signal, store, plaintextCache } = ports
+  const login = withResolvers<BunkerSession>()
   const ending = withResolvers<void>()
-  let login: 'pending' | 'done' | 'failed' = 'pending'
+  const timers = createTimers(clock)
+  const readers = new Set<EventStream<SessionEvent>>()
+  const keeper = createSessionKeeper(store, timers, () => onEvent({ type: 'alert', code: 'store/failed' }))
+  let pending = true
   let ended: 'logged-out' | 'closed' | undefined
 
-  const readers = new Set<EventStream<SessionEvent>>()
   const onEvent = (event: SessionEvent): void => {
-    ports.onEvent(event)
+    callHost(() => ports.onEvent?.(event))
     for (const reader of readers) reader.push(event)
   }
-  const keeper = createSessionKeeper(ports.store, clock, () =>
-    onEvent({ type: 'alert', code: 'store/failed' }),
-  )
-  const health = createHealthBook(() => clock.now())
-
-  const finish = (): void => {
-    login = 'done'
+  /** The first outcome counts. */
+  const settle = (failure?: Failure): void => {
+    pending = false
     signal?.removeEventListener('abort', cancel)
-    keeper.save(session.save())
-    resolve(session)
-  }
-  const fail = (failure: Failure): void => {
-    if (login !== 'pending') return
-    login = 'failed'
-    signal?.removeEventListener('abort', cancel)
-    reject(new Nip46Error(withoutSecret(failure, secret)))
+    if (failure === undefined) login.resolve(session)
+    else login.reject(new Nip46Error(withoutSecret(failure, secret)))
   }
   const cancel = (): void => {
-    if (login !== 'pending') return
-    fail({ code: 'cancelled', message: 'the login was cancelled' })
+    if (!pending) return
+    settle({ code: 'cancelled', message: 'the login was cancelled' })
     loop.feed({ type: 'close' })
   }
-  const end = (reason: 'logged-out' | 'closed'): void => {
-    ended = reason
+  const end = (output: Extract<ClientOutput, { type: 'ended' }>): void => {
+    ended = output.reason
     key.destroy()
-    decrypts.close()
-    patience.close()
-    fail({ code: reason, message: 'the session ended before it was ready' })
-    onEvent({ type: 'ended', reason })
+    timers.clearAll()
+    plaintextCache?.close()
+    settle({ code: ended, message: 'the session ended before it was ready' })
+    onEvent(output)
     for (const reader of readers) reader.end()
-    if (reason === 'logged-out') void keeper.clear().then(ending.resolve)
-    else ending.resolve()
+    ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
   }
 
-  const hear = (output: ClientOutput, state: ClientState): void => {
+  const hear = (output: ClientOutput): void => {
     switch (output.type) {
-      case 'send': {
-        const method = state.pending[output.id]?.method
-        if (output.kind !== 'request' || method === undefined) return
-        const { id, relays } = output
-        calls.stage(id, method, { stage: 'sent', relays })
+      case 'send':
+        if (output.kind === 'request') calls.stage(output.id, { stage: 'sent', relays: output.relays })
         return
-      }
       case 'settle':
-        patience.end(output.id)
-        calls.settle(output.id, output.outcome)
-        return
+        return calls.settle(output.id, output.outcome)
       case 'auth-url': {
         const { id, url, origin } = output
-        const method = state.pending[id]?.method ?? ''
-        patience.end(id)
-        calls.stage(id, method, { stage: 'auth-url' })
-        ports.onAuthUrl({ url, origin, requestId: id })
+        calls.stage(id, { stage: 'auth-url' })
+        callHost(() => ports.onAuthUrl?.({ url, origin, requestId: id }))
         return
       }
-      case 'ready':
-        patience.close()
-        onEvent(output)
-        finish()
-        return
       case 'failed':
-        fail(output.failure)
-        return
+        return settle(output.failure)
       case 'ended':
-        end(output.reason)
-        return
+        return end(output)
       case 'unpaired':
-        decrypts.close()
-        patience.close()
-        onEvent(output)
-        return
+        plaintextCache?.close()
+        break
+      case 'ready':
+        timers.clear(LOGIN_TIMER)
+        keeper.save(session.save())
+        settle()
+        break
       case 'relays':
-        if (login === 'done') keeper.save(session.save())
-        onEvent(output)
-        return
-      default:
-        onEvent(output)
+        if (loop.state().phase === 'ready') keeper.save(session.save())
     }
+    onEvent(output)
   }
 
-  const ids = Array.from({ length: 4 }, () => freshId(random))
-  const first = { ...make(ids, clock.now()), allowLoopbackAuth: ports.allowLoopbackAuth }
+  const first = make(freshIds(random, 4), clock.now())
   if (first.profile.scheme === 'nip04') expectNip04(key.handle)
-  const loop: Loop = createLoop(
-    first,
-    { ...ports, key: key.handle },
-    {
-      onOutput: hear,
-      onAccepted(id, relay, state) {
-        const request = state.pending[id]
-        health.accepted(relay, Math.max(0, clock.now() - (request?.sentAt ?? clock.now())))
-        if (request === undefined) return
-        calls.stage(id, request.method, { stage: 'accepted', relay })
-        patience.begin(id, request.method)
-      },
-      onRefused: (relay) => health.refused(relay),
-      onDrop: (code) => onEvent({ type: 'ignored', code }),
-      onRelay(relay, live, reason) {
-        const why = reason === undefined ? {} : { reason: cleanText(reason, MESSAGE_CHARS) }
-        health.live(relay, live, why.reason)
-        onEvent({ type: 'relay', relay, live, ...why })
-      },
-    },
-  )
-  const calls: Calls = createCalls({
-    crypto: ports.crypto,
-    random,
-    feed: loop.feed,
-    userPubkey: () => loop.state().userPubkey,
-    allowCreatedAtChange: ports.allowCreatedAtChange,
-    timeout: ports.timeouts.request,
-    clock,
-    concurrency: ports.concurrency,
-    onStage: (id, method, stage) => onEvent({ type: 'request', id, method, ...stage }),
+  const start = { ...first, allowLoopbackAuth: ports.allowLoopbackAuthUrl ?? false }
+  const loop: Loop = createLoop(start, key.handle, ports, timers, {
+    onOutput: hear,
+    onStage: (id, stage) => calls.stage(id, stage),
+    onEvent,
   })
-  const decrypts = createDecrypts(calls.call, ports.plaintextCache)
-  const patience = createPatience(clock, (id, method) => {
-    if (loop.state().pending[id] !== undefined) calls.stage(id, method, { stage: 'waiting' })
-  })
-  const read = (): EventStream<SessionEvent> => {
-    if (readers.size >= EVENT_READERS) throw new UsageError(`at most ${EVENT_READERS} readers of events`)
-    const reader: EventStream<SessionEvent> = createEventStream(() => void readers.delete(reader))
-    readers.add(reader)
-    if (ended !== undefined) reader.end()
-    return reader
-  }
+  const calls = createCalls(ports, loop, timers, onEvent)
   const session = createSessionObject({
     key,
     loop,
     calls,
-    decrypts,
-    health,
-    read,
     ports,
     ended: () => ended,
     ending: ending.promise,
+    read() {
+      if (readers.size >= EVENT_READERS) misuse(`at most ${EVENT_READERS} readers of events`)
+      const reader: EventStream<SessionEvent> = createEventStream(() => void readers.delete(reader))
+      readers.add(reader)
+      if (ended !== undefined) reader.end()
+      return reader
+    },
   })
 
   if (signal?.aborted === true) {
     cancel()
   } else {
-    signal?.addEventListener('abort', cancel, { once: true })
-    loop.feed({ type: 'wake' })
-    const { phase, userPubkey } = loop.state()
+    signal?.addEventListener('abort', cancel)
     // A saved session has nothing to wait for.
-    if (phase === 'ready' && login === 'pending') {
-      onEvent({ type: 'ready', userPubkey: known(userPubkey) })
-      finish()
-    }
+    if (first.phase === 'ready') hear({ type: 'ready', userPubkey: session.userPubkey })
+    loop.feed({ type: 'wake' })
   }
-  return { session: quiet(promise), cancel }
+  return { session: quiet(login.promise), cancel }
 }
 
 /** Throws the crypto's own `UsageError` if it was left out there: better now than with the first message. */

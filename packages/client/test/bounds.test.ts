@@ -1,24 +1,28 @@
 /** The small parts with a limit, at it and one over. */
 
-import { bytesToHex, hexToBytes, ok, type RelayUrl } from '@nip46/core'
-import { createFakeClock } from '@nip46/testing'
+import { bytesToHex, clientProfile, hexToBytes, ok, type RelayUrl } from '@nip46/core'
+import { fromOffer } from '@nip46/core/client'
+import { createFakeClock, createMemoryRelay } from '@nip46/testing'
 import { expect, test } from 'vitest'
+import { remember } from '../src/bounded-map.ts'
 import { createCalls } from '../src/calls.ts'
 import { createClientKey } from '../src/client-key.ts'
 import { createJunkBudget } from '../src/junk-budget.ts'
 import { JUNK_EVENTS_BURST, JUNK_RELAYS, SEEN_EVENTS } from '../src/limits.ts'
-import { createRecentIds } from '../src/recent-ids.ts'
+import type { Loop } from '../src/loop.ts'
 import { createSteadyTime } from '../src/steady-time.ts'
-import { crypto, ONE, random } from './world.ts'
+import { createTimers } from '../src/timers.ts'
+import { crypto, newKey, ONE, random } from './world.ts'
 
-test('recent ids are remembered up to the limit, then the oldest is forgotten', () => {
-  const ids = createRecentIds(SEEN_EVENTS)
-  for (let i = 0; i < SEEN_EVENTS; i += 1) ids.add(`id ${i}`)
+test('a bounded map holds so many entries, and the one written longest ago is forgotten first', () => {
+  const ids = new Map<string, boolean>()
+  for (let i = 0; i < SEEN_EVENTS; i += 1) remember(ids, `id ${i}`, true, SEEN_EVENTS)
   expect(ids.has('id 0')).toBe(true)
-  ids.add('id 0')
-  ids.add('one more')
-  expect(ids.has('id 0')).toBe(false)
-  expect(ids.has('id 1')).toBe(true)
+  remember(ids, 'id 0', true, SEEN_EVENTS)
+  remember(ids, 'one more', true, SEEN_EVENTS)
+  expect(ids.size).toBe(SEEN_EVENTS)
+  expect(ids.has('id 0')).toBe(true)
+  expect(ids.has('id 1')).toBe(false)
   expect(ids.has('one more')).toBe(true)
 })
 
@@ -54,19 +58,35 @@ test('steady time never goes back and never stands still', () => {
   expect(now()).toBe(1_750)
 })
 
+const STATE = fromOffer(
+  {
+    clientPubkey: newKey().pubkey,
+    profile: clientProfile('E'),
+    relays: [ONE],
+    secret: 'secret',
+    ids: ['a', 'b', 'c', 'd'],
+  },
+  0,
+)
+
 test('a request settles once, and nothing is kept of it', async () => {
   const settled: string[] = []
   const asked: string[] = []
-  const calls = createCalls({
+  const clock = createFakeClock(0)
+  const ports = {
     crypto,
     random,
-    feed: (input) => void (input.type === 'request' && asked.push(input.id)),
-    userPubkey: () => null,
-    allowCreatedAtChange: false,
-    timeout: undefined,
-    clock: createFakeClock(0),
+    clock,
+    transport: createMemoryRelay({ clock }).connect(),
+    timeouts: {},
     concurrency: 1,
-    onStage: (id, _, { stage }) => void (stage === 'settled' && settled.push(id)),
+  }
+  const loop: Pick<Loop, 'feed' | 'state'> = {
+    feed: (input) => void (input.type === 'request' && asked.push(input.id)),
+    state: () => STATE,
+  }
+  const calls = createCalls(ports, loop, createTimers(clock), (event) => {
+    if (event.type === 'request' && event.stage === 'settled') settled.push(event.id)
   })
   const ping = calls.call('ping', [])
   const [id = ''] = asked
@@ -79,12 +99,11 @@ test('a request settles once, and nothing is kept of it', async () => {
 
 test('a client key cannot be read or used once it is destroyed', () => {
   const given = random(32)
-  const key = createClientKey(crypto, random, given)
+  const key = createClientKey({ crypto, random }, given)
   expect(key.exportHex()).toBe(bytesToHex(given))
   expect(hexToBytes(key.exportHex())).toEqual(given)
   key.destroy()
   key.destroy()
-  expect(key.destroyed).toBe(true)
   expect(() => key.exportHex()).toThrow('gone')
   expect(() => key.handle.sign('0'.repeat(64), random(32))).toThrow()
 })

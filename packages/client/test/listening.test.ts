@@ -3,6 +3,7 @@ import { createFakeClock } from '@nip46/testing'
 import { expect, test } from 'vitest'
 import { RESUBSCRIBE_MS } from '../src/limits.ts'
 import { createListening, type Listen } from '../src/listening.ts'
+import { createTimers } from '../src/timers.ts'
 import { ONE, TWO } from './world.ts'
 
 const CLIENT = 'c'.repeat(64) as Pubkey
@@ -27,7 +28,7 @@ function start() {
       publish: () => Promise.reject(new Error('unused')),
       close: () => Promise.resolve(),
     },
-    clock,
+    timers: createTimers(clock),
     authenticate: () => undefined,
     onEvent: (event, relay) => void log.push(`event ${String(event)} ${relay}`),
     onLive: (relay) => void log.push(`live ${relay}`),

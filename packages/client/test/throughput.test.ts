@@ -1,9 +1,13 @@
 /** Many requests at once: who goes first, what is asked only once, and what is kept. */
 
 import { expect, test } from 'vitest'
-import { CONCURRENT_REQUESTS, CONCURRENT_REQUESTS_MAX, PLAINTEXT_CACHE_BYTES_MAX } from '../src/index.ts'
-import { createPlaintextCache } from '../src/plaintext-cache.ts'
-import { createRequestQueue } from '../src/request-queue.ts'
+import {
+  CONCURRENT_REQUESTS,
+  CONCURRENT_REQUESTS_MAX,
+  createPlaintextCache,
+  PLAINTEXT_CACHE_BYTES_MAX,
+  QUEUED_REQUESTS,
+} from '../src/index.ts'
 import { failed, okay } from './scripted-signer.ts'
 import { createWorld, newKey, ONE } from './world.ts'
 
@@ -114,7 +118,7 @@ test('when all who wait for a decrypt give up, a later one is asked anew', async
 
 test('plaintexts are kept only if asked for, and not beyond the session', async () => {
   const world = createWorld()
-  const session = await world.login({ plaintextCache: 1_000 })
+  const session = await world.login({ plaintextCache: createPlaintextCache(1_000) })
   let asked = 0
   world.signer.script('nip44_decrypt', ({ id }) => {
     asked += 1
@@ -127,9 +131,8 @@ test('plaintexts are kept only if asked for, and not beyond the session', async 
   expect((await world.failure(session.nip44.decrypt(PEER, 'd'))).code).toBe('remote/error')
   session.close()
   expect((await world.failure(session.nip44.decrypt(PEER, 'c'))).code).toBe('closed')
-  await expect(createWorld().connect({ plaintextCache: PLAINTEXT_CACHE_BYTES_MAX + 1 })).rejects.toThrow(
-    'plaintextCache',
-  )
+  createPlaintextCache(PLAINTEXT_CACHE_BYTES_MAX).close()
+  expect(() => createPlaintextCache(PLAINTEXT_CACHE_BYTES_MAX + 1)).toThrow('maxBytes')
 })
 
 test('the cache holds as many bytes as it was told, and the longest unused goes first', () => {
@@ -150,15 +153,42 @@ test('the cache holds as many bytes as it was told, and the longest unused goes 
   expect(cache.get('f')).toBe(undefined)
 })
 
-test('a queue is full at its limit, and low priority leaves the reserved places free', () => {
-  const queue = createRequestQueue<number>({ concurrency: 3, reserved: 1, max: 4 })
-  expect([1, 2, 3, 4, 5].map((item) => queue.add(item, 'low'))).toEqual([true, true, true, true, false])
-  expect([queue.take(), queue.take(), queue.take()]).toEqual([1, 2, undefined])
-  expect(queue.add(6, 'high')).toBe(true)
-  expect([queue.take(), queue.take()]).toEqual([6, undefined])
-  queue.end(1)
-  queue.end(3)
-  expect([queue.take(), queue.take()]).toEqual([4, undefined])
+test('low priority leaves the reserved places free, and each kind goes in order', async () => {
+  const world = createWorld()
+  const session = await world.login({ concurrency: 4 })
+  const open: string[] = []
+  for (const method of ['nip44_decrypt', 'nip44_encrypt']) {
+    world.signer.script(
+      method,
+      ({ params: [, text = ''], id }) => void open.push(`${text} ${id}`) as undefined,
+    )
+  }
+  const asked = () => open.map((line) => line.split(' ')[0])
+  for (const text of ['1', '2', '3', '4', '5']) void session.nip44Decrypt(PEER, text)
+  await world.clock.settle()
+  expect(asked()).toEqual(['1', '2', '3'])
+  for (const text of ['a', 'b']) void session.nip44Encrypt(PEER, text)
+  await world.clock.settle()
+  expect(asked()).toEqual(['1', '2', '3', 'a'])
+  const end = async (index: number): Promise<void> => {
+    await world.signer.say(session.clientPubkey, okay(open[index]?.split(' ')[1] ?? '', 'plain'))
+    await world.clock.settle()
+  }
+  await end(0)
+  expect(asked()).toEqual(['1', '2', '3', 'a', 'b'])
+  await end(1)
+  expect(asked()).toEqual(['1', '2', '3', 'a', 'b', '4'])
+  session.close()
+})
+
+test('so many requests wait for their turn, and the next one is refused', async () => {
+  const world = createWorld()
+  const session = await world.login({ concurrency: 1 })
+  world.signer.script('ping', () => undefined)
+  for (let i = 0; i <= QUEUED_REQUESTS; i += 1) void session.ping()
+  expect((await world.failure(session.ping())).code).toBe('request/busy')
+  session.close()
+  expect(world.clock.pending).toBe(0)
 })
 
 test('signatures of one session go over the relays that are there', async () => {

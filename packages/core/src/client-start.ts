@@ -25,15 +25,17 @@ export interface ClientFacts {
   readonly metadata?: ClientMetadata | null
   /** At least four fresh random ids of 32 hex characters. */
   readonly ids: readonly RequestId[]
+  /** How long to wait for the answer to `connect` (default 65,000), or for somebody to take an offer (default 300,000). */
+  readonly timeoutMs?: number | undefined
 }
 
 /** Connects to a remote signer that a bunker:// URI named. */
 export function fromBunker(
-  facts: ClientFacts & { readonly remoteSigner: Pubkey; readonly userPubkey?: Pubkey },
+  facts: ClientFacts & { readonly remoteSigner: Pubkey; readonly userPubkey?: Pubkey | undefined },
   now: Millis,
 ): ClientState {
   const state = initial(facts, now, 'bunker', 'connecting')
-  const { remoteSigner, userPubkey } = facts
+  const { remoteSigner, userPubkey, timeoutMs = CONNECT_MS } = facts
   const [id, ...ids] = state.ids
   if (id === undefined) throw new UsageError(NO_IDS)
   const named: ClientState = {
@@ -41,9 +43,9 @@ export function fromBunker(
     remoteSigner,
     userPubkey: userPubkey ?? null,
     ids,
-    deadline: now + CONNECT_MS,
+    deadline: now + timeoutMs,
   }
-  return withPending(named, id, request('connect', connectParams(named), 'machine', now, CONNECT_MS))
+  return withPending(named, id, request('connect', connectParams(named), 'machine', now, timeoutMs))
 }
 
 /** Goes on with a connection that was made elsewhere and whose user is not known: asks who it is, and sends no connect. */
@@ -62,7 +64,8 @@ export function fromPairing(
 export function fromOffer(facts: ClientFacts & { readonly secret: string }, now: Millis): ClientState {
   if (facts.secret === '')
     throw new UsageError('a nostrconnect:// offer needs a secret: 32 random hex characters')
-  return { ...initial(facts, now, 'nostrconnect', 'awaiting-signer'), deadline: now + OFFER_MS }
+  const { timeoutMs = OFFER_MS } = facts
+  return { ...initial(facts, now, 'nostrconnect', 'awaiting-signer'), deadline: now + timeoutMs }
 }
 
 /** What is stored of a session between runs, beside the client key. */

@@ -104,7 +104,7 @@ export type ClientInput =
       readonly id: RequestId
       readonly method: string
       readonly params: readonly string[]
-      readonly timeoutMs?: number
+      readonly timeoutMs?: number | undefined
     }
   | { readonly type: 'cancel'; readonly id: RequestId }
   /** An opened carrier: authentic, decrypted, its author known. */

@@ -11,7 +11,7 @@ import { err, ok, type RelayUrl, type Result } from './value.ts'
 /** Which relay URLs are taken. */
 export interface RelayUrlOptions {
   /** Accept `ws://` to any host. Default false: only to loopback hosts and `.onion`. */
-  readonly allowInsecure?: boolean
+  readonly allowInsecure?: boolean | undefined
 }
 
 export type RelayUrlProblem = 'relay-scheme' | 'relay-insecure' | 'relay-credentials' | 'relay-invalid'
