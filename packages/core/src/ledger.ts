@@ -30,6 +30,9 @@ const CHUNK = 64
 /** Entries of a chunk that is copied with each answer; so many of these in a row become a full one. */
 const SMALL_CHUNK = 8
 
+/** Characters freed beyond what is needed: a chunk is copied to take texts out of it, and then that lasts for a while. */
+const SPARE_CHARS = SESSION_ANSWER_CHARS / 64
+
 /** Full chunks at which the oldest one goes. */
 const FULL_CHUNKS = SESSION_ANSWERED / CHUNK
 
@@ -63,24 +66,35 @@ export function recordAnswer(ledger: Ledger, id: RequestId, answer: Answer, now:
   }
   while (chunks.length > 1) {
     const first = chunks[0] as Chunk
-    const full = chunks.length - countSmall(chunks) >= FULL_CHUNKS
-    const old = Object.values(first).every((entry) => now - entry.at > ANSWER_MEMORY_MS)
-    if (!full && !old) break
+    const full = chunks.length >= FULL_CHUNKS && chunks.length - countSmall(chunks) >= FULL_CHUNKS
+    if (!full && !isOld(first, now)) break
     chars -= charsOf(first)
     chunks = chunks.slice(1)
   }
-  for (let i = 0; i < chunks.length && chars > SESSION_ANSWER_CHARS; i++) {
+  if (chars <= SESSION_ANSWER_CHARS) return { chunks, chars }
+  for (let i = 0; i < chunks.length && chars > SESSION_ANSWER_CHARS - SPARE_CHARS; i++) {
     const chunk = chunks[i] as Chunk
-    if (Object.values(chunk).every(({ text }) => text === null)) continue
+    if (isLean(chunk)) continue
     const lean: Record<RequestId, Answer> = {}
     for (const [key, entry] of Object.entries(chunk)) {
-      const drop = entry.text !== null && chars > SESSION_ANSWER_CHARS && key !== id
+      const drop = entry.text !== null && chars > SESSION_ANSWER_CHARS - SPARE_CHARS && key !== id
       if (drop) chars -= entry.text?.length ?? 0
       define(lean, key, drop ? { ...entry, text: null } : entry)
     }
     chunks[i] = lean
   }
   return { chunks, chars }
+}
+
+function isOld(chunk: Chunk, now: Millis): boolean {
+  for (const id in chunk) if (now - (chunk[id] as Answer).at <= ANSWER_MEMORY_MS) return false
+  return true
+}
+
+/** Whether no text is left in it. */
+function isLean(chunk: Chunk): boolean {
+  for (const id in chunk) if ((chunk[id] as Answer).text !== null) return false
+  return true
 }
 
 /** The small chunks at the end as one, once they fill it. */
@@ -105,10 +119,9 @@ function sizeOf(chunk: Chunk): number {
   return Object.keys(chunk).length
 }
 
+/** A computed name defines a member also where it is `__proto__`. */
 function withEntry(chunk: Chunk, id: RequestId, answer: Answer): Chunk {
-  const copy: Record<RequestId, Answer> = { ...chunk }
-  define(copy, id, answer)
-  return copy
+  return { ...chunk, [id]: answer }
 }
 
 /** Plain assignment to `__proto__` would set the prototype; peers choose these ids. */

@@ -75,6 +75,23 @@ describe('The memory of answered requests', () => {
     expect(over.chars).toBeLessThanOrEqual(SESSION_ANSWER_CHARS)
   })
 
+  it('frees more than it needs, so that a chunk is not copied with every answer of a full memory', () => {
+    const text = 'x'.repeat(512)
+    let ledger = fill(SESSION_ANSWER_CHARS / text.length, text)
+    expect(entries(ledger).every(([, { text }]) => text !== null)).toBe(true)
+    let copied = 0
+    for (let i = 0; i < 256; i++) {
+      const before = new Set(ledger.chunks.slice(0, -9))
+      ledger = recordAnswer(ledger, `more${i}`, answer(text), START)
+      if (ledger.chunks.slice(0, before.size).some((chunk) => !before.has(chunk))) copied += 1
+      expect(ledger.chars).toBe(charsIn(ledger))
+      expect(ledger.chars).toBeLessThanOrEqual(SESSION_ANSWER_CHARS)
+      expect(ledger.chars).toBeGreaterThan(0.98 * SESSION_ANSWER_CHARS)
+    }
+    expect(copied).toBeGreaterThan(0)
+    expect(copied).toBeLessThanOrEqual(256 / 32 + 1)
+  })
+
   it('keeps the newest text even under an id that is old', () => {
     const text = 'x'.repeat(32_768)
     let ledger = fill(SESSION_ANSWER_CHARS / text.length, text)
