@@ -118,13 +118,14 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       listenOwn()
       for (const lane of lanes) engine.listen(lane)
       engine.syncOffers()
-      await subscriptions.whenAnyLive()
-      if (isClosed()) return
+      const delivering = subscriptions.whenAnyLive()
       engine.following.begin()
+      // Of what was begun, the oldest has waited longest: it waits for no relay that still sends what it kept.
+      outbox.post(unsentAnswers(engine, unsent))
       await takeOver(engine)
       if (isClosed()) return
-      outbox.post(unsentAnswers(engine, unsent))
       sweepTimer = engine.setTimer(sweep, limits.SWEEP_MS)
+      await delivering
     } catch (cause) {
       if (!isClosed()) state = 'new'
       throw cause

@@ -68,5 +68,5 @@ export const AUDIT_PAGE = 1_000
 export const AUDIT_SCAN = 5_000
 /** Audit records verified in one go; commits come in between. */
 export const VERIFY_RECORDS = 2_000
-/** Bytes up to which a whole file is checked when it is opened; of a larger one the small tables are. */
-export const CHECKED_BYTES = 134_217_728
+/** Bytes up to which a whole file is checked when it is opened, some 50 ms of work; of a larger one the small tables are, so that no start waits for its history. */
+export const CHECKED_BYTES = 33_554_432

@@ -22,11 +22,16 @@ serve({
   async start(argument: OwnArgument): Promise<BunkerReady> {
     milestones.pass('told to start')
     const { relay, moreRelays = [], backend, parties, uses, signMs, offers = true } = argument
-    const crypto = await (await loadBackend(backend)).create()
+    // Neither needs the other, and a thread of the store starts beside this one.
+    const opening = openStore(argument.store ?? { type: 'memory' }).finally(() => {
+      milestones.pass('store is open')
+    })
+    const loading = loadBackend(backend)
+      .then((loaded) => loaded.create())
+      .finally(() => milestones.pass('crypto is there'))
+    const [crypto, ready] = await Promise.all([loading, opening])
+    opened = ready
     const key = localUserSigner(crypto.importKey(fromHex(parties.user)), { crypto })
-    milestones.pass('crypto is there')
-    opened = await openStore(argument.store ?? { type: 'memory' })
-    milestones.pass('store is open')
     signer = createRemoteSigner({
       crypto,
       transport: createRelayPool(),
