@@ -47,7 +47,7 @@ export const SCENARIOS: readonly Scenario[] = [
         'sqlite',
         short
           ? { ...DURABLE, windows: [16], rounds: 1, windowMs: 200, openMs: 300 }
-          : { ...DURABLE, rounds: 3, windowMs: 2_000, openMs: 3_000 },
+          : { ...DURABLE, rounds: 5, windowMs: 1_500, openMs: 3_000 },
         options,
       ),
   },

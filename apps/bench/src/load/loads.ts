@@ -35,6 +35,23 @@ export interface BunkerSpec {
   readonly backend: string
   /** Of ours. Default: memory. Made anew for each start. */
   readonly createStore?: () => StoreChoice
+  /** In so many rounds only, the first ones. Default: in all. */
+  readonly rounds?: number
+}
+
+/** One load on one bunker, once. */
+export interface LoadRun {
+  readonly bunker: string
+  readonly kind: Load['kind']
+  readonly inFlight: number | null
+  readonly round: number
+  /** Answers a second. */
+  readonly throughput: number
+  /** Microseconds of the bunker's processor time for each answer. */
+  readonly cpu: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
 }
 
 export interface LoadOptions {
@@ -47,6 +64,8 @@ export interface LoadOptions {
 
 export interface LoadOutcome {
   readonly loads: readonly Load[]
+  /** In the order in which they were made. */
+  readonly runs: readonly LoadRun[]
   readonly notRun: readonly NotRun[]
   readonly remarks: readonly string[]
 }
@@ -77,8 +96,10 @@ interface Stage {
   readonly spec: BunkerSpec
   bunker: Child
   relay: Child
-  /** Answers a second, as last seen. */
+  /** Answers a second, the best of all rounds. */
   rate: number
+  /** Of this round; 0 before the first window. */
+  roundRate: number
   /** Why it is out of the race. */
   failure: string | undefined
 }
@@ -103,6 +124,7 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
   const parties = makeParties(await backend.create(), plan.clients)
   const generator = startChild('load/generator-process', { core: OTHER_CORE })
   const stages: Stage[] = []
+  const runs: LoadRun[] = []
   const notRun: NotRun[] = []
   const remarks: string[] = []
   const open = async ({ spec, bunker, relay }: Stage): Promise<string | null> => {
@@ -127,7 +149,7 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
     await generator.ask('prepare', { count: CALIBRATION_FRAMES })
     for (const [i, spec] of bunkers.entries()) {
       onProgress?.(`starting ${spec.name}`, (0.1 * i) / bunkers.length)
-      const stage: Stage = { spec, ...startPair(spec), rate: 0, failure: undefined }
+      const stage: Stage = { spec, ...startPair(spec), rate: 0, roundRate: 0, failure: undefined }
       stages.push(stage)
       try {
         const remark = await open(stage)
@@ -140,11 +162,19 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
         leaveOut(spec, cause)
       }
     }
-    const tracks = stages.flatMap((stage) => (stage.failure === undefined ? tracksOf(stage, plan) : []))
+    // The same load on all of them one after the other, so that a noisy minute meets all alike.
+    const inRace = stages.filter(({ failure }) => failure === undefined)
+    const heats = loadsOf(plan).map((load) => inRace.map((stage) => trackOf(stage, load)))
+    const tracks = heats.flat()
     let done = 0
     for (let round = 0; round < plan.rounds; round++) {
       for (const stage of stages) {
+        stage.roundRate = 0
         if (stage.failure !== undefined || round === 0) continue
+        if (isOver(stage, round)) {
+          await Promise.all([stage.bunker.stop(), stage.relay.stop()])
+          continue
+        }
         try {
           await begin(stage)
         } catch (cause) {
@@ -154,22 +184,23 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
       }
       onProgress?.('signing requests', 0.1 + (0.9 * done) / (tracks.length * plan.rounds))
       await generator.ask('prepare', { count: framesFor(stages, plan) })
-      for (const track of rotate(tracks, round * (plan.windows.length + plan.shares.length))) {
+      // In every other round the other way round.
+      for (const track of heats.flatMap((heat) => (round % 2 === 0 ? heat : heat.toReversed()))) {
         const { stage } = track
         onProgress?.(
           `${labelOf(track)}, ${stage.spec.name}`,
           0.1 + (0.9 * done++) / (tracks.length * plan.rounds),
         )
-        if (stage.failure !== undefined) continue
+        if (stage.failure !== undefined || isOver(stage, round)) continue
         try {
-          await runOne(track, generator, plan)
+          runs.push(await runOne(track, round, generator, plan))
         } catch (cause) {
           stage.failure = reasonOf(cause)
           leaveOut(stage.spec, `${labelOf(track)}: ${stage.failure}`)
         }
       }
     }
-    return { loads: tracks.filter(({ answered }) => answered > 0).map(toLoad), notRun, remarks }
+    return { loads: tracks.filter(({ answered }) => answered > 0).map(toLoad), runs, notRun, remarks }
   } finally {
     await Promise.all(
       [generator, ...stages.flatMap(({ bunker, relay }) => [bunker, relay])].map((child) => child.stop()),
@@ -184,12 +215,19 @@ function startPair({ file }: BunkerSpec): Pick<Stage, 'bunker' | 'relay'> {
   }
 }
 
-function tracksOf(stage: Stage, { windows, shares }: LoadPlan): readonly Track[] {
-  const track = (kind: Load['kind'], inFlight: number | null, share: number | null): Track => ({
+type LoadKind = Pick<Track, 'kind' | 'inFlight' | 'share'>
+
+function loadsOf({ windows, shares }: LoadPlan): readonly LoadKind[] {
+  return [
+    ...windows.map((inFlight) => ({ kind: 'window', inFlight, share: null }) as const),
+    ...shares.map((share) => ({ kind: 'open', inFlight: null, share }) as const),
+  ]
+}
+
+function trackOf(stage: Stage, load: LoadKind): Track {
+  return {
     stage,
-    kind,
-    inFlight,
-    share,
+    ...load,
     offered: [],
     throughput: [],
     cpu: [],
@@ -197,19 +235,19 @@ function tracksOf(stage: Stage, { windows, shares }: LoadPlan): readonly Track[]
     busy: [],
     answered: 0,
     lost: 0,
-  })
-  return [
-    ...windows.map((inFlight) => track('window', inFlight, null)),
-    ...shares.map((share) => track('open', null, share)),
-  ]
+  }
+}
+
+function isOver({ spec }: Stage, round: number): boolean {
+  return spec.rounds !== undefined && round >= spec.rounds
 }
 
 function labelOf({ inFlight, share }: Track): string {
   return inFlight === null ? `open load at ${Math.round(100 * (share ?? 0))} %` : `${inFlight} in flight`
 }
 
-async function runOne(track: Track, generator: Child, plan: LoadPlan): Promise<void> {
-  const { stage } = track
+async function runOne(track: Track, round: number, generator: Child, plan: LoadPlan): Promise<LoadRun> {
+  const { stage, kind, inFlight } = track
   const { name } = stage.spec
   const children = [stage.bunker, stage.relay, generator]
   const measured = (): Promise<readonly Usage[]> =>
@@ -217,24 +255,33 @@ async function runOne(track: Track, generator: Child, plan: LoadPlan): Promise<v
   const before = await measured()
   const began = performance.now()
   const result =
-    track.kind === 'window'
-      ? await generator.ask<RunResult>('window', { name, inFlight: track.inFlight, ms: plan.windowMs })
+    kind === 'window'
+      ? await generator.ask<RunResult>('window', { name, inFlight, ms: plan.windowMs })
       : await generator.ask<RunResult>('open', openArgument(track, plan))
   const elapsed = (performance.now() - began) * 1_000
   const after = await measured()
   const spent = after.map(({ cpu }, i) => cpu - (before[i]?.cpu ?? 0))
   const [bunker = 0, relay = 0, generating = 0] = spent
-  track.throughput.push(result.steady / result.seconds)
-  track.cpu.push(bunker / Math.max(1, result.answered))
+  const throughput = result.steady / result.seconds
+  const cpuEach = bunker / Math.max(1, result.answered)
+  track.throughput.push(throughput)
+  track.cpu.push(cpuEach)
   track.latencies.push(...result.latencies)
   track.busy.push({ bunker: bunker / elapsed, relay: relay / elapsed, generator: generating / elapsed })
   track.answered += result.answered
   track.lost += result.lost
-  if (track.kind === 'window') stage.rate = Math.max(stage.rate, result.steady / result.seconds)
+  if (kind === 'window') {
+    stage.rate = Math.max(stage.rate, throughput)
+    stage.roundRate = Math.max(stage.roundRate, throughput)
+  }
+  const sorted = result.latencies.toSorted((a, b) => a - b)
+  const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)]
+  return { bunker: name, kind, inFlight, round, throughput, cpu: cpuEach, p50, p99 }
 }
 
 function openArgument(track: Track, { openMs }: LoadPlan): object {
-  const perSecond = Math.max(1, track.stage.rate * (track.share ?? 1))
+  const { rate, roundRate } = track.stage
+  const perSecond = Math.max(1, (roundRate > 0 ? roundRate : rate) * (track.share ?? 1))
   track.offered.push(perSecond)
   return { name: track.stage.spec.name, perSecond, ms: openMs }
 }
@@ -286,9 +333,4 @@ export function makeParties(crypto: Crypto, clients: number): Parties {
       return { secretKey: toHex(secret), pubkey: crypto.importKey(secret).pubkey }
     }),
   }
-}
-
-function rotate<T>(items: readonly T[], by: number): readonly T[] {
-  const at = items.length === 0 ? 0 : by % items.length
-  return [...items.slice(at), ...items.slice(0, at)]
 }
