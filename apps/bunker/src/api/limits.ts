@@ -37,3 +37,18 @@ export const FORM_TOKEN_MS = 3_600_000
 
 /** Web addresses of one app. */
 export const ORIGINS_PER_APP = 16
+
+/** Characters of a label. */
+export const LABEL_CHARS = 64
+/** Characters of a passphrase. */
+export const PASSPHRASE_CHARS = 1_024
+/** Links made by one call. */
+export const LINKS_PER_CALL = 20
+/** Entries of one page of the audit log. */
+export const AUDIT_PAGE = 1_000
+/** The longest time that can be asked for, in milliseconds: ten years. */
+export const LONGEST_MS = 315_360_000_000
+/** Characters of a policy in the grammar. */
+export const GRANTS_CHARS = 16_384
+/** Characters of a content or a text in a draft of a request. */
+export const DRAFT_CHARS = 131_072
