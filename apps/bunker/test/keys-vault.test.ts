@@ -23,9 +23,10 @@ import { createFakeClock, type FakeClock } from '@nip46/testing'
 import { decrypt, encrypt } from 'nostr-tools/nip49'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FREE_TRIES, KDF_QUEUE, KEYS, PASSPHRASE_BYTES, SECRET_TEXT_BYTES } from '../src/keys/limits.ts'
-import { initVault, openVault, vaultExists } from '../src/keys/open-vault.ts'
+import { initVault, openVault } from '../src/keys/open-vault.ts'
 import { createTries } from '../src/keys/tries.ts'
 import type { Vault, VaultEvent, VaultSigner } from '../src/keys/vault.ts'
+import { vaultExists } from '../src/keys/vault-files.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const VAULT_PASS = bytes('of the vault')

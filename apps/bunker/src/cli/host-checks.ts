@@ -14,7 +14,7 @@ export async function examineHost(context: Context): Promise<readonly Finding[]>
 
 async function examineMachine(context: Context): Promise<readonly Finding[]> {
   const places = await context.places()
-  const { vaultExists } = await import('../keys/open-vault.ts')
+  const { vaultExists } = await import('../keys/vault-files.ts')
   const { coreFileBytes } = await import('../keys/hardening.ts')
   const findings: Finding[] = [
     { level: 'ok', what: 'node', words: `version ${process.versions.node}`, fix: '' },

@@ -63,12 +63,13 @@ async function answers(api: ApiClient, context: Context): Promise<boolean> {
 
 async function openOffline(context: Context, call: Call): Promise<Vault> {
   const { vault } = await context.places()
-  const { openVault, vaultExists } = await import('../keys/open-vault.ts')
+  const { vaultExists } = await import('../keys/vault-files.ts')
   if (!(await vaultExists(vault)))
     throw new CommandProblem(
       'vault/absent',
       `there is no vault in ${vault}: make one with "nip46-bunker init"`,
     )
+  const { openVault } = await import('../keys/open-vault.ts')
   const passphrase = await readSecret(context, call, VAULT_PASSPHRASE)
   try {
     return await openVault(vault, passphrase)

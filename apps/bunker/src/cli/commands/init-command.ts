@@ -38,7 +38,8 @@ export const INIT_COMMANDS: readonly Command[] = [
     async run(context, call) {
       const places = await context.places()
       const settings = readSettings(call.list('relay'), call.text('serve'))
-      const { initVault, openVault, vaultExists } = await import('../../keys/open-vault.ts')
+      const { initVault, openVault } = await import('../../keys/open-vault.ts')
+      const { vaultExists } = await import('../../keys/vault-files.ts')
       if (await vaultExists(places.vault))
         throw new CommandProblem(
           'vault/exists',
