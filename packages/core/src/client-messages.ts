@@ -26,11 +26,10 @@ import {
   withPending,
 } from './client-state.ts'
 import { classifyRemoteError, type Failure } from './failure.ts'
-import { isLoopbackHost } from './host.ts'
+import { parseWebUrl } from './host.ts'
 import { AUTH_URL_CHARS, AUTH_URLS_PER_REQUEST } from './limits.ts'
 import { type Json, looksLikeRequest, parseResponse, type Response, readRequest } from './message.ts'
 import { isPubkey } from './pubkey.ts'
-import { parseUrl } from './url.ts'
 import { err, type Millis, ok, type Result } from './value.ts'
 
 const AUTH_MS = 300_000
@@ -174,9 +173,5 @@ function receiveOwn(
 /** The origin of a URL that may be shown: https, or http to this machine where that is allowed; no credentials, nothing to slip by a reader. */
 function webOrigin(url: string, allowLoopback: boolean): string | undefined {
   if (url.length > AUTH_URL_CHARS || /\s/.test(url)) return undefined
-  const parsed = parseUrl(url, { https: 443, http: 80 })
-  if (!parsed.ok) return undefined
-  if (parsed.value.scheme === 'http' && !(allowLoopback && isLoopbackHost(parsed.value.host)))
-    return undefined
-  return /^[^:]+:\/\/[^/]+/.exec(parsed.value.href)?.[0]
+  return parseWebUrl(url, allowLoopback)?.origin
 }

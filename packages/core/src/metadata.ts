@@ -4,10 +4,10 @@
  */
 
 import { cleanText } from './display-text.ts'
-import { isLoopbackHost } from './host.ts'
+import { parseWebUrl } from './host.ts'
 import { isObject, parseJson } from './json.ts'
 import { METADATA_CHARS, METADATA_URL_CHARS, NAME_CHARS } from './limits.ts'
-import { dropLoneSlash, parseUrl } from './url.ts'
+import { dropLoneSlash } from './url.ts'
 
 export interface ClientMetadata {
   readonly name?: string
@@ -58,9 +58,9 @@ export function cleanName(text: string): string | undefined {
  */
 export function cleanUrl(text: string): string | undefined {
   if (text.length > METADATA_URL_CHARS) return undefined
-  const url = parseUrl(text, { http: 80, https: 443 })
-  if (!url.ok || (url.value.scheme === 'http' && !isLoopbackHost(url.value.host))) return undefined
-  const href = dropLoneSlash(url.value.href)
+  const url = parseWebUrl(text, true)
+  if (url === undefined) return undefined
+  const href = dropLoneSlash(url.href)
   return href.length > METADATA_URL_CHARS ? undefined : href
 }
 

@@ -29,22 +29,16 @@ export function parseRelayUrl(
   options: RelayUrlOptions = {},
 ): Result<RelayUrl, RelayUrlProblem> {
   if (text.length > RELAY_URL_CHARS) return err('relay-invalid')
-  const url = parseUrl(text, { ws: 80, wss: 443 })
+  const url = parseUrl(text, ['ws:', 'wss:'])
   if (!url.ok) return err<RelayUrlProblem>(`relay-${url.error}`)
-  const { scheme, host, href } = url.value
+  const { protocol, hostname, href } = url.value
   if (href.length > RELAY_URL_CHARS) return err('relay-invalid')
-  if (scheme === 'ws' && options.allowInsecure !== true && !isLoopbackHost(host) && !isOnion(host)) {
-    return err('relay-insecure')
-  }
-  return ok(href as RelayUrl)
+  const isPrivate = protocol === 'wss:' || isLoopbackHost(hostname) || /\.onion\.?$/.test(hostname)
+  return isPrivate || options.allowInsecure === true ? ok(href as RelayUrl) : err('relay-insecure')
 }
 
 /** The host of a relay URL: a name, an IPv4 address, or an IPv6 address without its brackets. */
 export function relayHost(url: RelayUrl): string {
-  const host = /^wss?:\/\/(\[[^\]]*\]|[^:/?#]+)/.exec(url)?.[1] ?? ''
-  return host.replace(/^\[(.*)\]$/, '$1')
-}
-
-function isOnion(host: string): boolean {
-  return /\.onion\.?$/.test(host)
+  const [, ipv6, host] = /^wss?:\/\/(?:\[(.*?)\]|([^:/?#]+))/.exec(url) ?? []
+  return ipv6 ?? host ?? ''
 }
