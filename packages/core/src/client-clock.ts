@@ -10,18 +10,16 @@ const SKEW_SECONDS = 120
 const SKEW_ALERT_EVERY_MS = 3_600_000
 
 /** A message from the future, or an answer older than its question: stored messages are old without any fault. */
-export function noticeClock(work: Work, createdAt: Seconds, askedAt: Millis | undefined, now: Millis): void {
-  const { state } = work
+export function noticeClock(work: Work, createdAt: Seconds, askedAt: Millis | undefined): void {
+  const { state, now } = work
   const seconds = Math.floor(now / 1_000)
-  const lastSeen = Math.max(state.lastSeen ?? 0, Math.min(createdAt, seconds))
-  work.state = { ...state, lastSeen }
+  state.lastSeen = Math.max(state.lastSeen ?? 0, Math.min(createdAt, seconds))
   const behind = askedAt !== undefined && Math.floor(askedAt / 1_000) - createdAt > SKEW_SECONDS
-  if (behind || createdAt - seconds > SKEW_SECONDS) alertSkew(work, now)
+  if (behind || createdAt - seconds > SKEW_SECONDS) alertSkew(work)
 }
 
-export function alertSkew(work: Work, now: Millis): void {
-  const { skewAlertAt } = work.state
-  if (skewAlertAt !== null && now - skewAlertAt < SKEW_ALERT_EVERY_MS) return
-  work.state = { ...work.state, skewAlertAt: now }
-  work.outputs.push({ type: 'alert', code: 'clock/skew' })
+export function alertSkew({ state, outputs, now }: Work): void {
+  if (state.skewAlertAt !== null && now - state.skewAlertAt < SKEW_ALERT_EVERY_MS) return
+  state.skewAlertAt = now
+  outputs.push({ type: 'alert', code: 'clock/skew' })
 }

@@ -4,21 +4,23 @@
  */
 
 import { settle, startOwn } from './client-requests.ts'
-import { isOver, LOGGED_OUT, UNPAIRED, type Work } from './client-state.ts'
+import { LOGGED_OUT, UNPAIRED, type Work } from './client-state.ts'
 import type { Failure } from './failure.ts'
-import { err, type Millis } from './value.ts'
+import { err } from './value.ts'
 
 const LOGOUT_MS = 3_000
 
-export function logOut(work: Work, now: Millis): void {
-  const { phase, profile, remoteSigner, live } = work.state
-  if (phase === 'logging-out') return
-  settleCallers(work, LOGGED_OUT)
-  if (remoteSigner === null || profile.logout === 'none' || live.length === 0 || isOver(work.state)) {
+export function logOut(work: Work): void {
+  const { state, now } = work
+  const { logout } = state.profile
+  if (state.phase === 'logging-out') return
+  settleAll(work, LOGGED_OUT)
+  const reachable = state.remoteSigner !== null && state.live.length > 0
+  if (!reachable || logout === 'none' || startOwn(work, logout, LOGOUT_MS) === undefined) {
     return close(work, 'logged-out', LOGGED_OUT)
   }
-  work.state = { ...work.state, phase: 'logging-out', deadline: now + LOGOUT_MS }
-  if (startOwn(work, profile.logout, now, LOGOUT_MS) === undefined) close(work, 'logged-out', LOGGED_OUT)
+  state.phase = 'logging-out'
+  state.deadline = now + LOGOUT_MS
 }
 
 export function fail(work: Work, failure: Failure): void {
@@ -38,11 +40,8 @@ export function close(work: Work, reason: 'logged-out' | 'closed', failure: Fail
 }
 
 function stop(work: Work, phase: 'unpaired' | 'closed', failure: Failure): void {
-  settleCallers(work, failure)
-  work.state = {
-    ...work.state,
-    phase,
-    pending: {},
+  settleAll(work, failure)
+  const nothing = {
     secret: null,
     deadline: null,
     guardUntil: null,
@@ -50,8 +49,9 @@ function stop(work: Work, phase: 'unpaired' | 'closed', failure: Failure): void 
     relaySwitch: null,
     live: [],
   }
+  Object.assign(work.state, nothing, { phase })
 }
 
-function settleCallers(work: Work, failure: Failure): void {
+function settleAll(work: Work, failure: Failure): void {
   for (const id of Object.keys(work.state.pending)) settle(work, id, err(failure))
 }

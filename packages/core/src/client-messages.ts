@@ -5,173 +5,85 @@
 
 import { noticeClock } from './client-clock.ts'
 import { close, fail, unpair } from './client-end.ts'
+import { changesUser, IDENTITY_CHANGED, provesSecret, receiveOffer } from './client-handshake.ts'
+import { conclude } from './client-outcomes.ts'
+import { change, settle } from './client-requests.ts'
 import {
-  connected,
-  enterIdentifying,
-  IDENTITY_CHANGED,
-  identified,
-  provesSecret,
-  receiveOffer,
-} from './client-handshake.ts'
-import { provenRelays, takeRelays } from './client-relays.ts'
-import { settle } from './client-requests.ts'
-import {
-  type ClientIgnored,
   type ClientInput,
-  LOGGED_OUT,
+  gatesLogin,
+  ignore,
   type PendingRequest,
   pendingOf,
   UNPAIRED,
   type Work,
-  withPending,
 } from './client-state.ts'
 import { classifyRemoteError, type Failure } from './failure.ts'
 import { parseWebUrl } from './host.ts'
 import { AUTH_URL_CHARS, AUTH_URLS_PER_REQUEST } from './limits.ts'
-import { type Json, looksLikeRequest, parseResponse, type Response, readRequest } from './message.ts'
-import { isPubkey } from './pubkey.ts'
-import { err, type Millis, ok, type Result } from './value.ts'
+import { readIncoming } from './message.ts'
+import { err, ok, type RequestId } from './value.ts'
 
 const AUTH_MS = 300_000
 
-export function receive(work: Work, input: Extract<ClientInput, { type: 'message' }>, now: Millis): void {
-  const { state } = work
+export function receive(work: Work, input: Extract<ClientInput, { type: 'message' }>): void {
+  const { state, outputs } = work
   const { from, scheme, createdAt, text } = input
-  const ignore = (code: ClientIgnored) => void work.outputs.push({ type: 'ignored', code })
-  if (scheme !== state.profile.scheme) return ignore('transport/scheme')
-  if (state.remoteSigner === null) return receiveOffer(work, from, text, now)
+  if (scheme !== state.profile.scheme) return ignore(work, 'transport/scheme')
+  const read = readIncoming(text)
+  if (state.remoteSigner === null)
+    return read.ok ? receiveOffer(work, from, read.value) : ignore(work, read.error)
   if (from !== state.remoteSigner) {
-    const second = state.guardUntil !== null && state.secret !== null && provesSecret(text, state.secret)
-    if (second === false) return ignore('event/author')
-    work.state = { ...state, guardUntil: null, secret: null }
-    work.outputs.push({ type: 'alert', code: 'connect/two-signers' })
+    const second = read.ok && state.guardUntil !== null && provesSecret(read.value, state.secret)
+    if (!second) return ignore(work, 'event/author')
+    state.guardUntil = state.secret = null
+    outputs.push({ type: 'alert', code: 'connect/two-signers' })
     return
   }
-  const parsed = parseResponse(text)
-  const pending = parsed.ok ? pendingOf(state, parsed.value.id) : undefined
-  noticeClock(work, createdAt, pending?.queuedAt, now)
-  if (!parsed.ok) return ignore(parsed.error)
-  if (looksLikeRequest(text)) return receiveRequest(work, text, ignore)
-  const response = parsed.value
-  // What never went out cannot be answered.
-  if (pending === undefined || pending.sentAt === null) {
-    return ignore(state.settled.includes(response.id) ? 'response/late' : 'response/unknown-id')
+  const pending = read.ok ? pendingOf(state, read.value.id) : undefined
+  noticeClock(work, createdAt, pending?.queuedAt)
+  if (!read.ok) return ignore(work, read.error)
+  const { id, isRequest, request, authUrl, error, result } = read.value
+  if (isRequest) {
+    // A client answers no requests, but a remote signer of the 2023 dialect may end the session with one.
+    if (request?.method !== 'disconnect' || state.profile.era !== 'A0')
+      return ignore(work, 'request/unexpected')
+    return close(work, 'closed', { code: 'closed', message: 'the remote signer ended the session' })
   }
-  if (state.phase === 'ready' && response.type === 'error' && meansUnpaired(response.error)) {
-    const { code } = UNPAIRED
-    const failure: Failure = { code, message: response.error, reason: 'session-invalid' }
-    settle(work, response.id, err(failure))
+  // What never went out cannot be answered.
+  if (pending === undefined || pending.sentAt === null)
+    return ignore(work, state.settled.includes(id) ? 'response/late' : 'response/unknown-id')
+  if (authUrl !== undefined) return receiveAuthUrl(work, id, pending, authUrl)
+  if (error === undefined) {
+    const { origin, method } = pending
+    const changed = origin === 'caller' && method === 'get_public_key' && changesUser(work, result)
+    return conclude(work, id, pending, changed ? err(IDENTITY_CHANGED) : ok(result))
+  }
+  const reason = classifyRemoteError(error)
+  // By our own prefix `unauthorized:`, which is about the connection (a policy says `denied:`), or by words in the field.
+  if (state.phase === 'ready' && (error.startsWith('unauthorized: ') || reason === 'session-invalid')) {
+    settle(work, id, err({ ...UNPAIRED, message: error, reason: 'session-invalid' }))
     return unpair(work)
   }
-  if (response.type === 'auth-url') return receiveAuthUrl(work, response, pending, now, ignore)
-  if (pending.origin === 'machine') return receiveOwn(work, response, pending, now)
-  const outcome = checkIdentity(work, pending, outcomeOf(response))
-  settle(work, response.id, outcome)
-  if (pending.method === 'switch_relays') takeRelays(work, outcome, now)
+  conclude(work, id, pending, err({ code: 'remote/error', message: error, reason }))
 }
 
-/** By our own prefix `unauthorized:`, which is about the connection (a policy says `denied:`), or by words in the field. */
-function meansUnpaired(error: string): boolean {
-  return error.startsWith('unauthorized: ') || classifyRemoteError(error) === 'session-invalid'
-}
-
-/** The user of a session never changes; another answer is not believed. */
-function checkIdentity(
-  work: Work,
-  { method }: PendingRequest,
-  outcome: Result<Json, Failure>,
-): Result<Json, Failure> {
-  const { userPubkey } = work.state
-  if (method !== 'get_public_key' || userPubkey === null || !outcome.ok || outcome.value === userPubkey)
-    return outcome
-  if (typeof outcome.value !== 'string' || !isPubkey(outcome.value)) return outcome
-  work.outputs.push({ type: 'alert', code: 'session/identity-changed' })
-  return err(IDENTITY_CHANGED)
-}
-
-function outcomeOf(response: Response): Result<Json, Failure> {
-  switch (response.type) {
-    case 'result':
-      return ok(response.result)
-    case 'native-result':
-      return ok(response.value)
-    case 'error':
-      return err({
-        code: 'remote/error',
-        message: response.error,
-        reason: classifyRemoteError(response.error),
-      })
-    case 'auth-url':
-      return err({ code: 'auth/url', message: 'the remote signer wants a page opened' })
-  }
-}
-
-/** A client answers no requests, but a remote signer of the 2023 dialect may end the session with one. */
-function receiveRequest(work: Work, text: string, ignore: (code: ClientIgnored) => void): void {
-  if (readRequest(text)?.method !== 'disconnect' || work.state.profile.era !== 'A0')
-    return ignore('request/unexpected')
-  close(work, 'closed', { code: 'closed', message: 'the remote signer ended the session' })
-}
-
-function receiveAuthUrl(
-  work: Work,
-  response: Extract<Response, { type: 'auth-url' }>,
-  pending: PendingRequest,
-  now: Millis,
-  ignore: (code: ClientIgnored) => void,
-): void {
-  const { id, url } = response
-  // Of the machine's own requests a person may have to approve these two, and login waits for them.
-  const gatesLogin = ['connect', 'get_public_key'].includes(pending.method) && pending.origin === 'machine'
-  if (pending.origin === 'machine' && !gatesLogin) return ignore('auth/unexpected')
-  if (pending.authUrls.length >= AUTH_URLS_PER_REQUEST) return ignore('auth/too-many')
-  if (pending.authUrls.includes(url)) return ignore('auth/repeated')
-  const origin = webOrigin(url, work.state.allowLoopbackAuth)
+function receiveAuthUrl(work: Work, id: RequestId, pending: PendingRequest, url: string): void {
+  const { state, outputs, now } = work
+  const { authUrls, origin: asker } = pending
+  const gates = gatesLogin(pending)
+  if (asker === 'machine' && !gates) return ignore(work, 'auth/unexpected')
+  if (authUrls.length >= AUTH_URLS_PER_REQUEST) return ignore(work, 'auth/too-many')
+  if (authUrls.includes(url)) return ignore(work, 'auth/repeated')
+  // Nothing to slip by a reader.
+  const fit = url.length <= AUTH_URL_CHARS && !/\s/.test(url)
+  const origin = fit ? parseWebUrl(url, state.allowLoopbackAuth)?.origin : undefined
   if (origin === undefined) {
-    const failure: Failure = {
-      code: 'auth/url',
-      message: 'the remote signer asked to open a URL that is not https',
-    }
-    return gatesLogin ? fail(work, failure) : settle(work, id, err(failure))
+    const message = 'the remote signer asked to open a URL that is not https'
+    const failure: Failure = { code: 'auth/url', message }
+    return gates ? fail(work, failure) : settle(work, id, err(failure))
   }
   const expiresAt = Math.max(pending.expiresAt, now + AUTH_MS)
-  work.state = withPending(work.state, id, {
-    ...pending,
-    authUrls: [...pending.authUrls, url],
-    expiresAt,
-    resendAt: null,
-  })
-  if (gatesLogin) work.state = { ...work.state, deadline: Math.max(work.state.deadline ?? 0, expiresAt) }
-  work.outputs.push({ type: 'auth-url', id, url, origin })
-}
-
-/** Answers to connect, switch_relays, get_public_key, ping and logout, as the machine itself asked them. */
-function receiveOwn(
-  work: Work,
-  response: Exclude<Response, { type: 'auth-url' }>,
-  pending: PendingRequest,
-  now: Millis,
-): void {
-  const outcome = outcomeOf(response)
-  settle(work, response.id, outcome)
-  switch (pending.method) {
-    case 'connect':
-      return connected(work, outcome, pending, now)
-    case 'switch_relays':
-      takeRelays(work, outcome, now)
-      if (work.state.phase === 'switching') enterIdentifying(work, now)
-      return
-    case 'get_public_key':
-      return identified(work, outcome)
-    case 'ping':
-      return provenRelays(work, response.id, outcome, now)
-    default:
-      if (work.state.phase === 'logging-out') close(work, 'logged-out', LOGGED_OUT)
-  }
-}
-
-/** The origin of a URL that may be shown: https, or http to this machine where that is allowed; no credentials, nothing to slip by a reader. */
-function webOrigin(url: string, allowLoopback: boolean): string | undefined {
-  if (url.length > AUTH_URL_CHARS || /\s/.test(url)) return undefined
-  return parseWebUrl(url, allowLoopback)?.origin
+  change(work, id, pending, { authUrls: [...authUrls, url], expiresAt, resendAt: null })
+  if (gates) state.deadline = Math.max(state.deadline ?? 0, expiresAt)
+  outputs.push({ type: 'auth-url', id, url, origin })
 }

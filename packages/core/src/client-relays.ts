@@ -3,15 +3,15 @@
  * Never leaves a relay that works before a round trip over the new ones.
  */
 
-import { dropOwn, maySendAgain, sendAgain, startOwn } from './client-requests.ts'
+import { change, maySendAgain, sendAgain, settle, startOwn } from './client-requests.ts'
 import {
   type ClientState,
   isAsked,
+  LOGGED_OUT,
   listenRelays,
   pendingOf,
-  type RelaySwitch,
+  union,
   type Work,
-  withPending,
 } from './client-state.ts'
 import type { Failure } from './failure.ts'
 import { isForbiddenAddress } from './host.ts'
@@ -19,61 +19,71 @@ import { SESSION_RELAYS } from './limits.ts'
 import type { Json } from './message.ts'
 import { parseRelayList } from './method.ts'
 import { relayHost } from './relay-url.ts'
-import type { Millis, RelayUrl, RequestId, Result } from './value.ts'
+import { err, type Millis, type RelayUrl, type RequestId, type Result } from './value.ts'
 
 const SWITCH_ANSWER_MS = 10_000
-export const SWITCH_PROOF_MS = 10_000
+const SWITCH_PROOF_MS = 10_000
 const SWITCH_OVERLAP_MS = 5_000
 const SWITCH_OVERLAP_MAX_MS = 60_000
 /** How often the relays are asked for again. */
 const SWITCH_EVERY_MS = 86_400_000
-export const FALLBACK_MS = 60_000
+const FALLBACK_MS = 60_000
 const CATCH_UP_MS = 3_000
 
 /** A relay has a live subscription now. */
-export function comeLive(work: Work, relay: RelayUrl, now: Millis): void {
-  const { state } = work
+export function comeLive(work: Work, { relay }: { readonly relay: RelayUrl }): void {
+  const { state, now } = work
   if (state.live.includes(relay) || !listenRelays(state).includes(relay)) return
   const wasDark = state.live.length === 0
-  const fellBack = state.fellBack && !state.relays.includes(relay)
-  work.state = { ...state, live: [...state.live, relay], downSince: null, fellBack }
-  keepLive(work, now)
+  state.fellBack &&= !state.relays.includes(relay)
+  state.live = [...state.live, relay]
+  keepLive(work)
   // Reached at the token's relays only: ask there where the remote signer is now.
-  if (fellBack && state.phase === 'ready' && state.profile.switchRelays) askRelays(work, now)
+  if (state.fellBack && state.phase === 'ready' && state.profile.switchRelays) askRelays(work)
   if (wasDark) {
-    for (const [id, pending] of Object.entries(work.state.pending)) {
+    for (const [id, pending] of Object.entries(state.pending)) {
       // The answer may wait at the relay: listen first. Links that flap do not put it off for ever.
       if (pending.sentAt === null) continue
-      const missed = { ...pending, outage: true }
-      work.state = withPending(work.state, id, missed)
+      const missed = change(work, id, pending, { outage: true })
       if (maySendAgain(missed, state.profile)) sendAgain(work, id, missed, now + CATCH_UP_MS)
     }
   }
-  if (work.state.relaySwitch?.target.includes(relay) === true) proveRelays(work, now)
+  if (state.relaySwitch?.target.includes(relay) === true) proveRelays(work)
 }
 
-export function goDown(work: Work, relay: RelayUrl, now: Millis): void {
-  const live = work.state.live.filter((other) => other !== relay)
-  if (live.length === work.state.live.length) return
-  work.state = { ...work.state, live, downSince: live.length === 0 ? now : null }
+export function goDown({ state, now }: Work, { relay }: { readonly relay: RelayUrl }): void {
+  if (!state.live.includes(relay)) return
+  state.live = state.live.filter((other) => other !== relay)
+  if (state.live.length === 0) state.downSince = now
 }
 
 /** Asks for switch_relays unless that is under way. True if the question is out. */
-export function askRelays(work: Work, now: Millis): boolean {
-  if (isAsked(work.state, 'switch_relays')) return true
-  const id = startOwn(work, 'switch_relays', now, SWITCH_ANSWER_MS)
-  if (id === undefined) return false
-  work.state = { ...work.state, lastSwitchAt: now }
+export function askRelays(work: Work): boolean {
+  const { state, now } = work
+  if (isAsked(state, 'switch_relays')) return true
+  if (startOwn(work, 'switch_relays', SWITCH_ANSWER_MS) === undefined) return false
+  state.lastSwitchAt = now
   return true
 }
 
 /** The list, if it is one and another than ours; the old relays stay until a round trip on the new ones. */
-export function takeRelays(work: Work, outcome: Result<Json, Failure>, now: Millis): void {
+export function takeRelays(work: Work, outcome: Result<Json, Failure>): void {
+  const { state, outputs, now } = work
   if (!outcome.ok) return
   const list = parseRelayList(outcome.value)
-  const stays = list.ok && (list.value === null || !leadsInside(list.value, work.state.originRelays))
-  if (!stays) work.outputs.push({ type: 'alert', code: 'relays/refused' })
-  else if (list.value !== null) adoptRelays(work, list.value, now)
+  if (!list.ok || (list.value !== null && leadsInside(list.value, state.originRelays))) {
+    outputs.push({ type: 'alert', code: 'relays/refused' })
+    return
+  }
+  const target = (list.value ?? []).slice(0, SESSION_RELAYS)
+  const known = state.relaySwitch?.target ?? state.relays
+  const isNew = target.length !== known.length || !target.every((relay) => known.includes(relay))
+  if (target.length === 0 || !isNew) return
+  // Everything listened to stays until the new relays are proven, what works first.
+  const old = union(state.live, listenRelays(state)).slice(0, SESSION_RELAYS)
+  state.relaySwitch = { target, old, startedAt: now, pingId: null, closeAt: null }
+  keepLive(work)
+  proveRelays(work)
 }
 
 /** A remote signer out there has no business sending us to this machine or its network; one in there may. */
@@ -82,77 +92,70 @@ function leadsInside(list: readonly RelayUrl[], origin: readonly RelayUrl[]): bo
   return list.some(isInside) && !origin.some(isInside)
 }
 
-function adoptRelays(work: Work, list: readonly RelayUrl[], now: Millis): void {
-  const { state } = work
-  const target = list.slice(0, SESSION_RELAYS)
-  const known = state.relaySwitch?.target ?? state.relays
-  if (target.length === known.length && target.every((relay) => known.includes(relay))) return
-  // Everything listened to stays until the new relays are proven, what works first.
-  const old = [...new Set([...state.live, ...listenRelays(state)])].slice(0, SESSION_RELAYS)
-  work.state = { ...state, relaySwitch: { target, old, startedAt: now, pingId: null, closeAt: null } }
-  keepLive(work, now)
-  if (target.some((relay) => work.state.live.includes(relay))) proveRelays(work, now)
-}
-
-/** Asks for a round trip over the new relays; each of them that comes live is one more chance. */
-export function proveRelays(work: Work, now: Millis): void {
-  const { relaySwitch } = work.state
+/** Asks for a round trip over the new relays once one is live; each of them that comes live is one more chance. */
+export function proveRelays(work: Work): void {
+  const { state, now } = work
+  const { relaySwitch } = state
   if (relaySwitch === null || relaySwitch.closeAt !== null) return
   const { pingId, target } = relaySwitch
-  const ping = pingId === null ? undefined : pendingOf(work.state, pingId)
+  if (!target.some((relay) => state.live.includes(relay))) return
+  const ping = pingId === null ? undefined : pendingOf(state, pingId)
   if (pingId !== null && ping !== undefined) return sendAgain(work, pingId, ping, now)
-  const id = startOwn(work, 'ping', now, SWITCH_PROOF_MS, target)
-  if (id !== undefined) work.state = { ...work.state, relaySwitch: { ...relaySwitch, pingId: id } }
+  const id = startOwn(work, 'ping', SWITCH_PROOF_MS, { only: target })
+  if (id !== undefined) state.relaySwitch = { ...relaySwitch, pingId: id }
 }
 
-export function provenRelays(work: Work, id: RequestId, outcome: Result<Json, Failure>, now: Millis): void {
-  const { relaySwitch } = work.state
+export function provenRelays(
+  { state, outputs, now }: Work,
+  id: RequestId,
+  outcome: Result<Json, Failure>,
+): void {
+  const { relaySwitch } = state
   if (relaySwitch === null || relaySwitch.pingId !== id) return
   // Any answer is a round trip, an error too: some remote signers do not know ping.
   if (!outcome.ok && outcome.error.code !== 'remote/error') return
   const relays = relaySwitch.target
-  const closing: RelaySwitch = { ...relaySwitch, closeAt: now + SWITCH_OVERLAP_MS }
-  work.state = { ...work.state, relays, fellBack: false, relaySwitch: closing }
-  work.outputs.push({ type: 'relays', relays })
+  state.relays = relays
+  state.fellBack = false
+  state.relaySwitch = { ...relaySwitch, closeAt: now + SWITCH_OVERLAP_MS }
+  outputs.push({ type: 'relays', relays })
 }
 
-export function endOverlap(work: Work, now: Millis): void {
-  const { relaySwitch } = work.state
+/** When the move to other relays goes on: it has failed, or the old ones may go. */
+export function overlapEndsAt({ relaySwitch }: ClientState): Millis | null {
+  return relaySwitch && (relaySwitch.closeAt ?? relaySwitch.startedAt + SWITCH_PROOF_MS)
+}
+
+export function endOverlap(work: Work): void {
+  const { state, outputs, now } = work
+  const { relaySwitch } = state
   if (relaySwitch === null) return
-  if (relaySwitch.closeAt === null) {
-    if (now < relaySwitch.startedAt + SWITCH_PROOF_MS) return
-    const { pingId } = relaySwitch
-    work.state = { ...work.state, relaySwitch: null }
-    if (pingId !== null) dropOwn(work, pingId)
-    keepLive(work, now)
-    work.outputs.push({ type: 'alert', code: 'relays/switch-failed' })
-    return
-  }
-  if (now < relaySwitch.closeAt) return
-  const stranded = Object.values(work.state.pending).some(
-    ({ sentAt, sentOn }) => sentAt !== null && !sentOn.some((relay) => relaySwitch.target.includes(relay)),
+  const { pingId, closeAt, target, startedAt } = relaySwitch
+  const stranded = Object.values(state.pending).some(
+    ({ sentAt, sentOn }) => sentAt !== null && !sentOn.some((relay) => target.includes(relay)),
   )
-  if (stranded && now < relaySwitch.startedAt + SWITCH_OVERLAP_MAX_MS) {
-    work.state = { ...work.state, relaySwitch: { ...relaySwitch, closeAt: now + 1_000 } }
+  if (closeAt !== null && stranded && now < startedAt + SWITCH_OVERLAP_MAX_MS) {
+    state.relaySwitch = { ...relaySwitch, closeAt: now + 1_000 }
     return
   }
-  work.state = { ...work.state, relaySwitch: null }
-  keepLive(work, now)
+  state.relaySwitch = null
+  if (closeAt === null && pingId !== null && pendingOf(state, pingId)) settle(work, pingId, err(LOGGED_OUT))
+  keepLive(work)
+  if (closeAt === null) outputs.push({ type: 'alert', code: 'relays/switch-failed' })
 }
 
 /** Forgets live marks of relays that are no longer listened to. */
-function keepLive(work: Work, now: Millis): void {
-  const listened = listenRelays(work.state)
-  const live = work.state.live.filter((relay) => listened.includes(relay))
-  work.state = { ...work.state, live, downSince: live.length === 0 ? (work.state.downSince ?? now) : null }
+function keepLive({ state, now }: Work): void {
+  const listened = listenRelays(state)
+  state.live = state.live.filter((relay) => listened.includes(relay))
+  state.downSince = state.live.length === 0 ? (state.downSince ?? now) : null
 }
 
-export function canFallBack(state: ClientState): boolean {
-  return (
-    !state.fellBack &&
-    state.relaySwitch === null &&
-    state.originRelays.some((relay) => !state.relays.includes(relay))
-  )
+/** When the token's relays are listened to as well. */
+export function fallsBackAt(state: ClientState): Millis | null {
+  const { fellBack, relaySwitch, relays, originRelays, downSince } = state
+  if (fellBack || relaySwitch !== null || downSince === null) return null
+  return originRelays.some((relay) => !relays.includes(relay)) ? downSince + FALLBACK_MS : null
 }
 
 /** NIP-46: ask "immediately" after connecting, then "at reasonable intervals". */

@@ -4,25 +4,25 @@
  */
 
 import {
+  CLOSED,
   type ClientInput,
+  type ClientState,
+  isKnown,
   LOGGED_OUT,
   listenRelays,
   type PendingRequest,
   pendingOf,
   UNPAIRED,
   type Work,
-  withPending,
 } from './client-state.ts'
 import type { Failure } from './failure.ts'
 import { CLIENT_PENDING, CLIENT_SETTLED, MESSAGE_BYTES_OUT, REQUEST_SENDS } from './limits.ts'
 import { encodeRequest, type Json } from './message.ts'
 import { isRepeatable } from './method.ts'
 import type { ClientProfile } from './profile.ts'
-import { utf8Length } from './utf8.ts'
+import { isLongerThan } from './utf8.ts'
 import { err, type Millis, type RelayUrl, type RequestId, type Result, UsageError } from './value.ts'
 
-/** What an id of ours may look like; remote signers in the field take all of these. */
-export const REQUEST_ID: RegExp = /^[A-Za-z0-9-]{1,64}$/
 /** Ids kept for the machine's own requests; with fewer it asks for more. */
 export const SPARE_IDS = 4
 const REQUEST_MS = 60_000
@@ -30,52 +30,45 @@ const REQUEST_MS = 60_000
 const QUIET_PAUSES: readonly Millis[] = [15_000, 20_000]
 
 /** A request of the caller: taken, or settled at once. Throws `UsageError` on an id or time that can never work. */
-export function startRequest(
-  work: Work,
-  input: Extract<ClientInput, { type: 'request' }>,
-  now: Millis,
-): void {
-  const { id, method, params, timeoutMs = REQUEST_MS } = input
-  if (!REQUEST_ID.test(id))
-    throw new UsageError('a request id is 1 to 64 of A-Z a-z 0-9 and -: use 32 random hex characters')
+export function startRequest(work: Work, input: Extract<ClientInput, { type: 'request' }>): void {
+  const { id, timeoutMs = REQUEST_MS } = input
+  checkId(id)
   if (!Number.isFinite(timeoutMs) || timeoutMs < 0)
     throw new UsageError('timeoutMs is a number of milliseconds from 0')
-  const { state } = work
-  if (Object.hasOwn(state.pending, id) || state.settled.includes(id))
-    throw new UsageError('this request id was used before')
-  if (state.phase === 'closed') {
-    settle(work, id, err({ code: 'closed', message: 'this session is closed' }))
-    return
-  }
-  if (state.phase === 'unpaired') {
-    settle(work, id, err(UNPAIRED))
-    return
-  }
-  if (state.phase === 'logging-out') {
-    settle(work, id, err({ code: 'logged-out', message: 'the session is being ended' }))
-    return
-  }
-  if (Object.keys(state.pending).length >= CLIENT_PENDING) {
-    settle(work, id, err({ code: 'request/busy', message: `more than ${CLIENT_PENDING} requests in flight` }))
-    return
-  }
-  if (utf8Length(encodeRequest({ id, method, params })) > MESSAGE_BYTES_OUT) {
-    const message = `the request is larger than ${MESSAGE_BYTES_OUT} bytes and would not fit into one event`
-    settle(work, id, err({ code: 'request/too-large', message }))
-    return
-  }
-  work.state = withPending(state, id, request(method, params, 'caller', now, timeoutMs))
+  if (isKnown(work.state, id)) throw new UsageError('this request id was used before')
+  const failure = whyNot(work.state, input)
+  if (failure === undefined) queue(work, id, { ...input, origin: 'caller', timeoutMs })
+  else settle(work, id, err(failure))
 }
 
-export function request(
-  method: string,
-  params: readonly string[],
-  origin: PendingRequest['origin'],
-  now: Millis,
-  timeoutMs: number,
-  only: readonly RelayUrl[] | null = null,
-): PendingRequest {
-  return {
+/** Remote signers in the field take all of these. */
+export function checkId(id: RequestId): void {
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(id))
+    throw new UsageError('a request id is 1 to 64 of A-Z a-z 0-9 and -: use 32 random hex characters')
+}
+
+function whyNot(
+  { phase, pending }: ClientState,
+  request: Extract<ClientInput, { type: 'request' }>,
+): Failure | undefined {
+  if (phase === 'closed') return CLOSED
+  if (phase === 'unpaired') return UNPAIRED
+  if (phase === 'logging-out') return LOGGED_OUT
+  if (Object.keys(pending).length >= CLIENT_PENDING)
+    return { code: 'request/busy', message: `more than ${CLIENT_PENDING} requests in flight` }
+  if (!isLongerThan(encodeRequest(request), MESSAGE_BYTES_OUT)) return undefined
+  const message = `the request is larger than ${MESSAGE_BYTES_OUT} bytes and would not fit into one event`
+  return { code: 'request/too-large', message }
+}
+
+type Wish = Pick<PendingRequest, 'method' | 'params' | 'origin'> & {
+  readonly timeoutMs: number
+  readonly only?: readonly RelayUrl[]
+}
+
+function queue({ state, now }: Pick<Work, 'state' | 'now'>, id: RequestId, wish: Wish): void {
+  const { method, params, origin, timeoutMs, only = null } = wish
+  state.pending[id] = {
     method,
     params,
     origin,
@@ -94,33 +87,27 @@ export function request(
 
 /** Starts a request of the machine's own. Without a spare id it waits until the shell brought some. */
 export function startOwn(
-  work: Work,
+  work: Pick<Work, 'state' | 'now'>,
   method: string,
-  now: Millis,
   timeoutMs: number,
-  only: readonly RelayUrl[] | null = null,
+  more: { readonly params?: readonly string[]; readonly only?: readonly RelayUrl[] } = {},
 ): RequestId | undefined {
   const [id, ...ids] = work.state.ids
   if (id === undefined) return undefined
-  work.state = withPending({ ...work.state, ids }, id, request(method, [], 'machine', now, timeoutMs, only))
+  work.state.ids = ids
+  queue(work, id, { method, params: [], origin: 'machine', timeoutMs, ...more })
   return id
 }
 
-/** Stops waiting for an answer to a request of the machine's own. */
-export function dropOwn(work: Work, id: RequestId): void {
-  if (pendingOf(work.state, id) !== undefined) settle(work, id, err(LOGGED_OUT))
-}
-
 /** Sends what waits for a relay or for the handshake, and what is due again. */
-export function sendQueued(work: Work, now: Millis): void {
-  if (work.state.live.length === 0 || work.state.remoteSigner === null) return
-  for (const [id, pending] of Object.entries(work.state.pending)) {
-    if (pending.origin === 'caller' && work.state.phase !== 'ready') continue
-    if (pending.sentAt === null) sendNow(work, id, pending, now)
-    else if (pending.resendAt !== null && pending.resendAt <= now) {
-      if (maySendAgain(pending, work.state.profile)) sendNow(work, id, pending, now)
-      else work.state = withPending(work.state, id, { ...pending, resendAt: null })
-    }
+export function sendQueued(work: Work): void {
+  const { state, now } = work
+  if (state.live.length === 0) return
+  for (const [id, pending] of Object.entries(state.pending)) {
+    if (pending.origin === 'caller' && state.phase !== 'ready') continue
+    if (pending.sentAt !== null && (pending.resendAt === null || pending.resendAt > now)) continue
+    if (maySendAgain(pending, state.profile)) sendNow(work, id, pending)
+    else change(work, id, pending, { resendAt: null })
   }
 }
 
@@ -130,51 +117,54 @@ export function sendQueued(work: Work, now: Millis): void {
  */
 export function maySendAgain(pending: PendingRequest, profile: ClientProfile): boolean {
   if (pending.sends >= REQUEST_SENDS || pending.authUrls.length > 0) return false
-  if (!pending.accepted || isRepeatable(pending.method) || pending.method === 'connect') return true
+  if (!pending.accepted || isHarmless(pending)) return true
   return pending.method === 'sign_event' && pending.outage && profile.resendSignEvent === 'after-outage'
 }
 
-function sendNow(work: Work, id: RequestId, pending: PendingRequest, now: Millis): void {
-  const { remoteSigner, profile } = work.state
-  if (remoteSigner === null) return
-  const relays = pending.only ?? listenRelays(work.state)
-  work.state = withPending(work.state, id, {
-    ...pending,
+/** A second connect with the same secret is refused at worst. */
+export function isHarmless({ method }: PendingRequest): boolean {
+  return isRepeatable(method) || method === 'connect'
+}
+
+function sendNow(work: Work, id: RequestId, pending: PendingRequest): void {
+  const { state, outputs, now } = work
+  if (state.remoteSigner === null) return
+  const relays = pending.only ?? listenRelays(state)
+  // A slow answer to most methods means that a person is deciding; these few no person decides on.
+  const quiet = /^(?:ping|get_public_key|switch_relays|describe)$/.test(pending.method)
+  const pause = quiet ? QUIET_PAUSES[pending.sends] : undefined
+  change(work, id, pending, {
     sends: pending.sends + 1,
     outage: false,
     sentAt: now,
     sentOn: relays,
-    resendAt: quietResend(pending, now),
+    resendAt: pause === undefined ? null : now + pause,
   })
-  const text = encodeRequest({ id, method: pending.method, params: pending.params })
-  work.outputs.push({
-    type: 'send',
-    id,
-    to: remoteSigner,
-    relays,
-    scheme: profile.scheme,
-    text,
-    kind: 'request',
-  })
-}
-
-/** A slow answer to most methods means that a person is deciding; these few no person decides on. */
-function quietResend(pending: PendingRequest, now: Millis): Millis | null {
-  if (!['ping', 'get_public_key', 'switch_relays', 'describe'].includes(pending.method)) return null
-  const pause = QUIET_PAUSES[pending.sends]
-  return pause === undefined || pending.authUrls.length > 0 ? null : now + pause
+  const { scheme } = state.profile
+  const text = encodeRequest({ ...pending, id })
+  outputs.push({ type: 'send', id, to: state.remoteSigner, relays, scheme, text, kind: 'request' })
 }
 
 /** Plans one more copy, or leaves an earlier plan in place. */
 export function sendAgain(work: Work, id: RequestId, pending: PendingRequest, at: Millis): void {
-  const resendAt = pending.resendAt === null ? at : Math.min(pending.resendAt, at)
-  work.state = withPending(work.state, id, { ...pending, resendAt })
+  change(work, id, pending, { resendAt: Math.min(pending.resendAt ?? at, at) })
+}
+
+export function change(
+  { state }: Work,
+  id: RequestId,
+  pending: PendingRequest,
+  changes: Partial<PendingRequest>,
+): PendingRequest {
+  const changed = { ...pending, ...changes }
+  state.pending[id] = changed
+  return changed
 }
 
 /** Ends a request: for the caller's ones the one word that it waits for. */
-export function settle(work: Work, id: RequestId, outcome: Result<Json, Failure>): void {
-  const pending = pendingOf(work.state, id)
-  const { [id]: _, ...rest } = work.state.pending
-  work.state = { ...work.state, pending: rest, settled: [...work.state.settled, id].slice(-CLIENT_SETTLED) }
-  if (pending?.origin !== 'machine') work.outputs.push({ type: 'settle', id, outcome })
+export function settle({ state, outputs }: Work, id: RequestId, outcome: Result<Json, Failure>): void {
+  const pending = pendingOf(state, id)
+  delete state.pending[id]
+  state.settled = [...state.settled, id].slice(-CLIENT_SETTLED)
+  if (pending?.origin !== 'machine') outputs.push({ type: 'settle', id, outcome })
 }

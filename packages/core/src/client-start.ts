@@ -4,8 +4,8 @@
  */
 
 import { IDENTIFY_MS } from './client-handshake.ts'
-import { request } from './client-requests.ts'
-import { type ClientPhase, type ClientState, withPending } from './client-state.ts'
+import { startOwn } from './client-requests.ts'
+import type { ClientPhase, ClientState, Draft } from './client-state.ts'
 import { SESSION_RELAYS } from './limits.ts'
 import type { ClientMetadata } from './metadata.ts'
 import type { ClientProfile } from './profile.ts'
@@ -13,7 +13,6 @@ import { type Millis, type Pubkey, type RelayUrl, type RequestId, type Seconds, 
 
 const CONNECT_MS = 65_000
 const OFFER_MS = 300_000
-const NO_IDS = 'ids must hold at least four fresh random ids'
 
 /** What every client machine starts from. */
 export interface ClientFacts {
@@ -35,17 +34,9 @@ export function fromBunker(
   now: Millis,
 ): ClientState {
   const state = initial(facts, now, 'bunker', 'connecting')
-  const { remoteSigner, userPubkey, timeoutMs = CONNECT_MS } = facts
-  const [id, ...ids] = state.ids
-  if (id === undefined) throw new UsageError(NO_IDS)
-  const named: ClientState = {
-    ...state,
-    remoteSigner,
-    userPubkey: userPubkey ?? null,
-    ids,
-    deadline: now + timeoutMs,
-  }
-  return withPending(named, id, request('connect', connectParams(named), 'machine', now, timeoutMs))
+  const { remoteSigner, userPubkey = null, timeoutMs = CONNECT_MS } = facts
+  Object.assign(state, { remoteSigner, userPubkey })
+  return ask(state, 'connect', connectParams(state), now, timeoutMs)
 }
 
 /** Goes on with a connection that was made elsewhere and whose user is not known: asks who it is, and sends no connect. */
@@ -54,10 +45,15 @@ export function fromPairing(
   now: Millis,
 ): ClientState {
   const state = initial({ ...facts, secret: null }, now, 'resumed', 'identifying')
-  const [id, ...ids] = state.ids
-  if (id === undefined) throw new UsageError(NO_IDS)
-  const named: ClientState = { ...state, remoteSigner: facts.remoteSigner, ids, deadline: now + IDENTIFY_MS }
-  return withPending(named, id, request('get_public_key', [], 'machine', now, IDENTIFY_MS))
+  state.remoteSigner = facts.remoteSigner
+  return ask(state, 'get_public_key', [], now, IDENTIFY_MS)
+}
+
+function ask(state: Draft, method: string, params: readonly string[], now: Millis, ms: number): ClientState {
+  if (startOwn({ state, now }, method, ms, { params }) === undefined)
+    throw new UsageError('ids must hold at least four fresh random ids')
+  state.deadline = now + ms
+  return state
 }
 
 /** Waits for a remote signer to answer a nostrconnect:// offer. `secret` must be the offer's, at least 128 random bits. */
@@ -101,11 +97,10 @@ export function sessionOf(state: ClientState): ClientSession | undefined {
 
 /** Goes on with a stored session: ready at once, no connect is sent. */
 export function fromSession(session: ClientSession, ids: readonly RequestId[], now: Millis): ClientState {
-  const { clientPubkey, profile, relays, remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt } =
-    session
-  const state = initial({ clientPubkey, profile, relays, secret: null, ids }, now, 'resumed', 'ready')
-  const origin = originRelays.slice(0, SESSION_RELAYS)
-  return { ...state, remoteSigner, userPubkey, originRelays: origin, lastSeen, lastSwitchAt }
+  const state = initial({ ...session, secret: null, ids }, now, 'resumed', 'ready')
+  const { remoteSigner, userPubkey, lastSeen, lastSwitchAt } = session
+  const originRelays = session.originRelays.slice(0, SESSION_RELAYS)
+  return { ...state, remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt }
 }
 
 /**
@@ -119,13 +114,8 @@ export function restart(state: ClientState): ClientState {
   return { ...state, live: [], downSince: null, pending }
 }
 
-function initial(
-  facts: ClientFacts,
-  now: Millis,
-  flow: ClientState['flow'],
-  phase: ClientPhase,
-): ClientState {
-  const { clientPubkey, profile, secret, perms, metadata, ids } = facts
+function initial(facts: ClientFacts, now: Millis, flow: ClientState['flow'], phase: ClientPhase): Draft {
+  const { clientPubkey, profile, secret, perms = '', metadata = null, ids } = facts
   const relays = facts.relays.slice(0, SESSION_RELAYS)
   if (relays.length === 0) throw new UsageError('a session needs at least one relay')
   return {
@@ -137,8 +127,8 @@ function initial(
     remoteSigner: null,
     userPubkey: null,
     secret,
-    perms: perms ?? '',
-    metadata: metadata ?? null,
+    perms,
+    metadata,
     allowLoopbackAuth: false,
     relays,
     originRelays: relays,
@@ -162,9 +152,8 @@ function initial(
 /** `[remote signer, secret, perms?, metadata?]`: two at least, since some remote signers read the second unasked. */
 function connectParams(state: ClientState): readonly string[] {
   const { profile, secret, perms, metadata, remoteSigner, userPubkey, clientPubkey } = state
-  const target = { 'remote-signer': remoteSigner, client: clientPubkey, user: userPubkey ?? remoteSigner }[
-    profile.connectParam
-  ]
+  const targets = { 'remote-signer': remoteSigner, client: clientPubkey, user: userPubkey ?? remoteSigner }
+  const target = targets[profile.connectParam]
   const params = [target ?? '', secret ?? '']
   // "If metadata is passed, perms MUST be present, empty if unused"
   if (profile.connectMetadata && metadata !== null) return [...params, perms, JSON.stringify(metadata)]

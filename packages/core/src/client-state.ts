@@ -204,16 +204,31 @@ export interface ClientWants {
   readonly ids?: number
 }
 
-/** A state being changed, and what comes of it. Local to one step. */
+/** One step: its own copy of the state, to be changed in place, and what comes of it. */
 export interface Work {
-  state: ClientState
+  readonly state: Draft
   readonly outputs: ClientOutput[]
+  readonly now: Millis
 }
 
+/** A state that nobody else has seen yet. Its pending requests are replaced, never changed. */
+export type Draft = { -readonly [Member in keyof ClientState]: ClientState[Member] } & {
+  pending: { [id: RequestId]: PendingRequest }
+}
+
+export const CLOSED: Failure = { code: 'closed', message: 'the session was closed' }
 export const LOGGED_OUT: Failure = { code: 'logged-out', message: 'the session was ended' }
 export const UNPAIRED: Failure = {
   code: 'session/unpaired',
   message: 'the remote signer no longer knows this app: pair again',
+}
+
+export function draftOf(state: ClientState): Draft {
+  return { ...state, pending: { ...state.pending } }
+}
+
+export function ignore({ outputs }: Work, code: ClientIgnored): void {
+  outputs.push({ type: 'ignored', code })
 }
 
 /** Nothing is sent or listened to any more. */
@@ -221,12 +236,13 @@ export function isOver({ phase }: ClientState): boolean {
   return phase === 'closed' || phase === 'unpaired'
 }
 
-export function inHandshake(state: ClientState): boolean {
-  return ['awaiting-signer', 'connecting', 'switching', 'identifying'].includes(state.phase)
-}
-
 export function pendingOf(state: ClientState, id: RequestId): PendingRequest | undefined {
   return Object.hasOwn(state.pending, id) ? state.pending[id] : undefined
+}
+
+/** Whether a request is pending, or was. */
+export function isKnown(state: ClientState, id: RequestId): boolean {
+  return Object.hasOwn(state.pending, id) || state.settled.includes(id)
 }
 
 /** Whether a request of the machine's own is under way. */
@@ -236,16 +252,21 @@ export function isAsked(state: ClientState, method: string): boolean {
   )
 }
 
-export function withPending(state: ClientState, id: RequestId, pending: PendingRequest): ClientState {
-  return { ...state, pending: { ...state.pending, [id]: pending } }
+/** Of the machine's own requests a person may have to approve these two, and login waits for them. */
+export function gatesLogin({ method, origin }: PendingRequest): boolean {
+  return origin === 'machine' && (method === 'connect' || method === 'get_public_key')
 }
 
-export function listenRelays(state: ClientState): readonly RelayUrl[] {
-  const { relaySwitch, relays } = state
-  if (relaySwitch !== null) return [...new Set([...relaySwitch.old, ...relaySwitch.target])]
-  return state.fellBack ? unionOf(state) : relays
+export function listenRelays({
+  relaySwitch,
+  relays,
+  originRelays,
+  fellBack,
+}: ClientState): readonly RelayUrl[] {
+  if (relaySwitch !== null) return union(relaySwitch.old, relaySwitch.target)
+  return fellBack ? union(relays, originRelays) : relays
 }
 
-function unionOf(state: ClientState): readonly RelayUrl[] {
-  return [...new Set([...state.relays, ...state.originRelays])]
+export function union(a: readonly RelayUrl[], b: readonly RelayUrl[]): readonly RelayUrl[] {
+  return [...new Set([...a, ...b])]
 }

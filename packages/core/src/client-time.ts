@@ -1,85 +1,94 @@
 /**
  * What passes with time: deadlines, overlaps, waits for a relay.
- * Never keeps a timer: it does what is due when it is woken.
+ * Never keeps a timer: it says when it wants to be woken, and does what is due then.
  */
 
 import { close, fail } from './client-end.ts'
 import { enterIdentifying } from './client-handshake.ts'
-import { askRelays, canFallBack, endOverlap, FALLBACK_MS, nextSwitchAt } from './client-relays.ts'
-import { settle } from './client-requests.ts'
+import { conclude } from './client-outcomes.ts'
+import { askRelays, endOverlap, fallsBackAt, nextSwitchAt, overlapEndsAt } from './client-relays.ts'
 import {
   type ClientState,
-  inHandshake,
+  gatesLogin,
   LOGGED_OUT,
   type PendingRequest,
   pendingOf,
   type Work,
 } from './client-state.ts'
 import type { Failure } from './failure.ts'
-import { err, type Millis, type RequestId } from './value.ts'
+import { err, type Millis } from './value.ts'
 
 const NO_RELAY_MS = 15_000
 
+/** When something is due, and what; in the order in which it is done. */
+const ALARMS: readonly (readonly [at: (state: ClientState) => Millis | null, ring: (work: Work) => void])[] =
+  [
+    [overlapEndsAt, endOverlap],
+    [
+      ({ guardUntil }) => guardUntil,
+      ({ state }) => {
+        state.guardUntil = state.secret = null
+      },
+    ],
+    [
+      fallsBackAt,
+      ({ state }) => {
+        state.fellBack = true
+      },
+    ],
+    [noRelayAt, giveUp],
+    [nextSwitchAt, askRelaysAgain],
+    [({ deadline }) => deadline, passDeadline],
+  ]
+
 /** Does whatever is due. */
-export function wake(work: Work, now: Millis): void {
-  endOverlap(work, now)
-  if (work.state.guardUntil !== null && work.state.guardUntil <= now) {
-    work.state = { ...work.state, guardUntil: null, secret: null }
-  }
-  const { state } = work
-  if (canFallBack(state) && state.downSince !== null && now >= state.downSince + FALLBACK_MS) {
-    work.state = { ...work.state, fellBack: true }
-  }
-  const darkTill = noRelayAt(work.state)
-  if (darkTill !== null && darkTill <= now) {
-    const message = `none of the relays could be reached: ${state.relays.join(', ')}`
-    return fail(work, { code: 'transport/no-relay', message })
-  }
-  const switchAt = nextSwitchAt(work.state)
-  if (switchAt !== null && switchAt <= now) {
-    work.state = { ...work.state, lastSwitchAt: now }
-    askRelays(work, now)
-  }
-  if (state.deadline !== null && state.deadline <= now) passDeadline(work, now)
-  for (const id of Object.keys(work.state.pending)) {
+export function wake(work: Work): void {
+  const { state, now } = work
+  for (const [at, ring] of ALARMS) if ((at(state) ?? Infinity) <= now) ring(work)
+  for (const id of Object.keys(state.pending)) {
     // An expiry may end the session, and with it all others.
-    const pending = pendingOf(work.state, id)
-    if (pending !== undefined && pending.expiresAt <= now) expire(work, id, pending)
+    const pending = pendingOf(state, id)
+    if (pending !== undefined && pending.expiresAt <= now)
+      conclude(work, id, pending, err(lateFailure(pending)))
   }
+}
+
+/** When there is something to do; `Infinity` if never. */
+export function nextAlarm(state: ClientState): Millis {
+  const times = ALARMS.map(([at]) => at(state))
+  for (const { expiresAt, resendAt } of Object.values(state.pending))
+    times.push(expiresAt, state.live.length > 0 ? resendAt : null)
+  // A restarted session takes note of the time once, to count from.
+  if (state.live.length === 0 && state.downSince === null) times.push(state.startedAt)
+  return Math.min(...times.map((time) => time ?? Infinity))
 }
 
 /** When a handshake without any relay gives up. */
-export function noRelayAt(state: ClientState): Millis | null {
-  if (!inHandshake(state) || state.phase === 'awaiting-signer') return null
-  return state.live.length > 0 || state.downSince === null ? null : state.downSince + NO_RELAY_MS
+function noRelayAt({ phase, live, downSince }: ClientState): Millis | null {
+  const waits = ['connecting', 'switching', 'identifying'].includes(phase) && live.length === 0
+  return waits && downSince !== null ? downSince + NO_RELAY_MS : null
 }
 
-function passDeadline(work: Work, now: Millis): void {
-  switch (work.state.phase) {
-    case 'switching':
-      return enterIdentifying(work, now)
-    case 'awaiting-signer':
-      return fail(work, { code: 'timeout/connect', message: 'no remote signer took the offer in time' })
-    case 'logging-out':
-      return close(work, 'logged-out', LOGGED_OUT)
-    case 'connecting':
-    case 'identifying': {
-      const pending = Object.values(work.state.pending).find(({ method, origin }) => {
-        return origin === 'machine' && (method === 'connect' || method === 'get_public_key')
-      })
-      return fail(work, work.state.refusal ?? lateFailure(pending))
-    }
-    default:
-      work.state = { ...work.state, deadline: null }
-  }
+function giveUp(work: Work): void {
+  const message = `none of the relays could be reached: ${work.state.relays.join(', ')}`
+  fail(work, { code: 'transport/no-relay', message })
 }
 
-function expire(work: Work, id: RequestId, pending: PendingRequest): void {
-  const failure = lateFailure(pending)
-  settle(work, id, err(failure))
-  if (pending.origin !== 'machine') return
-  if (pending.method === 'connect' || pending.method === 'get_public_key')
-    fail(work, work.state.refusal ?? failure)
+function askRelaysAgain(work: Work): void {
+  work.state.lastSwitchAt = work.now
+  askRelays(work)
+}
+
+function passDeadline(work: Work): void {
+  const { state } = work
+  const { phase } = state
+  state.deadline = null
+  if (phase === 'switching') enterIdentifying(work)
+  else if (phase === 'logging-out') close(work, 'logged-out', LOGGED_OUT)
+  else if (phase === 'awaiting-signer')
+    fail(work, { code: 'timeout/connect', message: 'no remote signer took the offer in time' })
+  else if (phase === 'connecting' || phase === 'identifying')
+    fail(work, state.refusal ?? lateFailure(Object.values(state.pending).find(gatesLogin)))
 }
 
 function lateFailure(pending: PendingRequest | undefined): Failure {
@@ -89,9 +98,8 @@ function lateFailure(pending: PendingRequest | undefined): Failure {
       message: 'no relay could be reached in time: the request was not sent',
     }
   }
-  if (pending.authUrls.length > 0) {
+  if (pending.authUrls.length > 0)
     return { code: 'timeout/auth', message: 'the page of the remote signer was not finished in time' }
-  }
   const stage = pending.accepted ? 'a relay took the request' : 'no relay confirmed the request'
   return { code: 'timeout/no-answer', message: `no answer in time; ${stage}` }
 }

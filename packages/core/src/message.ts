@@ -6,7 +6,7 @@
 import { isWellFormed } from './event.ts'
 import { isObject, type Json, parseJson } from './json.ts'
 import { ERROR_CHARS, JSON_DEPTH, MESSAGE_BYTES_IN, PARAMS, REQUEST_ID_CHARS } from './limits.ts'
-import { utf8Length } from './utf8.ts'
+import { isLongerThan } from './utf8.ts'
 import { err, ok, type RequestId, type Result } from './value.ts'
 
 export type { Json } from './json.ts'
@@ -90,8 +90,11 @@ export function parseRequest(
 
 /** A request as NIP-46 writes it, for who has nothing to say about any other text. */
 export function readRequest(text: string): Request | undefined {
-  if (isTooLarge(text)) return undefined
-  const { id, method, params } = parseObject(text) ?? {}
+  const object = isTooLarge(text) ? undefined : parseObject(text)
+  return object && requestOf(object)
+}
+
+function requestOf({ id, method, params }: Members): Request | undefined {
   const list = params ?? []
   if (typeof id !== 'string' || !isRequestId(id) || typeof method !== 'string' || method === '')
     return undefined
@@ -104,39 +107,59 @@ function isRequestId(id: string): boolean {
   return id !== '' && id.length <= REQUEST_ID_CHARS && isWellFormed(id)
 }
 
-/** A decrypted text as a response. A missing or unusable id becomes `''`, which matches no request. */
-export function parseResponse(text: string): Result<Response, 'response/json' | 'event/too-large'> {
+/** What a text says to a client, read once: as a response, and whether it is a request. */
+export interface Incoming {
+  /** Of the response. A missing or unusable one becomes `''`, which matches no request. */
+  readonly id: RequestId
+  /** Whether it has a `method`. */
+  readonly isRequest: boolean
+  /** The request, if it is as NIP-46 writes it. */
+  readonly request: Request | undefined
+  readonly authUrl: string | undefined
+  readonly error: string | undefined
+  readonly result: Json
+}
+
+/** A decrypted text as a client hears it. */
+export function readIncoming(text: string): Result<Incoming, 'response/json' | 'event/too-large'> {
   if (isTooLarge(text)) return err('event/too-large')
   const object = parseObject(text)
-  if (object === undefined) return err('response/json')
-  const rawId = object['id']
-  const id =
-    typeof rawId === 'string' && rawId.length <= REQUEST_ID_CHARS
-      ? rawId
-      : typeof rawId === 'number' && Number.isFinite(rawId)
-        ? String(rawId)
-        : ''
-  const result = object['result']
-  if (!isShallow(result) || !isShallow(object['error'])) return err('response/json')
+  if (object === undefined || !isShallow(object['result']) || !isShallow(object['error']))
+    return err('response/json')
+  const { id, method, result = null, error, auth_url } = object
+  const isRequest = typeof method === 'string' && method !== ''
+  const usable = typeof id === 'string' ? id.length <= REQUEST_ID_CHARS : Number.isFinite(id)
   // NIP-46: "result": "auth_url", "error": <URL_to_display_to_end_user>, in full: half a URL leads elsewhere.
-  if (result === 'auth_url') {
-    const url = object['error']
-    return ok({ type: 'auth-url', id, url: typeof url === 'string' ? url : '' })
-  }
-  const error = errorText(object['error'])
+  let authUrl: string | undefined
+  if (result === 'auth_url') authUrl = typeof error === 'string' ? error : ''
   // One deployed signer writes the challenge its own way; unread, it would pass for a successful connect.
-  const url = object['auth_url']
-  if (result === 'auth_required' && typeof url === 'string') return ok({ type: 'auth-url', id, url })
+  else if (result === 'auth_required' && typeof auth_url === 'string') authUrl = auth_url
+  return ok({
+    id: usable ? String(id) : '',
+    isRequest,
+    request: isRequest ? requestOf(object) : undefined,
+    authUrl,
+    error: errorText(error),
+    result,
+  })
+}
+
+/** A decrypted text as a response. A missing or unusable id becomes `''`, which matches no request. */
+export function parseResponse(text: string): Result<Response, 'response/json' | 'event/too-large'> {
+  const read = readIncoming(text)
+  if (!read.ok) return read
+  const { id, authUrl, error, result } = read.value
+  if (authUrl !== undefined) return ok({ type: 'auth-url', id, url: authUrl })
   if (error !== undefined) return ok({ type: 'error', id, error })
-  if (typeof result === 'string') return ok({ type: 'result', id, result })
-  return ok({ type: 'native-result', id, value: result ?? null })
+  return typeof result === 'string'
+    ? ok({ type: 'result', id, result })
+    : ok({ type: 'native-result', id, value: result })
 }
 
 /** Whether a decrypted text is a request (it has a `method`), as far as one can tell without more. */
 export function looksLikeRequest(text: string): boolean {
-  if (isTooLarge(text)) return false
-  const object = parseObject(text)
-  return object !== undefined && typeof object['method'] === 'string' && object['method'] !== ''
+  const method = isTooLarge(text) ? undefined : parseObject(text)?.['method']
+  return typeof method === 'string' && method !== ''
 }
 
 /** `{"id","method","params"}` and nothing else, in this order. */
@@ -193,12 +216,8 @@ function nativeResult(result: string, method: string | undefined): Json {
 /** `undefined`, `null`, `""` and `false` say that there is no error: some signers send them on success. */
 function errorText(error: Json | undefined): string | undefined {
   if (error === undefined || error === null || error === '' || error === false) return undefined
-  if (typeof error === 'string') return cutError(error)
-  if (isObject(error)) {
-    const message = error['message']
-    if (typeof message === 'string' && message !== '') return cutError(message)
-  }
-  return cutError(JSON.stringify(error))
+  const said = isObject(error) ? error['message'] : error
+  return cutError(typeof said === 'string' && said !== '' ? said : JSON.stringify(error))
 }
 
 /** At most {@link ERROR_CHARS}, without half a character at the cut. */
@@ -207,17 +226,16 @@ function cutError(text: string): string {
 }
 
 function isTooLarge(text: string): boolean {
-  return (
-    text.length > MESSAGE_BYTES_IN ||
-    (text.length * 3 > MESSAGE_BYTES_IN && utf8Length(text) > MESSAGE_BYTES_IN)
-  )
+  return isLongerThan(text, MESSAGE_BYTES_IN)
 }
 
+type Members = Record<string, Json | undefined>
+
 /** Own members of a JSON object in a fresh null-prototype object, or undefined. */
-function parseObject(text: string): Record<string, Json | undefined> | undefined {
+function parseObject(text: string): Members | undefined {
   const value = parseJson(text)
   if (!isObject<Json>(value)) return undefined
-  return Object.assign(Object.create(null) as Record<string, Json>, value)
+  return Object.assign(Object.create(null) as Members, value)
 }
 
 /** Whether a value is nested at most {@link JSON_DEPTH} deep: JSON.parse reads deeper values than JSON.stringify can write. */

@@ -11,10 +11,10 @@ import { err, ok, type Pubkey, type Result } from './value.ts'
 const P = 0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2fn
 
 /**
- * Whether a text is 64 lowercase hex characters and the x coordinate of a point on secp256k1.
+ * Whether a value is 64 lowercase hex characters and the x coordinate of a point on secp256k1.
  * About half of all 32-byte strings are not; a key off the curve lets a peer learn about a secret key (BIP-340).
  */
-export function isPubkey(hex: string): hex is Pubkey {
+export function isPubkey(hex: unknown): hex is Pubkey {
   if (!isHex64(hex)) return false
   const x = BigInt(`0x${hex}`)
   // y² = x³ + 7 has a solution exactly when the right side is a square; it is never 0 on this curve.

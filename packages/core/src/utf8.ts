@@ -6,15 +6,15 @@
 export function utf8Length(text: string): number {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit < 0x80) continue
-    const paired = unit >= 0xd800 && unit <= 0xdfff && isPaired(text, i, unit)
-    bytes += unit >= 0x800 && !paired ? 2 : 1
+    const code = text.codePointAt(i) ?? 0
+    if (code >= 0x80) bytes += code >= 0x800 ? 2 : 1
+    // The other half of a pair: four bytes for two units.
+    if (code > 0xffff) i++
   }
   return bytes
 }
 
-function isPaired(text: string, index: number, unit: number): boolean {
-  const other = unit <= 0xdbff ? text.charCodeAt(index + 1) : text.charCodeAt(index - 1)
-  return unit <= 0xdbff ? other >= 0xdc00 && other <= 0xdfff : other >= 0xd800 && other <= 0xdbff
+/** Whether a text has more than `max` bytes as UTF-8. Counts only where the number of characters does not say it. */
+export function isLongerThan(text: string, max: number): boolean {
+  return text.length > max || (text.length * 3 > max && utf8Length(text) > max)
 }
