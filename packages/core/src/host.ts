@@ -5,6 +5,7 @@
 
 import { type ParsedUrl, parseUrl } from './url.ts'
 
+/** What {@link isForbiddenAddress} lets pass. */
 export interface AddressOptions {
   /** Let loopback addresses pass. Default false. */
   readonly allowLoopback?: boolean
