@@ -3,8 +3,15 @@
  * Never lets it call home.
  */
 
+import { existsSync } from 'node:fs'
+
 export function chromiumPath(): string {
   return process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+}
+
+/** Why the tests in Chromium are left out on this machine; undefined if they are not. */
+export function noChromium(): string | undefined {
+  return existsSync(chromiumPath()) ? undefined : `there is no ${chromiumPath()}`
 }
 
 export const CHROMIUM_ARGS: readonly string[] = [

@@ -10,7 +10,9 @@ import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { chromium } from 'playwright'
-import { CHROMIUM_ARGS, chromiumPath } from './chromium.ts'
+import { CHROMIUM_ARGS, chromiumPath, noChromium } from './chromium.ts'
+import { launchFirefox, noFirefox } from './firefox.ts'
+import { noWebKit, openInWebKit } from './webkit.ts'
 
 /** A reason why a check is left out, as what it throws. */
 export class Skipped extends Error {
@@ -63,7 +65,9 @@ export const RUNTIMES: readonly Runtime[] = [
       return run(workerd, ['test', 'worker.capnp'], app)
     },
   },
-  { title: 'Chromium, through a plain Vite build', run: runInChromium },
+  { title: 'Chromium, through a plain Vite build', run: inBrowser(noChromium, lookInChromium) },
+  { title: 'Firefox, through a plain Vite build', run: inBrowser(noFirefox, lookInFirefox) },
+  { title: 'WebKitGTK, through a plain Vite build', run: inBrowser(noWebKit, lookInWebKit) },
 ]
 
 function workerConfig(uri: string): string {
@@ -82,13 +86,31 @@ const config :Workerd.Config = (
 `
 }
 
-/** No plugin and no settings: what somebody has after creating a project. */
-async function runInChromium(app: string, uri: string): Promise<string> {
-  if (!existsSync(chromiumPath())) throw new Skipped(`there is no ${chromiumPath()}`)
-  const { build } = await import('vite')
-  const page = '<!doctype html><title>smoke</title><script type="module" src="./smoke-page.mjs"></script>'
-  writeFileSync(join(app, 'index.html'), page)
-  await build({ root: app, configFile: false, logLevel: 'error' })
+type Look = (url: string) => Promise<string>
+
+/** A page of the packages, in a browser that `open` opens: it resolves with the page's title, once that tells the outcome. */
+function inBrowser(missing: () => string | undefined, open: Look): Runtime['run'] {
+  return async (app, uri) => {
+    const reason = missing()
+    if (reason !== undefined) throw new Skipped(reason)
+    const server = await servePage(app)
+    try {
+      const title = await open(`${server.url}#${encodeURIComponent(uri)}`)
+      if (!title.startsWith('smoke: connected')) throw new Error(title)
+      return title
+    } finally {
+      server.close()
+    }
+  }
+}
+
+const builds = new Map<string, Promise<unknown>>()
+
+/** No plugin and no settings: what somebody has after creating a project. Built once for all browsers. */
+async function servePage(app: string): Promise<{ readonly url: string; close(): void }> {
+  const building = builds.get(app) ?? buildPage(app)
+  builds.set(app, building)
+  await building
   const server = createServer((request, response) => {
     const file = join(app, 'dist', request.url === '/' ? 'index.html' : (request.url ?? ''))
     if (!existsSync(file)) return response.writeHead(404).end()
@@ -98,18 +120,63 @@ async function runInChromium(app: string, uri: string): Promise<string> {
       .end(readFileSync(file))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+async function buildPage(app: string): Promise<void> {
+  const { build } = await import('vite')
+  const page =
+    '<!doctype html><meta charset="utf-8"><title>smoke</title><script type="module" src="./smoke-page.mjs"></script>'
+  writeFileSync(join(app, 'index.html'), page)
+  await build({ root: app, configFile: false, logLevel: 'error' })
+}
+
+async function lookInChromium(url: string): Promise<string> {
   const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...CHROMIUM_ARGS] })
   try {
-    const opened = await browser.newPage()
-    const { port } = server.address() as AddressInfo
-    await opened.goto(`http://127.0.0.1:${port}/#${encodeURIComponent(uri)}`)
-    await opened.waitForFunction('document.title !== "smoke"', undefined, { timeout: RUN_MS })
-    const title = await opened.title()
-    if (!title.startsWith('smoke: connected')) throw new Error(title)
-    return title
+    const page = await browser.newPage()
+    await page.goto(url)
+    return await outcome(() => page.title())
   } finally {
     await browser.close()
-    server.close()
+  }
+}
+
+async function lookInFirefox(url: string): Promise<string> {
+  const browser = await launchFirefox()
+  try {
+    const page = await browser.newPage()
+    await page.goto(url)
+    return await outcome(() => page.title())
+  } finally {
+    await browser.close()
+  }
+}
+
+async function lookInWebKit(url: string): Promise<string> {
+  const page = await openInWebKit(url)
+  try {
+    return await outcome(() => page.title())
+  } finally {
+    await page.close()
+  }
+}
+
+/** The title, once it is another than at first, or after `RUN_MS`. */
+async function outcome(title: () => Promise<string>): Promise<string> {
+  const late = Date.now() + RUN_MS
+  for (;;) {
+    const now = await title()
+    if (now !== 'smoke') return now
+    if (Date.now() > late) throw new Error(`the page said nothing for ${RUN_MS} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
 

@@ -4,26 +4,38 @@
  * Never reads this repository: it is copied beside installed tarballs and run in each runtime against smoke-signer.mjs.
  */
 
-import { connect, parseSavedSession, resume } from '@nip46/client'
+import { connect, parseSavedSession, resume, resumeStored } from '@nip46/client'
 import { generateSecretKey } from '@nip46/crypto'
 import { smallCrypto } from '@nip46/crypto/small'
 import { createRelayPool } from '@nip46/transport-websocket'
 
-/** `loadCrypto` gives the backend of the resumed session. Resolves with a line for the log; rejects if anything is not as it should be. */
-export async function runSession(bunkerUri, loadCrypto) {
+/**
+ * `loadCrypto` gives the backend of the resumed session; with a `store` the session is kept there in between. Resolves with a line
+ * for the log; rejects if anything is not as it should be.
+ */
+export async function runSession(bunkerUri, loadCrypto, store) {
   const started = Date.now()
   const small = smallCrypto()
   const transport = createRelayPool()
-  const first = await connect(bunkerUri, { crypto: small, transport, metadata: { name: 'Smoke' } })
+  const first = await connect(bunkerUri, {
+    crypto: small,
+    transport,
+    metadata: { name: 'Smoke' },
+    ...(store && { store }),
+  })
   await useSession(first, small)
   const saved = JSON.stringify(first.save())
+  while (store && (await store.load()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
   first.close()
 
   const crypto = await loadCrypto()
-  const second = await resume(parseSavedSession(saved), { crypto, transport })
+  const second = store
+    ? await resumeStored({ crypto, transport, store })
+    : await resume(parseSavedSession(saved), { crypto, transport })
   expect(second.userPubkey === first.userPubkey, 'the same user after resuming')
   await useSession(second, crypto)
   await second.logout()
+  if (store) expect((await store.load()) === undefined, 'an empty store after logging out')
   await transport.close()
   return `smoke: connected on ${small.name}, resumed on ${crypto.name}, in ${Date.now() - started} ms`
 }
