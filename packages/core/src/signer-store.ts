@@ -28,6 +28,11 @@ export interface SignerStore {
   commit(changes: readonly StoreChange[], now: Millis): Promise<readonly CommitOutcome[]>
   /** These records as stored now; missing ones are left out. After a conflict, or a change made elsewhere. */
   read(wanted: Wanted): Promise<Found>
+  /**
+   * Those of these events that are claimed. It may be left out: it only lets requests without an answer come before those with
+   * one when a relay sends all that it kept. Where `sharing` is there, that is asked instead.
+   */
+  readClaimed?(eventIds: readonly string[]): Promise<readonly string[]>
   /** There if several processes may use the store at once. */
   readonly sharing?: StoreSharing
 }

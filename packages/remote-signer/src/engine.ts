@@ -36,6 +36,7 @@ import { memoryStore } from './memory-store.ts'
 import { createOfferBook, type OfferBook } from './offer-book.ts'
 import type { Rate, RemoteSignerOptions } from './options.ts'
 import { type Answer, createOutbox, type Outbox } from './outbox.ts'
+import { createRecall, type Recall } from './recall.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { sessionInfo } from './session-info.ts'
 import { addresseeOf, createStandby, type Standby } from './standby.ts'
@@ -66,6 +67,7 @@ export interface Engine {
   readonly desk: Desk
   readonly intake: Intake
   readonly catchingUp: CatchingUp
+  readonly recall: Recall
   readonly outbox: Outbox
   readonly subscriptions: Subscriptions
   readonly cohort: Cohort
@@ -200,10 +202,24 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       standby.hold(event, relay)
       return true
     },
+    recall: (event, relay) =>
+      readClaimed !== undefined &&
+      turns.serves(event.pubkey) &&
+      subscriptions.isCatchingUp(relay) &&
+      recall.take(event, relay),
     isReplaying: (relay) => subscriptions.isReplaying(relay),
     onOwed: (relay) => catchingUp.owe(relay),
     onOpened,
     onSeen,
+  })
+
+  const readClaimed = claimedReader(store)
+  const recall = createRecall({
+    clock,
+    reporter,
+    readClaimed: async (eventIds) => (await readClaimed?.(eventIds)) ?? [],
+    isBusy: () => intake.waiting + recall.waiting + turns.waiting > 0,
+    onTurn: intake.takeOver,
   })
 
   const catchingUp = createCatchingUp({
@@ -441,6 +457,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     desk,
     intake,
     catchingUp,
+    recall,
     outbox,
     subscriptions,
     cohort,
@@ -481,6 +498,16 @@ function checkOptions({ rates = {} }: RemoteSignerOptions): void {
     if (!(perSecond > 0) || !(burst >= 1))
       throw new UsageError(`rates.${name} has a perSecond above 0 and a burst of at least 1`)
   }
+}
+
+/** How the store tells what is claimed; undefined if it does not. */
+function claimedReader(store: SignerStore): SignerStore['readClaimed'] {
+  const { sharing } = store
+  if (sharing === undefined)
+    return store.readClaimed === undefined
+      ? undefined
+      : (ids) => store.readClaimed?.(ids) ?? Promise.resolve([])
+  return async (eventIds) => (await sharing.readClaims(eventIds)).map(({ eventId }) => eventId)
 }
 
 /** What a request is, as far as it says so. */

@@ -24,7 +24,7 @@ export interface Intake {
   push(event: unknown, relay: RelayUrl): void
   /** Something of a client was dropped for want of room: its relay is to be asked for it again. */
   owe(relay: RelayUrl): void
-  /** One that was left to others, and is not any more. */
+  /** One that was left to others, or looked for in the store, and is not any more. */
   takeOver(event: SignedEvent, relay: RelayUrl): void
   close(): void
   readonly waiting: number
@@ -42,6 +42,8 @@ export interface IntakeHost {
   readonly seen: (eventId: string) => boolean
   /** Another process serves it: true if the event was left to that one. */
   readonly leave: (event: SignedEvent, relay: RelayUrl) => boolean
+  /** Its relay is still sending what it kept: true if the event is handed on once it is known whether it is news. */
+  readonly recall: (event: SignedEvent, relay: RelayUrl) => boolean
   readonly onOpened: (opened: Opened, relay: RelayUrl) => void
   /** This relay was asked again for what it sent before: what is known of it is nobody's repetition. */
   readonly isReplaying: (relay: RelayUrl) => boolean
@@ -177,7 +179,8 @@ export function createIntake(host: IntakeHost): Intake {
       const parsed = parseSignedEvent(value)
       if (!parsed.ok) reporter.drop(parsed.error)
       else if (host.isReplaying(relay) && host.seen(parsed.value.id)) reporter.drop('event/seen')
-      else if (!host.leave(parsed.value, relay)) enter(parsed.value, relay)
+      else if (!host.leave(parsed.value, relay) && !host.recall(parsed.value, relay))
+        enter(parsed.value, relay)
     },
     owe(relay) {
       if (queues.has(relay)) owed.add(relay)

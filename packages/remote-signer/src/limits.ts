@@ -14,6 +14,13 @@ export const INTAKE_CHARS_PER_RELAY = 4_194_304
 export const CATCH_UP_MS = 1_000
 /** As long as asking brings nothing new, the next time comes after twice the time, up to this, in milliseconds. */
 export const CATCH_UP_LONGEST_MS = 60_000
+/** Events of clients that a relay kept and that are looked for among the claims at a time; the next one is opened without. Of those that are claimed as many wait for their turn; the next one is dropped. */
+export const RECALL_EVENTS = 1_000
+/** Of these, so many are looked for in one call of the store. */
+export const RECALL_READ = 256
+/** What a relay kept and was claimed before gets its answer again so many at a time, one while anything else waits, and so far apart, in milliseconds. */
+export const RECALL_BATCH = 16
+export const RECALL_MS = 250
 /** Events opened in one turn of the event loop; the rest waits for the next one. */
 export const INTAKE_BATCH = 64
 /** Of these, those that do not claim to be of a client, while there are some that do. */

@@ -153,6 +153,7 @@ export function memoryStore(): MemoryStore {
       }
       return Promise.resolve(found)
     },
+    readClaimed: (eventIds) => Promise.resolve(eventIds.filter((eventId) => claims.has(eventId))),
     async readHostRecords() {
       return [...hostRecords]
         .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -205,6 +205,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     state = 'closed'
     intake.close()
     engine.catchingUp.close()
+    engine.recall.close()
     engine.standby.close()
     engine.following.close()
     engine.clearTimer(sweepTimer)
@@ -266,7 +267,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       offers: offers.size,
       keys: keys.size,
       waiting: {
-        events: intake.waiting,
+        events: intake.waiting + engine.recall.waiting,
         leftToOthers: engine.standby.waiting,
         inputs: turns.waiting,
         answers: outbox.size,

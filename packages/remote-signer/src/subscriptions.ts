@@ -32,6 +32,8 @@ export interface Subscriptions {
   again(relay: RelayUrl): void
   /** It was asked anew, and has not sent all yet that it kept. */
   isReplaying(relay: RelayUrl): boolean
+  /** Likewise, or it was asked for the first time. */
+  isCatchingUp(relay: RelayUrl): boolean
   live(): readonly RelayUrl[]
   down(): readonly RelayUrl[]
   close(): void
@@ -247,6 +249,7 @@ export function createSubscriptions(host: SubscriptionHost): Subscriptions {
       for (const group of relays.get(url)?.groups ?? []) if (group.live) request(group)
     },
     isReplaying: (url) => relays.get(url)?.groups.some(({ previous }) => previous !== undefined) === true,
+    isCatchingUp: (url) => relays.get(url)?.groups.some(({ live }) => !live) === true,
     live: () => inState('live'),
     down: () => inState('down'),
     close() {

@@ -74,6 +74,7 @@ test('events that arrive in one turn are verified as one batch, and a lone one i
     serves: () => true,
     seen: () => false,
     leave: () => false,
+    recall: () => false,
     isReplaying: () => false,
     onOwed: () => undefined,
     onOpened: () => {

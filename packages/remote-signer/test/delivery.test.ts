@@ -123,6 +123,36 @@ test('what came while it was away is answered after a restart, however much the 
   await again.signer.close()
 })
 
+test('after a restart what was answered before waits behind what nobody answered, and gets its answer again', async () => {
+  const clock = createFakeClock(NOW_SECONDS * 1_000)
+  const net = createMemoryRelay({ clock, retention: { events: 1_000, seconds: 600 } })
+  const world = await createWorld({ net, fakeClock: clock, rates: limits.UNLIMITED_RATES })
+  const { client, to } = await connect(world, 'alice')
+  const ping = (id: string): string => JSON.stringify({ id, method: 'ping', params: [] })
+  const old = 2 * limits.RECALL_BATCH
+  for (let i = 0; i < old; i++) await client.send(ping(`old ${i}`), to)
+  await world.signer.close()
+  for (let i = 0; i < 5; i++) await client.send(ping(`new ${i}`), to)
+  client.answers.splice(0)
+
+  const before = clock.now()
+  const again = await world.restart()
+  await clock.settle()
+  expect(clock.now()).toBe(before)
+  expect(client.answers.map(({ id }) => id).sort()).toEqual([0, 1, 2, 3, 4].map((i) => `new ${i}`))
+  client.answers.splice(0)
+  await clock.run(limits.RECALL_MS)
+  expect(client.answers).toHaveLength(limits.RECALL_BATCH)
+  await clock.run(10 * limits.RECALL_MS)
+  // The connect was claimed too; an old \`ack\` is not repeated.
+  const ids = client.answers.map(({ id }) => id)
+  expect(ids.filter((id) => id.startsWith('old')).sort()).toEqual(
+    Array.from({ length: old }, (_, i) => `old ${i}`).sort(),
+  )
+  expect(again.performed()).toBe(0)
+  await again.signer.close()
+})
+
 test('an event replayed after its answer was forgotten is not executed again', async () => {
   const world = await createWorld()
   const { client, to } = await connect(world, 'alice')

@@ -53,6 +53,8 @@ export type ThreadRequest =
   | { readonly type: 'group'; readonly group: Group; readonly bytes: ArrayBuffer }
   | { readonly type: 'page'; readonly table: PagedTable; readonly after: number }
   | { readonly type: 'read'; readonly wanted: PlainWanted }
+  /** Those of these events that are claimed. */
+  | { readonly type: 'claimed'; readonly eventIds: readonly string[] }
   | { readonly type: 'audit'; readonly query: PlainAuditQuery }
   | { readonly type: 'verify'; readonly from: ChainPoint }
   | { readonly type: 'hash'; readonly seq: number }

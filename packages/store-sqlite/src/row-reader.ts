@@ -21,6 +21,7 @@ export interface RowReader {
   session(signer: string, client: string, packer: Packer): StoredSession | undefined
   offer(token: string, packer: Packer): StoredOfferRow | undefined
   claim(eventId: Uint8Array, packer: Packer): PlainClaim | undefined
+  isClaimed(eventId: Uint8Array): boolean
   find(wanted: PlainWanted, packer: Packer): PlainFound
   page(table: PagedTable, after: number, packer: Packer): PlainFound
 }
@@ -41,6 +42,7 @@ export function createRowReader(database: DatabaseSync): RowReader {
   const offerByToken = database.prepare('SELECT * FROM offers WHERE token = ?')
   const keyByPubkey = database.prepare('SELECT * FROM keys WHERE pubkey = ?')
   const claimByEvent = database.prepare('SELECT * FROM claims WHERE event_id = ?')
+  const placeByEvent = database.prepare('SELECT place FROM claims WHERE event_id = ?')
   const pages = new Map<PagedTable, StatementSync>()
 
   const toSession = (row: Row, packer: Packer): StoredSession => ({
@@ -99,6 +101,7 @@ export function createRowReader(database: DatabaseSync): RowReader {
       const row = claimByEvent.get(eventId)
       return row === undefined ? undefined : toClaim(row, packer)
     },
+    isClaimed: (eventId) => placeByEvent.get(eventId) !== undefined,
     find(wanted, packer) {
       return {
         ...NOTHING,

@@ -376,6 +376,12 @@ async function makeStore(
       const { value, bytes } = await thread.ask<PlainFound>({ type: 'read', wanted })
       return codec.found(value, bytes)
     },
+    async readClaimed(eventIds) {
+      if (isClosed) throw closedError()
+      if (eventIds.length > limits.READ_RECORDS)
+        throw new StoreError('store/usage', `at most ${limits.READ_RECORDS} records can be read at once`)
+      return (await thread.ask<readonly string[]>({ type: 'claimed', eventIds })).value
+    },
     async readAudit(query = {}) {
       if (isClosed) throw closedError()
       const { value } = await thread.ask<PlainAuditPage>({ type: 'audit', query: plainQuery(query) })

@@ -7,7 +7,7 @@ import { accessSync, closeSync, constants, fsyncSync, openSync, rmSync } from 'n
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type AuditReader, createAuditReader } from './audit-reader.ts'
-import { blobOf, numberOf, type Row, toHex } from './blob.ts'
+import { blobOf, numberOf, type Row, toBlob, toHex } from './blob.ts'
 import { closeQuietly, openConnection, sizeOf } from './connection.ts'
 import { closedError, isDistrusted, StoreError, storeError } from './error.ts'
 import { createGroupWriter, type GroupWriter } from './group-writer.ts'
@@ -276,6 +276,10 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
       case 'read': {
         const packer = new Packer()
         return answerOf(current().reader.find(request.wanted, packer), packer)
+      }
+      case 'claimed': {
+        const { reader } = current()
+        return { value: request.eventIds.filter((eventId) => reader.isClaimed(toBlob(eventId))) }
       }
       case 'audit':
         return { value: current().audit.page(request.query) }

@@ -57,6 +57,9 @@ export const storeCases: readonly StoreCase[] = [
     const again = await store.commit([{ claims: [claim('a', { at: NOW + 1 })] }], NOW + 1)
     same(again, [{ type: 'claimed', claims: [first] }], 'the second claim')
     const { store: next } = await under.reopen()
+    // Where it is told at all, it is told right, whoever claimed it.
+    const ids = [claim('b').eventId, first.eventId]
+    if (next.readClaimed !== undefined) same(await next.readClaimed(ids), [first.eventId], 'what is claimed')
     const later = await next.commit([{ claims: [claim('a', { at: NOW + 2 })] }], NOW + 2)
     same(later, [{ type: 'claimed', claims: [first] }], 'a claim after a restart')
   }),
