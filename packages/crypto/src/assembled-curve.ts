@@ -5,8 +5,8 @@
 
 import { createAssembledKeys, type MultiplyBase } from './assembled-keys.ts'
 import type { Curve } from './curve.ts'
-import { isBelowOrder } from './scalar.ts'
-import { multiplyAdd, negateIf, reduce } from './scalar-arithmetic.ts'
+import { isBelowOrder, negateIf, reduce } from './scalar.ts'
+import { multiplyAdd } from './scalar-arithmetic.ts'
 import { hostTaggedHashes } from './symmetric.ts'
 
 /** What the module has to offer. Outputs are only written when true is returned; none is kept, none is secret-timed. */
@@ -89,7 +89,7 @@ export function createAssembledCurve(module: PointModule): AssembledCurve {
   }
 
   return {
-    ...createAssembledKeys(module.multiplyBase, hostTaggedHashes),
+    ...createAssembledKeys(module.multiplyBase, hostTaggedHashes, multiplyAdd),
     combine,
     isPoint(x32) {
       if (!isBelowOrder(x32)) {
@@ -106,7 +106,7 @@ export function createAssembledCurve(module: PointModule): AssembledCurve {
       const r32 = signature64.subarray(0, 32)
       const s32 = signature64.subarray(32)
       if (!isBelowOrder(s32)) return false
-      hostTaggedHashes.challenge(r32, x32, message32, challenge)
+      hostTaggedHashes.challenge([r32, x32, message32], challenge)
       if (!combine(s32, challenge, x32, point)) return false
       // An r that is no field element never equals an x coordinate.
       return ((point[64] as number) & 1) === 0 && isSame(point.subarray(1, 33), r32)

@@ -1,10 +1,10 @@
 /**
  * Public keys and BIP-340 signatures put together from one operation, the public key of a scalar. Never branches or
- * indexes on a secret itself (see `scalar-arithmetic.ts`), and never derives the key pair again to sign.
+ * indexes on a secret itself (see `scalar.ts`), and never derives the key pair again to sign.
  */
 
 import type { Curve } from './curve.ts'
-import { multiplyAdd, negateIf, reduce } from './scalar-arithmetic.ts'
+import { type MultiplyAdd, negateIf, reduce } from './scalar.ts'
 import type { TaggedHashes } from './tagged-hash.ts'
 
 /** `scalar·G` as 04 ‖ x ‖ y, in constant time, traces wiped. False for 0 and for scalars not below the order. */
@@ -13,6 +13,7 @@ export type MultiplyBase = (scalar32: Uint8Array, out65: Uint8Array) => boolean
 export function createAssembledKeys(
   multiplyBase: MultiplyBase,
   hashes: TaggedHashes,
+  multiplyAdd: MultiplyAdd,
 ): Pick<Curve, 'publicKey' | 'sign'> {
   // One buffer outside the engine's moving heap: small arrays of their own would be copied about, and copies stay.
   const scratch = new Uint8Array(256)
@@ -40,13 +41,13 @@ export function createAssembledKeys(
     },
     sign(secret32, message32, aux32, out64, public32) {
       try {
-        hashes.aux(aux32, masked)
+        hashes.aux([aux32], masked)
         for (let i = 0; i < 32; i++) masked[i] = (masked[i] as number) ^ (secret32[i] as number)
-        hashes.nonce(masked, public32, message32, nonce)
+        hashes.nonce([masked, public32, message32], nonce)
         reduce(nonce)
         multiply(nonce)
         negateIf(point[64] as number, nonce)
-        hashes.challenge(x32, public32, message32, challenge)
+        hashes.challenge([x32, public32, message32], challenge)
         multiplyAdd(challenge, secret32, nonce, response)
         out64.set(x32)
         out64.set(response, 32)

@@ -7,8 +7,8 @@ import { UsageError } from '@nip46/core'
 
 /** Throws `UsageError` unless `bytes` is a Uint8Array of exactly `length` bytes. */
 export function expectBytes(noun: string, bytes: Uint8Array, length: number): void {
-  if (!(bytes instanceof Uint8Array)) throw new UsageError(`${noun} must be a Uint8Array of ${length} bytes`)
-  if (bytes.length !== length) throw new UsageError(`${noun} must have ${length} bytes, not ${bytes.length}`)
+  if (!(bytes instanceof Uint8Array) || bytes.length !== length)
+    throw new UsageError(`${noun} must be a Uint8Array of ${length} bytes, not ${bytes?.length}`)
 }
 
 /**

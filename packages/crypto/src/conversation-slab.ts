@@ -5,10 +5,20 @@
  */
 
 import { expectBytes } from './bytes.ts'
-import type { ConversationTable } from './conversation-table.ts'
 import { hexDigit } from './hex.ts'
 
-export interface ConversationSlab extends ConversationTable {
+/** Bounded: the least recently used conversation is overwritten first. */
+export interface ConversationSlab {
+  /** The slot of a peer (64 lowercase hex characters), marked as just used, or undefined. Holds until the next `add`. */
+  find(peer: string): number | undefined
+  /** Copies both secrets in. The peer is not there yet. */
+  add(peer: string, sharedX: Uint8Array, prepared: Uint8Array): number
+  /** The unhashed x coordinate of the shared point: a view. */
+  sharedX(slot: number): Uint8Array
+  /** What NIP-44 keeps of the conversation key: a view. */
+  prepared(slot: number): Uint8Array
+  /** Overwrites everything and forgets it. */
+  clear(): void
   readonly size: number
   /** Bytes held, used or not. */
   readonly heldBytes: number

@@ -7,6 +7,8 @@
 export const CONVERSATIONS_PER_KEY = 10_000
 /** The highest value {@link CONVERSATIONS_PER_KEY} may be configured to: their bytes still fit one array. */
 export const CONVERSATIONS_MAX = 16_777_216
+/** Conversations one key of `smallCrypto()` remembers: those of a page with its remote signer, and of strangers that answer its offer. */
+export const SMALL_CONVERSATIONS = 128
 /** Conversation objects that one key keeps at hand, at about 500 bytes each; others are made again when asked for. */
 export const HANDLES_PER_KEY = 1_024
 /** Public keys of others that stay parsed, least recently used out first. */

@@ -71,7 +71,12 @@ export function encryptNip44(
 ): string {
   expectBytes('a NIP-44 nonce', nonce, NONCE_BYTES)
   const length = utf8Bytes(plaintext)
-  checkSendable(length, limits)
+  const { maxPlaintextBytes, sendExtended } = limits
+  const most = sendExtended ? maxPlaintextBytes : Math.min(maxPlaintextBytes, SHORT_PREFIX_BYTES)
+  if (length < 1 || length > most)
+    throw new UsageError(
+      `a NIP-44 text has 1 to ${most} bytes, not ${length} bytes (options maxPlaintextBytes, sendExtended)`,
+    )
   const prefix = prefixBytes(length)
   const payload = symmetric.claim(FRAME_BYTES + prefix + paddedLength(length))
   try {
@@ -115,23 +120,11 @@ export function decryptNip44(
   }
 }
 
-/** The bytes that a plaintext of so many bytes is padded to (NIP-44 `calc_padded_len`), without the prefix. */
+/** The bytes that a plaintext of so many bytes, from 1, is padded to (NIP-44 `calc_padded_len`), without the prefix. */
 export function paddedLength(bytes: number): number {
-  if (bytes <= MIN_PADDED) return MIN_PADDED
   // Not `1 <<`: the next power of a length near 2^32 does not fit 32 bits.
-  const nextPower = 2 ** (32 - Math.clz32(bytes - 1))
-  const chunk = nextPower <= 256 ? 32 : nextPower / 8
-  return chunk * (Math.floor((bytes - 1) / chunk) + 1)
-}
-
-function checkSendable(bytes: number, limits: Nip44Limits): void {
-  if (bytes === 0) throw new UsageError('NIP-44 cannot carry an empty text')
-  if (bytes > limits.maxPlaintextBytes)
-    throw new UsageError(`the text has ${bytes} bytes, maxPlaintextBytes is ${limits.maxPlaintextBytes}`)
-  if (bytes > SHORT_PREFIX_BYTES && !limits.sendExtended)
-    throw new UsageError(
-      `the text has ${bytes} bytes; over ${SHORT_PREFIX_BYTES} needs sendExtended, which older peers cannot read`,
-    )
+  const chunk = Math.max(MIN_PADDED, 2 ** (32 - Math.clz32(bytes - 1)) / 8)
+  return chunk * Math.ceil(bytes / chunk)
 }
 
 function prefixBytes(length: number): number {
@@ -140,26 +133,21 @@ function prefixBytes(length: number): number {
 
 /** Big-endian, before the text: two bytes, or two zeros and four. */
 function writeLength(payload: Uint8Array, length: number): void {
+  const view = new DataView(payload.buffer, payload.byteOffset + CIPHERTEXT_AT)
   const long = length > SHORT_PREFIX_BYTES
-  let at = CIPHERTEXT_AT
-  if (long) {
-    payload.fill(0, at, at + SHORT_PREFIX)
-    at += SHORT_PREFIX
-    payload[at++] = length >>> 24
-    payload[at++] = length >>> 16
-  }
-  payload[at++] = length >>> 8
-  payload[at] = length
+  view.setUint16(0, long ? 0 : length)
+  if (long) view.setUint32(SHORT_PREFIX, length)
 }
 
 /** NIP-44: the length must fit and the padding be as long as it should; what the padding bytes hold is not checked. */
 function readPadded(body: Uint8Array, maxPlaintextBytes: number): Result<string, PayloadError> {
-  const byte = (at: number): number => body[at] as number
-  const short = byte(0) * 256 + byte(1)
-  const length = short === 0 ? ((byte(2) * 256 + byte(3)) * 256 + byte(4)) * 256 + byte(5) : short
-  if (short === 0 && length <= SHORT_PREFIX_BYTES) return err('nip44/padding')
+  const view = new DataView(body.buffer, body.byteOffset)
+  const short = view.getUint16(0)
+  const length = short || view.getUint32(SHORT_PREFIX)
   const prefix = prefixBytes(length)
-  if (body.length !== prefix + paddedLength(length)) return err('nip44/padding')
+  // A text that fits the short prefix has no other.
+  if ((short === 0) !== (prefix === LONG_PREFIX) || body.length !== prefix + paddedLength(length))
+    return err('nip44/padding')
   if (length > maxPlaintextBytes) return err('nip44/too-large')
   const text = decodeUtf8(body.subarray(prefix, prefix + length))
   return text === undefined ? err('nip44/utf8') : ok(text)

@@ -8,8 +8,6 @@
  * that assumed small integers is ever thrown away because of what a secret was.
  */
 
-import { ORDER } from './scalar.ts'
-
 const LIMBS = 22
 const LIMB_BITS = 12
 const LIMB_MASK = 4_095
@@ -62,31 +60,6 @@ export function multiplyAdd(a32: Uint8Array, b32: Uint8Array, c32: Uint8Array, o
   right.fill(0)
   added.fill(0)
   wide.fill(0)
-}
-
-/** Subtracts the order once if that leaves nothing negative, which reduces any number of 32 bytes. */
-export function reduce(scalar32: Uint8Array): void {
-  let borrow = 0
-  for (let i = 31; i >= 0; i--) borrow = (((scalar32[i] as number) - (ORDER[i] as number) - borrow) >> 8) & 1
-  const mask = borrow - 1
-  borrow = 0
-  for (let i = 31; i >= 0; i--) {
-    const difference = (scalar32[i] as number) - ((ORDER[i] as number) & mask) - borrow
-    scalar32[i] = difference
-    borrow = (difference >> 8) & 1
-  }
-}
-
-/** Replaces a scalar by its negative if `bit` is 1, and by itself if it is 0. The scalar is at most the order. */
-export function negateIf(bit: number, scalar32: Uint8Array): void {
-  const mask = -(bit & 1)
-  let borrow = 0
-  for (let i = 31; i >= 0; i--) {
-    const value = scalar32[i] as number
-    const difference = (ORDER[i] as number) - value - borrow
-    scalar32[i] = (difference & mask) | (value & ~mask)
-    borrow = (difference >> 8) & 1
-  }
 }
 
 /** Two limbs are three bytes; the 33rd byte is zero. */

@@ -1,7 +1,10 @@
 /**
- * Whether 32 bytes are a scalar of secp256k1, without telling by the time it takes.
- * Never computes with scalars; the backends do.
+ * Scalars of secp256k1 as 32 bytes: which bytes are one, what is left of others, and the negative, without telling by
+ * the time it takes. Never branches or indexes on a value; products are made by `scalar-arithmetic.ts` and `small-scalar.ts`.
  */
+
+/** `out = a·b + c` modulo the order, for any three numbers of 32 bytes. `out` may be one of them. */
+export type MultiplyAdd = (a32: Uint8Array, b32: Uint8Array, c32: Uint8Array, out32: Uint8Array) => void
 
 /** The group order, big-endian. */
 export const ORDER: Uint8Array = Uint8Array.of(
@@ -55,4 +58,29 @@ export function isSecretScalar(bytes32: Uint8Array): boolean {
   for (let i = 0; i < 32; i++) any |= bytes32[i] as number
   const below = isBelowOrder(bytes32)
   return any !== 0 && below
+}
+
+/** Subtracts the order once if that leaves nothing negative, which reduces any number of 32 bytes. */
+export function reduce(scalar32: Uint8Array): void {
+  let borrow = 0
+  for (let i = 31; i >= 0; i--) borrow = (((scalar32[i] as number) - (ORDER[i] as number) - borrow) >> 8) & 1
+  const mask = borrow - 1
+  borrow = 0
+  for (let i = 31; i >= 0; i--) {
+    const difference = (scalar32[i] as number) - ((ORDER[i] as number) & mask) - borrow
+    scalar32[i] = difference
+    borrow = (difference >> 8) & 1
+  }
+}
+
+/** Replaces a scalar by its negative if `bit` is 1, and by itself if it is 0. The scalar is at most the order. */
+export function negateIf(bit: number, scalar32: Uint8Array): void {
+  const mask = -(bit & 1)
+  let borrow = 0
+  for (let i = 31; i >= 0; i--) {
+    const value = scalar32[i] as number
+    const difference = (ORDER[i] as number) - value - borrow
+    scalar32[i] = (difference & mask) | (value & ~mask)
+    borrow = (difference >> 8) & 1
+  }
 }

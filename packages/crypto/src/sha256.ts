@@ -5,9 +5,12 @@
 
 const BLOCK = 64
 
-/** FIPS 180-4: the first 32 bits of the fractional parts of the roots of the first primes. */
-const START = /* @__PURE__ */ primeRoots(8, 2n)
-const ROUNDS = /* @__PURE__ */ primeRoots(64, 3n)
+/**
+ * FIPS 180-4: the first 32 bits of the fractional parts of the roots of the first primes. None of them lies within 2^-40 of
+ * where one bit would differ, and no engine's root is off by 2^-48.
+ */
+const START = /* @__PURE__ */ primes(8, Math.sqrt)
+const ROUNDS = /* @__PURE__ */ primes(64, Math.cbrt)
 const schedule = /* @__PURE__ */ new Int32Array(64)
 
 /** Hashes the parts one behind the other. */
@@ -87,16 +90,10 @@ function rotate(word: number, by: number): number {
   return (word >>> by) | (word << (32 - by))
 }
 
-/** In whole numbers, so that no engine's idea of a root can make a difference. */
-function primeRoots(count: number, degree: bigint): Int32Array {
-  const primes: number[] = []
-  for (let number = 2; primes.length < count; number++)
-    if (primes.every((prime) => number % prime !== 0)) primes.push(number)
-  return Int32Array.from(primes, (prime) => {
-    const power = BigInt(prime) << (32n * degree)
-    let root = 0n
-    // No prime below 312 has a root of 2^5 or more.
-    for (let bit = 1n << 36n; bit > 0n; bit >>= 1n) if ((root + bit) ** degree <= power) root += bit
-    return Number(BigInt.asIntN(32, root))
-  })
+function primes(count: number, root: (prime: number) => number): Int32Array {
+  const found: number[] = []
+  for (let number = 2; found.length < count; number++)
+    if (found.every((prime) => number % prime !== 0)) found.push(number)
+  // What lies above 32 bits is left out, as always in an Int32Array.
+  return Int32Array.from(found, (prime) => root(prime) * 2 ** 32)
 }

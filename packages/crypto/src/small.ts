@@ -1,26 +1,35 @@
 /**
- * The backend with the fewest bytes: points by @noble/secp256k1, everything else in plain JavaScript of this package.
+ * Core's `Crypto` in the fewest bytes: points by @noble/secp256k1, everything else in plain JavaScript of this package.
  * Never promises constant time or wiped memory: BigInt arithmetic gives neither. Never loads WebAssembly.
  */
 
-import { bytesToHex, type Crypto, err, type RandomBytes, UsageError } from '@nip46/core'
-import { Point } from '@noble/secp256k1'
-import { createAssembledKeys } from './assembled-keys.ts'
-import type { CurveBackend } from './backend.ts'
-import { createConversationMap } from './conversation-map.ts'
-import { type CryptoOptions, cryptoOfParts } from './crypto-of-parts.ts'
-import type { Curve } from './curve.ts'
-import { hostRandom } from './host-random.ts'
+import {
+  bytesToHex,
+  type Conversation,
+  type Crypto,
+  err,
+  hexToBytes,
+  isHex64,
+  isPubkey,
+  type KeyHandle,
+  ok,
+  type Pubkey,
+  type SignatureClaim,
+  UsageError,
+} from '@nip46/core'
+import { expectBytes, unmovedBytes } from './bytes.ts'
+import { createCache } from './cache.ts'
+import type { CryptoOptions } from './crypto.ts'
+import { eventId } from './event-id.ts'
+import { PLAINTEXT_BYTES, SMALL_CONVERSATIONS } from './limits.ts'
 import type { Nip04 } from './nip04.ts'
-import { isBelowOrder } from './scalar.ts'
-import { reduce } from './scalar-arithmetic.ts'
-import { createSlotBackend } from './slot-backend.ts'
+import { decryptNip44, encryptNip44, type Nip44Keys, nip44Limits } from './nip44.ts'
+import { isSecretScalar } from './scalar.ts'
+import { createSmallCurve } from './small-curve.ts'
 import { createPlainSymmetric } from './symmetric-plain.ts'
-import { taggedHashes } from './tagged-hash.ts'
 
-/** Options of `createCrypto`; `random` defaults to the host's secure source. */
-export type SmallCryptoOptions = Omit<CryptoOptions, 'random'> & {
-  readonly random?: RandomBytes
+/** The limits of `createCrypto`, and NIP-04. */
+export type SmallCryptoOptions = Pick<CryptoOptions, 'maxPlaintextBytes' | 'sendExtended'> & {
   /**
    * `smallNip04` of `@nip46/crypto/small-nip04`, for remote signers that know no NIP-44. Without it encrypting with NIP-04
    * throws `UsageError`, and no NIP-04 payload opens.
@@ -30,6 +39,7 @@ export type SmallCryptoOptions = Omit<CryptoOptions, 'random'> & {
 
 /**
  * A `Crypto` for pages, where bytes count more than speed: a quarter of what `nobleCrypto()` loads, and it does the same but for NIP-04.
+ * Each key remembers 128 conversations.
  *
  * ```ts
  * const crypto = smallCrypto()
@@ -37,72 +47,107 @@ export type SmallCryptoOptions = Omit<CryptoOptions, 'random'> & {
  * ```
  */
 export function smallCrypto(options: SmallCryptoOptions = {}): Crypto {
-  const parts = {
-    symmetric: createPlainSymmetric(),
-    nip04: options.nip04 ?? NO_NIP04,
-    conversations: createConversationMap,
+  const { maxPlaintextBytes = PLAINTEXT_BYTES, sendExtended = false, nip04 = NO_NIP04 } = options
+  const limits = nip44Limits(maxPlaintextBytes, sendExtended)
+  const symmetric = createPlainSymmetric()
+  const curve = createSmallCurve(symmetric)
+
+  const verify = ({ pubkey, id, sig }: SignatureClaim): boolean =>
+    isHex64(pubkey) &&
+    isHex64(id) &&
+    typeof sig === 'string' &&
+    HEX128.test(sig) &&
+    curve.verify(hexToBytes(pubkey), hexToBytes(id), hexToBytes(sig))
+
+  function importKey(secret: Uint8Array): KeyHandle {
+    expectBytes('a secret key', secret, 32)
+    if (!isSecretScalar(secret))
+      throw new UsageError('a secret key is 32 bytes, not zero, and below the order of secp256k1')
+    const own = unmovedBytes(32)
+    own.set(secret)
+    const public32 = new Uint8Array(32)
+    curve.publicKey(own, public32)
+    let alive = true
+    /** By peer: the shared x coordinate, and behind it the conversation key. */
+    const conversations = createCache<Uint8Array>(SMALL_CONVERSATIONS, (secrets) => secrets.fill(0))
+
+    function expectAlive(): void {
+      if (!alive) throw new UsageError('this key was destroyed: import it again')
+    }
+
+    function sign(id: string, aux: Uint8Array): string {
+      expectAlive()
+      if (!isHex64(id)) throw new UsageError('an id to sign is 64 lowercase hex characters')
+      expectBytes('aux', aux, 32)
+      const signature = new Uint8Array(64)
+      curve.sign(own, hexToBytes(id), aux, signature, public32)
+      return bytesToHex(signature)
+    }
+
+    /** Derived again if they were forgotten. */
+    function secretsOf(peer: Pubkey): Uint8Array {
+      expectAlive()
+      let secrets = conversations.get(peer)
+      if (secrets === undefined) {
+        secrets = unmovedBytes(64)
+        const shared = secrets.subarray(0, 32)
+        curve.ecdhX(own, hexToBytes(peer), shared, shared)
+        symmetric.conversationKey(shared, secrets.subarray(32))
+        conversations.set(peer, secrets)
+      }
+      return secrets
+    }
+
+    function converse(peer: Pubkey): Conversation {
+      const sharedX = (): Uint8Array => secretsOf(peer).subarray(0, 32)
+      const conversationKey = (): Uint8Array => secretsOf(peer).subarray(32)
+      const keys = (): Nip44Keys => ({ symmetric, prepared: conversationKey() })
+      return Object.freeze<Conversation>({
+        peer,
+        nip44Encrypt: (plaintext, nonce) => encryptNip44(keys(), plaintext, nonce, limits),
+        nip44Decrypt: (payload) => decryptNip44(keys(), payload, limits),
+        nip04Encrypt: (plaintext, iv) => nip04.encrypt(sharedX(), plaintext, iv, maxPlaintextBytes),
+        nip04Decrypt: (payload) => nip04.decrypt(sharedX(), payload, maxPlaintextBytes),
+        dangerouslyExportKey: () => bytesToHex(conversationKey()),
+      })
+    }
+
+    return Object.freeze<KeyHandle>({
+      pubkey: bytesToHex(public32) as Pubkey,
+      sign,
+      signBatch(ids, aux) {
+        expectBytes('aux', aux, 32 * ids.length)
+        return ids.map((id, i) => sign(id, aux.subarray(32 * i, 32 * i + 32)))
+      },
+      conversation(peer) {
+        expectAlive()
+        if (conversations.get(peer) === undefined && !isPubkey(peer)) return err('bad-pubkey')
+        secretsOf(peer as Pubkey)
+        return ok(converse(peer as Pubkey))
+      },
+      destroy() {
+        alive = false
+        conversations.clear()
+        own.fill(0)
+      },
+    })
   }
-  return cryptoOfParts(smallBackend(), parts, { ...options, random: options.random ?? hostRandom })
+
+  return Object.freeze<Crypto>({
+    name: 'small',
+    eventId: (event) => eventId(symmetric, event),
+    verify,
+    verifyBatch: (claims) => claims.map(verify),
+    isPubkey,
+    importKey,
+  })
 }
 
-/** The port on @noble/secp256k1. */
-export function smallBackend(): CurveBackend {
-  const caps = { batch: 1, constantTimeEcdh: false, blindedEcdh: false, wipesMemory: false }
-  return createSlotBackend('small', caps, createSmallCurve())
-}
+const HEX128 = /^[0-9a-f]{128}$/
 
 const NO_NIP04: Nip04 = {
   encrypt() {
     throw new UsageError('NIP-04 is left out of smallCrypto(): give it nip04 of @nip46/crypto/small-nip04')
   },
   decrypt: () => err('nip04/payload'),
-}
-
-function createSmallCurve(): Curve {
-  const hashes = taggedHashes(createPlainSymmetric)
-  return {
-    isPoint: (x32) => evenPoint(x32) !== undefined,
-    ...createAssembledKeys((scalar32, out65) => {
-      out65.set(Point.BASE.multiply(toNumber(scalar32)).toBytes(false))
-      return true
-    }, hashes),
-    // BIP-340: R = s·G - e·P must have the x coordinate r and an even y.
-    verify(x32, message32, signature64) {
-      const r32 = signature64.subarray(0, 32)
-      const s32 = signature64.subarray(32)
-      const point = evenPoint(x32)
-      if (point === undefined || !isBelowOrder(s32)) return false
-      const challenge = new Uint8Array(32)
-      hashes.challenge(r32, x32, message32, challenge)
-      reduce(challenge)
-      const product = point.multiplyUnsafe(toNumber(challenge))
-      const sum = Point.BASE.multiplyUnsafe(toNumber(s32)).subtract(product)
-      if (sum.is0()) return false
-      const { x, y } = sum.toAffine()
-      return (y & 1n) === 0n && x === toNumber(r32)
-    },
-    ecdhX(secret32, x32, _blinding32, out32) {
-      const shared = evenPoint(x32)?.multiply(toNumber(secret32)).toBytes()
-      if (shared === undefined) throw new Error('a point that was checked is none')
-      out32.set(shared.subarray(1))
-      shared.fill(0)
-      return true
-    },
-  }
-}
-
-/** The point with this x coordinate and an even y (BIP-340), or undefined if there is none. */
-function evenPoint(x32: Uint8Array): Point | undefined {
-  const compressed = new Uint8Array(33).fill(2)
-  compressed.set(x32, 1)
-  try {
-    return Point.fromBytes(compressed)
-  } catch (cause) {
-    if (cause instanceof Error) return undefined
-    throw cause
-  }
-}
-
-function toNumber(bytes32: Uint8Array): bigint {
-  return BigInt(`0x${bytesToHex(bytes32)}`)
 }

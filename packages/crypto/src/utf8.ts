@@ -6,7 +6,7 @@
 import { isWellFormed, UsageError, utf8Length } from '@nip46/core'
 
 /** String's own check, where the host has it (ES2024). */
-type NativeString = string & { isWellFormed(): boolean }
+type NativeString = string & { isWellFormed?(): boolean }
 
 /** The part of Node's Buffer that is used; other hosts have none. */
 interface BufferHost {
@@ -17,14 +17,13 @@ const hostBuffer = (globalThis as BufferHost).Buffer
 const encoder = new TextEncoder()
 // ignoreBOM means: do not treat a BOM as a mark to be dropped.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const checksItself = 'isWellFormed' in String.prototype
 
 /** The bytes that {@link writeUtf8} will write. Throws `UsageError` if the text has a lone surrogate, which UTF-8 cannot carry. */
 export function utf8Bytes(text: string): number {
   if (typeof text !== 'string') throw new UsageError('the text to encrypt must be a string')
-  if (!(checksItself ? (text as NativeString).isWellFormed() : isWellFormed(text)))
+  if (!((text as NativeString).isWellFormed?.() ?? isWellFormed(text)))
     throw new UsageError('the text has a lone surrogate: it cannot be written as UTF-8')
-  return hostBuffer === undefined ? utf8Length(text) : hostBuffer.byteLength(text)
+  return hostBuffer?.byteLength(text) ?? utf8Length(text)
 }
 
 /** Writes a text that {@link utf8Bytes} has measured. */
