@@ -47,13 +47,3 @@ export function keyOfHex(hex: string, ports: Ports): ClientKey | undefined {
     secret.fill(0)
   }
 }
-
-/** Runs what may throw while nobody else holds the key yet, and does not leave it behind then. */
-export function guardKey<T>(key: ClientKey, run: () => T): T {
-  try {
-    return run()
-  } catch (error) {
-    key.destroy()
-    throw error
-  }
-}

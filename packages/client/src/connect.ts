@@ -3,14 +3,14 @@
  * Never keeps the URI: the secret in it is good for one connection.
  */
 
-import { isPubkey, parseBunkerUri } from '@nip46/core'
+import { isPubkey, type Millis, parseBunkerUri } from '@nip46/core'
 import { fromBunker } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { createClientKey, guardKey } from './client-key.ts'
+import { createClientKey } from './client-key.ts'
 import { Nip46Error } from './error.ts'
 import { quiet } from './host.ts'
 import { type LoginOptions, misuse, readOptions, readWishes } from './options.ts'
-import { type Start, startSession } from './session.ts'
+import { type StartFacts, startSession } from './session.ts'
 
 /** What `connect` takes beside the URI. */
 export interface ConnectOptions extends LoginOptions {
@@ -42,14 +42,8 @@ async function logIn(bunkerUri: string, options: ConnectOptions): Promise<Bunker
   const pointer = parseBunkerUri(bunkerUri, { allowInsecure: ports.allowInsecureRelays })
   if (!pointer.ok) throw new Nip46Error({ code: pointer.error, message: 'this bunker:// URI cannot be used' })
   const key = createClientKey(ports, options.clientKey)
-  const { secret } = pointer.value
-  const facts = {
-    ...wishes,
-    ...pointer.value,
-    userPubkey,
-    clientPubkey: key.handle.pubkey,
-    timeoutMs: ports.timeouts.connect,
-  }
-  const make: Start['make'] = (ids, now) => fromBunker({ ...facts, ids }, now)
-  return guardKey(key, () => startSession({ key, make, secret }, ports)).session
+  const timeoutMs = ports.timeouts.connect
+  const make = (facts: StartFacts, now: Millis) =>
+    fromBunker({ ...facts, ...wishes, ...pointer.value, userPubkey, timeoutMs }, now)
+  return startSession(ports, key, pointer.value.secret, make).session
 }

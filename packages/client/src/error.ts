@@ -46,20 +46,20 @@ export class Nip46Error extends Error {
 
 /** Why a result was not believed, in words. */
 export function resultError(method: string, code: ResultProblem): Nip46Error {
-  return new Nip46Error({ code, message: `${RESULT_PROBLEMS[code]} (${method})` })
+  return new Nip46Error({ code, message: `the remote signer ${RESULT_PROBLEMS[code]} (${method})` })
 }
 
 const RESULT_PROBLEMS: Readonly<Record<ResultProblem, string>> = {
-  'response/shape': 'the remote signer answered with something that is no result of this method',
-  'response/pubkey': 'the remote signer named no valid pubkey',
-  'response/relays': 'the remote signer named no usable list of relays',
-  'response/event-mismatch': 'the remote signer returned another event than the one asked for',
-  'response/event-invalid': 'the remote signer returned an event with a wrong id or signature',
-  'session/identity-changed': 'the remote signer answers for another user than before',
+  'response/shape': 'answered with no result of this method',
+  'response/pubkey': 'named no valid pubkey',
+  'response/relays': 'named no usable relays',
+  'response/event-mismatch': 'returned another event than the one asked for',
+  'response/event-invalid': 'returned an event with a wrong id or signature',
+  'session/identity-changed': 'answers for another user than before',
 }
 
 /** The words of a failure without the token's secret, which a remote signer may have put into its error text. */
 export function withoutSecret(failure: Failure, secret: string | null): Failure {
-  if (secret === null || secret === '' || !failure.message.includes(secret)) return failure
-  return { ...failure, message: 'the remote signer answered with an error whose text held the secret' }
+  if (!secret || !failure.message.includes(secret)) return failure
+  return { ...failure, message: 'the remote signer answered with an error that held the secret' }
 }

@@ -24,47 +24,47 @@ export interface EventStream<T> extends AsyncIterableIterator<T> {
  * for await (const event of events) if (event.type === 'ready') break
  * ```
  */
-export function createEventStream<T>(onEnd: () => void = () => undefined): EventStream<T> {
+export function createEventStream<T>(onEnd?: () => void): EventStream<T> {
   const buffer: T[] = []
-  const readers: ((result: IteratorResult<T>) => void)[] = []
-  let ended = false
   let dropped = 0
-  const over: IteratorResult<T> = { done: true, value: undefined }
+  let ended = false
+  let wake: (() => void) | undefined
+
+  const events = (async function* () {
+    while (buffer.length > 0 || !ended) {
+      if (buffer.length > 0) yield buffer.shift() as T
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+    }
+  })()
 
   const end = (): void => {
     if (ended) return
     ended = true
-    for (const reader of readers.splice(0)) reader(over)
-    onEnd()
+    wake?.()
+    onEnd?.()
   }
 
   return {
     push(event) {
       if (ended) return
-      const reader = readers.shift()
-      if (reader !== undefined) {
-        reader({ done: false, value: event })
-        return
-      }
-      buffer.push(event)
-      if (buffer.length > EVENTS_BUFFERED) {
+      if (buffer.push(event) > EVENTS_BUFFERED) {
         buffer.shift()
         dropped += 1
       }
+      wake?.()
     },
     end,
     get dropped() {
       return dropped
     },
-    next() {
-      const event = buffer.shift()
-      if (event !== undefined) return Promise.resolve({ done: false, value: event })
-      return ended ? Promise.resolve(over) : new Promise((resolve) => void readers.push(resolve))
-    },
+    next: () => events.next(),
     return() {
       buffer.length = 0
       end()
-      return Promise.resolve(over)
+      return events.return(undefined)
     },
     [Symbol.asyncIterator]() {
       return this

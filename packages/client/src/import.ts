@@ -3,13 +3,14 @@
  * Never connects again: the remote signer knows the client by its key.
  */
 
+import type { Millis } from '@nip46/core'
 import { fromPairing, fromSession } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { guardKey, keyOfHex } from './client-key.ts'
+import { keyOfHex } from './client-key.ts'
 import { checkForeign, type ForeignSession, noForeignSession } from './foreign-session.ts'
 import { quiet } from './host.ts'
 import { checkRelays, type LoginOptions, readOptions, readWishes, type SessionOptions } from './options.ts'
-import { type Start, startSession } from './session.ts'
+import { type StartFacts, startSession } from './session.ts'
 
 export { type ForeignSession, parseBunkerPointer, parseNbunksec, parseNdkPayload } from './foreign-session.ts'
 
@@ -39,14 +40,11 @@ async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<Bu
   const key = keyOfHex(clientSecretKey, ports)
   // 64 hex characters that are no secret key.
   if (key === undefined) throw noForeignSession()
-  const facts = { clientPubkey: key.handle.pubkey, remoteSigner, relays, profile }
-  const make: Start['make'] = (ids, now) =>
-    userPubkey === null
-      ? fromPairing({ ...facts, ids }, now)
-      : fromSession(
-          { v: 1, ...facts, userPubkey, originRelays: relays, lastSeen: null, lastSwitchAt: null },
-          ids,
-          now,
-        )
-  return guardKey(key, () => startSession({ key, make, secret: null }, ports)).session
+  const make = ({ clientPubkey, ids }: StartFacts, now: Millis) => {
+    const facts = { clientPubkey, remoteSigner, relays, profile }
+    if (userPubkey === null) return fromPairing({ ...facts, ids }, now)
+    const session = { ...facts, userPubkey, originRelays: relays, lastSeen: null, lastSwitchAt: null }
+    return fromSession({ v: 1, ...session }, ids, now)
+  }
+  return startSession(ports, key, null, make).session
 }

@@ -18,16 +18,11 @@ import type { Timers } from './timers.ts'
 
 export type Listen = NonNullable<ClientWants['listen']>
 
-export interface ListeningPort {
-  readonly transport: Transport
-  readonly timers: Timers
-  readonly authenticate: Authenticate
+export interface ListeningObserver {
   /** Anything at all. */
   readonly onEvent: (event: unknown, relay: RelayUrl) => void
-  /** The relay delivers now. */
-  readonly onLive: (relay: RelayUrl) => void
-  /** The relay does not deliver; also told when it never did, and when it is no longer listened to. */
-  readonly onDown: (relay: RelayUrl, reason: string) => void
+  /** The relay delivers now, or it does not; also told when it never did, and when it is no longer listened to. */
+  readonly onRelay: (relay: RelayUrl, live: boolean, reason?: string) => void
 }
 
 export interface Listening {
@@ -44,14 +39,12 @@ interface Wire {
   subscription: Subscription | undefined
 }
 
-export function createListening({
-  transport,
-  timers,
-  authenticate,
-  onEvent,
-  onLive,
-  onDown,
-}: ListeningPort): Listening {
+export function createListening(
+  transport: Transport,
+  timers: Timers,
+  authenticate: Authenticate,
+  { onEvent, onRelay }: ListeningObserver,
+): Listening {
   /** Those that are open, by their key. A transport may call back of others, and while it is still being asked. */
   const wires = new Map<string, Wire>()
   let wanted: Listen | undefined
@@ -94,7 +87,7 @@ export function createListening({
     wire.live = true
     timers.clear(wire.relay)
     adjust(wanted)
-    if (!before) onLive(wire.relay)
+    if (!before) onRelay(wire.relay, true)
   }
 
   const goDown = (wire: Wire, reason: string, final: boolean): void => {
@@ -102,7 +95,7 @@ export function createListening({
     wire.live = false
     if (isLive(relay)) return
     if (final) timers.set(relay, RESUBSCRIBE_MS, () => renew(relay))
-    onDown(relay, reason)
+    onRelay(relay, false, reason)
   }
 
   const renew = (relay: RelayUrl): void => {
@@ -119,7 +112,7 @@ export function createListening({
       if (live && successor !== undefined && wires.get(successor)?.live !== true) continue
       close(wire)
       if (successor === undefined) timers.clear(relay)
-      if (live && !isLive(relay)) onDown(relay, 'no longer used')
+      if (live && !isLive(relay)) onRelay(relay, false, 'no longer used')
     }
     if (listen === undefined) return
     for (const relay of listen.relays) if (!wires.has(keyOf(relay, listen))) open(relay, listen)

@@ -28,18 +28,16 @@ import { MESSAGE_CHARS, SEEN_EVENTS } from './limits.ts'
 import { createListening } from './listening.ts'
 import type { Ports } from './options.ts'
 import { createHealthBook, type HealthBook } from './relay-health.ts'
-import type { RequestStage, SessionEvent } from './session-event.ts'
+import type { SessionEvent } from './session-event.ts'
 import { createSteadyTime } from './steady-time.ts'
 import type { Timers } from './timers.ts'
 
-export interface LoopObserver {
-  /** Each output, after it was carried out. */
-  readonly onOutput: (output: ClientOutput) => void
-  /** What relays did with a request. */
-  readonly onStage: (id: RequestId, stage: RequestStage) => void
-  /** What the machine is not told of. */
-  readonly onEvent: (event: SessionEvent) => void
-}
+/** What a loop tells: the machine's outputs, each after it was carried out, and what the machine does not say. */
+export type LoopNews =
+  | ClientOutput
+  | SessionEvent
+  /** A relay took a request. */
+  | { readonly type: 'accepted'; readonly id: RequestId; readonly relay: RelayUrl }
 
 export interface Loop {
   feed(input: ClientInput): void
@@ -55,7 +53,7 @@ export function createLoop(
   key: KeyHandle,
   { crypto, transport, random, clock }: Ports,
   timers: Timers,
-  { onOutput, onStage, onEvent }: LoopObserver,
+  tell: (news: LoopNews) => void,
 ): Loop {
   const now = createSteadyTime(clock)
   const wallSeconds = (): Seconds => Math.floor(clock.now() / 1_000)
@@ -85,7 +83,7 @@ export function createLoop(
     state = stepped.state
     for (const output of stepped.outputs) {
       if (output.type === 'send') send(output)
-      onOutput(output)
+      tell(output)
     }
     keepWants()
   }
@@ -112,32 +110,31 @@ export function createLoop(
 
   // -- out -------------------------------------------------------------------------------------
 
-  const send = ({ id, to, relays, scheme, text, kind }: Extract<ClientOutput, { type: 'send' }>): void => {
+  const send = (message: Extract<ClientOutput, { type: 'send' }>): void => {
+    const { id, relays, kind } = message
+    const controller = new AbortController()
     const hear = (outcome: Published): void => {
       publishing.delete(controller)
       if (kind === 'response' || state.phase === 'closed') return
       if (outcome.ok) {
         const { relay } = outcome.value
-        const sentAt = state.pending[id]?.sentAt
-        health.accepted(relay, Math.max(0, now() - (sentAt ?? now())))
-        onStage(id, { stage: 'accepted', relay })
+        health.accepted(relay, Math.max(0, now() - (state.pending[id]?.sentAt ?? now())))
+        tell({ type: 'accepted', id, relay })
       } else {
         for (const { relay } of outcome.error) health.refused(relay)
       }
       feed({ type: 'published', id, outcome })
     }
     const refuse = (reason: string): void => hear(err(relays.map((relay) => ({ relay, reason }))))
+    const fail = (): void => refuse('unreachable: the transport failed')
 
-    const controller = new AbortController()
-    const { signal } = controller
-    const createdAt = wallSeconds()
-    const sealed = callHost(() => seal({ text, to, key, scheme, createdAt }, { crypto, random }))
+    const sealed = callHost(() => seal({ ...message, key, createdAt: wallSeconds() }, { crypto, random }))
     if (sealed?.ok !== true) return refuse(`invalid: ${sealed?.error ?? 'the request could not be sealed'}`)
     publishing.add(controller)
-    const failed = (): void => refuse('unreachable: the transport failed')
-    const published = callHost(() => transport.publish(relays, sealed.value, { authenticate, signal }))
-    if (published === undefined) failed()
-    else void published.then(hear, failed)
+    const options = { authenticate, signal: controller.signal }
+    const published = callHost(() => transport.publish(relays, sealed.value, options))
+    if (published === undefined) fail()
+    else void published.then(hear, fail)
   }
 
   /** For the relays of this session only, and with the client's key only (NIP-42). */
@@ -165,12 +162,12 @@ export function createLoop(
       const { error: code } = opened
       // What shows only after hashing, checking a signature or decrypting.
       if (/^(?:event\/(?:id|sig)$|nip)/.test(code)) junk.charge(relay, now())
-      if (code !== 'event/seen') onEvent({ type: 'ignored', code })
+      if (code !== 'event/seen') tell({ type: 'ignored', code })
       return
     }
-    const { from, scheme, createdAt, text, eventId } = opened.value
+    const { from, eventId } = opened.value
     remember(seen, eventId, true, SEEN_EVENTS)
-    feed({ type: 'message', from, scheme, createdAt, text })
+    feed({ type: 'message', ...opened.value })
     if (from !== state.remoteSigner) junk.charge(relay, now())
   }
 
@@ -180,23 +177,14 @@ export function createLoop(
     return remoteSigner === null || guardUntil !== null || from === remoteSigner
   }
 
-  const listening = createListening({
-    transport,
-    timers,
-    authenticate,
+  const listening = createListening(transport, timers, authenticate, {
     onEvent: hearEvent,
-    onLive(relay) {
-      health.live(relay, true)
-      onEvent({ type: 'relay', relay, live: true })
-      feed({ type: 'live', relay })
-    },
-    onDown(relay, words) {
-      const reason = cleanText(words, MESSAGE_CHARS)
-      if (state.phase !== 'closed') {
-        health.live(relay, false, reason)
-        onEvent({ type: 'relay', relay, live: false, reason })
-      }
-      feed({ type: 'down', relay })
+    onRelay(relay, live, words) {
+      if (state.phase === 'closed') return
+      const reason = words && cleanText(words, MESSAGE_CHARS)
+      health.live(relay, live, reason)
+      tell({ type: 'relay', relay, live, ...(reason && { reason }) })
+      feed({ type: live ? 'live' : 'down', relay })
     },
   })
 

@@ -3,13 +3,13 @@
  * Never takes anything but the offer's secret for an answer, unless the profile says so.
  */
 
-import { encodeNostrConnectUri, parseRelayUrl } from '@nip46/core'
+import { encodeNostrConnectUri, type Millis, parseRelayUrl } from '@nip46/core'
 import { fromOffer } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { createClientKey, guardKey } from './client-key.ts'
+import { createClientKey } from './client-key.ts'
 import { freshId } from './fresh-id.ts'
 import { type LoginOptions, misuse, readOptions, readWishes } from './options.ts'
-import { type Start, startSession } from './session.ts'
+import { type StartFacts, startSession } from './session.ts'
 
 /** What `offer` takes. */
 export interface OfferOptions extends LoginOptions {
@@ -47,16 +47,12 @@ export function offer(options: OfferOptions): Offer {
   })
   const secret = freshId(ports.random)
   const key = createClientKey(ports, options.clientKey)
-  const facts = {
-    ...wishes,
-    relays,
-    secret,
-    clientPubkey: key.handle.pubkey,
-    timeoutMs: ports.timeouts.offer,
+  const timeoutMs = ports.timeouts.offer
+  let uri = ''
+  const make = (facts: StartFacts, now: Millis) => {
+    const offered = { ...facts, ...wishes, relays, secret, timeoutMs }
+    uri = encodeNostrConnectUri({ ...offered, metadata: wishes.metadata ?? {} })
+    return fromOffer(offered, now)
   }
-  const make: Start['make'] = (ids, now) => fromOffer({ ...facts, ids }, now)
-  return guardKey(key, () => ({
-    uri: encodeNostrConnectUri({ ...facts, metadata: wishes.metadata ?? {} }),
-    ...startSession({ key, make, secret }, ports),
-  }))
+  return { ...startSession(ports, key, secret, make), uri }
 }

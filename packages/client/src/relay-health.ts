@@ -40,23 +40,17 @@ export function createHealthBook(now: () => Millis): HealthBook {
   const read = (relay: RelayUrl): RelayHealth =>
     book.get(relay) ?? { relay, live: false, since: began, drops: 0, accepted: 0, refused: 0 }
 
-  const write = (health: RelayHealth): void =>
-    remember(book, health.relay, Object.freeze(health), HEALTH_RELAYS)
+  const write = (relay: RelayUrl, news: Partial<RelayHealth>): void =>
+    remember(book, relay, Object.freeze({ ...read(relay), ...news }), HEALTH_RELAYS)
 
   return {
     live(relay, live, reason) {
-      const { live: before, since, drops, ...rest } = read(relay)
-      const lost = before && !live
-      write({ ...rest, live, since: before === live ? since : now(), drops: drops + Number(lost), reason })
+      const { live: before, drops } = read(relay)
+      const turn = live !== before && { since: now(), drops: drops + Number(before) }
+      write(relay, { live, reason, ...turn })
     },
-    accepted(relay, roundTripMs) {
-      const before = read(relay)
-      write({ ...before, accepted: before.accepted + 1, roundTripMs })
-    },
-    refused(relay) {
-      const before = read(relay)
-      write({ ...before, refused: before.refused + 1 })
-    },
+    accepted: (relay, roundTripMs) => write(relay, { accepted: read(relay).accepted + 1, roundTripMs }),
+    refused: (relay) => write(relay, { refused: read(relay).refused + 1 }),
     read,
   }
 }

@@ -3,14 +3,15 @@
  * Never believes the storage it came from.
  */
 
+import type { Millis } from '@nip46/core'
 import { fromSession } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { guardKey, keyOfHex } from './client-key.ts'
+import { keyOfHex } from './client-key.ts'
 import { Nip46Error } from './error.ts'
 import { quiet } from './host.ts'
 import { checkRelays, readOptions, type SessionOptions } from './options.ts'
 import { parseSavedSession, type SavedSession } from './saved-session.ts'
-import { type Start, startSession } from './session.ts'
+import { type StartFacts, startSession } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 import type { SessionStoreError } from './session-store-error.ts'
 
@@ -69,6 +70,7 @@ async function goOn(saved: SavedSession, options: SessionOptions): Promise<Bunke
   const now = ports.clock.now()
   const lastSeen = Math.min(session.lastSeen ?? 0, Math.floor(now / 1_000))
   const lastSwitchAt = session.lastSwitchAt && Math.min(session.lastSwitchAt, now)
-  const make: Start['make'] = (ids, start) => fromSession({ ...session, lastSeen, lastSwitchAt }, ids, start)
-  return guardKey(key, () => startSession({ key, make, secret: null }, ports)).session
+  const make = ({ ids }: StartFacts, start: Millis) =>
+    fromSession({ ...session, lastSeen, lastSwitchAt }, ids, start)
+  return startSession(ports, key, null, make).session
 }

@@ -6,16 +6,17 @@
 import {
   type ClientProfile,
   clientProfile,
+  type Era,
   isHex64,
+  isPubkey,
   type Pubkey,
-  parsePubkey,
   parseRelayUrl,
   type RelayUrl,
 } from '@nip46/core'
 import type { ClientSession } from '@nip46/core/client'
-import { SESSION_RELAYS, URI_RELAYS } from '@nip46/core/limits'
+import { SESSION_RELAYS } from '@nip46/core/limits'
 import { Nip46Error } from './error.ts'
-import { type Members, membersOf, readJson } from './outside-json.ts'
+import { readJson } from './outside-json.ts'
 
 /**
  * JSON. Store it as you would a password: who has `clientSecretKey` can ask the remote signer for everything it
@@ -33,90 +34,85 @@ export interface SavedSession {
  * Throws `Nip46Error` with code `session/saved`, whatever it is given.
  */
 export function parseSavedSession(value: unknown): SavedSession {
-  const saved = readSaved(readJson(value))
-  if (saved === undefined)
-    throw new Nip46Error({ code: 'session/saved', message: 'this is no saved session' })
-  return saved
+  const saved = readMembers(SAVED, readJson(value))
+  if (saved !== undefined) return saved
+  throw new Nip46Error({ code: 'session/saved', message: 'this is no saved session' })
 }
 
-function readSaved(value: unknown): SavedSession | undefined {
-  const { v, clientSecretKey, session } = membersOf(value)
-  const read = readSession(membersOf(session))
-  if (v !== 1 || !isHex64(clientSecretKey) || read === undefined) return undefined
-  return { v, clientSecretKey, session: read }
-}
+/** How a value is read: undefined if it is not what it should be. */
+type Reader<T> = (value: unknown) => T | undefined
+type Readers<T> = { readonly [Name in keyof T]: Reader<T[Name]> }
 
-function readSession(members: Members): ClientSession | undefined {
-  const { v, lastSeen = null, lastSwitchAt = null } = members
-  const clientPubkey = readPubkey(members['clientPubkey'])
-  const remoteSigner = readPubkey(members['remoteSigner'])
-  const userPubkey = readPubkey(members['userPubkey'])
-  const relays = readRelays(members['relays'], SESSION_RELAYS)
-  const originRelays = readRelays(members['originRelays'], URI_RELAYS)
-  const profile = readProfile(membersOf(members['profile']))
-  if (v !== 1 || !isTime(lastSeen) || !isTime(lastSwitchAt)) return undefined
-  if (clientPubkey === undefined || remoteSigner === undefined || userPubkey === undefined) return undefined
-  if (relays === undefined || originRelays === undefined || profile === undefined) return undefined
-  return {
-    v,
-    clientPubkey,
-    remoteSigner,
-    userPubkey,
-    relays,
-    originRelays,
-    profile,
-    lastSeen,
-    lastSwitchAt,
+function readMembers<T>(readers: Readers<T>, value: unknown): T | undefined {
+  const members = Object(value) as Record<string, unknown>
+  const read: Record<string, unknown> = {}
+  for (const [name, reader] of Object.entries<Reader<unknown>>(readers)) {
+    const member = reader(members[name])
+    if (member === undefined) return undefined
+    read[name] = member
   }
+  return read as T
+}
+
+function oneOf<T>(...values: readonly T[]): Reader<T> {
+  return (value) => values.find((known) => known === value)
 }
 
 function readPubkey(value: unknown): Pubkey | undefined {
-  const pubkey = isHex64(value) ? parsePubkey(value) : undefined
-  return pubkey?.ok === true ? pubkey.value : undefined
+  return isHex64(value) && isPubkey(value) ? value : undefined
 }
 
-function readRelays(value: unknown, max: number): readonly RelayUrl[] | undefined {
-  if (!Array.isArray(value) || value.length === 0 || value.length > max) return undefined
-  const relays: RelayUrl[] = []
+function readRelays(value: unknown): readonly RelayUrl[] | undefined {
+  if (!Array.isArray(value) || value.length === 0 || value.length > SESSION_RELAYS) return undefined
+  const relays = new Set<RelayUrl>()
   for (const item of value as readonly unknown[]) {
     const relay = typeof item === 'string' ? parseRelayUrl(item, { allowInsecure: true }) : undefined
     if (relay?.ok !== true) return undefined
-    if (!relays.includes(relay.value)) relays.push(relay.value)
+    relays.add(relay.value)
   }
-  return relays
+  return [...relays]
+}
+
+function readTime(value: unknown = null): number | null | undefined {
+  return value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
+    ? (value as number | null)
+    : undefined
 }
 
 /** What an older version did not save is as the era has it. */
-function readProfile(members: Members): ClientProfile | undefined {
-  const { era } = members
-  if (!isOneOf(era, PROFILE_VALUES.era)) return undefined
-  const profile: Record<string, unknown> = { ...clientProfile(era) }
-  for (const [name, values] of Object.entries<readonly unknown[]>(PROFILE_VALUES)) {
-    const value = members[name]
-    if (value === undefined) continue
-    if (!values.includes(value)) return undefined
-    profile[name] = value
-  }
-  return profile as unknown as ClientProfile
+function readProfile(value: unknown): ClientProfile | undefined {
+  const saved = Object(value) as { readonly era: Era }
+  return readMembers(PROFILE, { ...clientProfile(saved.era), ...saved })
 }
 
-const FLAGS = [true, false]
-const PROFILE_VALUES: { readonly [Name in keyof ClientProfile]: readonly ClientProfile[Name][] } = {
-  era: ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E'],
-  scheme: ['nip44', 'nip04'],
-  connectParam: ['remote-signer', 'client', 'user'],
-  connectMetadata: FLAGS,
-  allowLegacyAck: FLAGS,
-  userPubkeyFallback: FLAGS,
-  switchRelays: FLAGS,
-  resendSignEvent: ['after-outage', 'never'],
-  logout: ['logout', 'disconnect', 'none'],
+const flag = oneOf(true, false)
+
+const PROFILE: Readers<ClientProfile> = {
+  era: oneOf('A0', 'A1', 'SEED', 'B', 'C', 'D', 'E'),
+  scheme: oneOf('nip44', 'nip04'),
+  connectParam: oneOf('remote-signer', 'client', 'user'),
+  connectMetadata: flag,
+  allowLegacyAck: flag,
+  userPubkeyFallback: flag,
+  switchRelays: flag,
+  resendSignEvent: oneOf('after-outage', 'never'),
+  logout: oneOf('logout', 'disconnect', 'none'),
 }
 
-function isOneOf<T>(value: unknown, names: readonly T[]): value is T {
-  return names.includes(value as T)
+const SESSION: Readers<ClientSession> = {
+  v: oneOf(1),
+  clientPubkey: readPubkey,
+  remoteSigner: readPubkey,
+  userPubkey: readPubkey,
+  relays: readRelays,
+  originRelays: readRelays,
+  profile: readProfile,
+  lastSeen: readTime,
+  lastSwitchAt: readTime,
 }
 
-function isTime(value: unknown): value is number | null {
-  return value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
+const SAVED: Readers<SavedSession> = {
+  v: oneOf(1),
+  clientSecretKey: (value) => (isHex64(value) ? value : undefined),
+  session: (value) => readMembers(SESSION, value),
 }

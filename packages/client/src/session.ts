@@ -3,8 +3,8 @@
  * Never makes a decision of the protocol; those are the machine's.
  */
 
-import type { Failure, KeyHandle, RequestId } from '@nip46/core'
-import type { ClientOutput, ClientState } from '@nip46/core/client'
+import type { Failure, Millis } from '@nip46/core'
+import type { ClientFacts, ClientState } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createCalls, LOGIN_TIMER } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
@@ -13,20 +13,15 @@ import { createEventStream, type EventStream } from './event-stream.ts'
 import { freshIds } from './fresh-id.ts'
 import { callHost, quiet } from './host.ts'
 import { EVENT_READERS } from './limits.ts'
-import { createLoop, type Loop } from './loop.ts'
+import { createLoop, type Loop, type LoopNews } from './loop.ts'
 import { misuse, type Ports } from './options.ts'
 import type { SessionEvent } from './session-event.ts'
 import { createSessionObject } from './session-object.ts'
 import { createSessionKeeper } from './session-store.ts'
 import { createTimers } from './timers.ts'
 
-export interface Start {
-  readonly key: ClientKey
-  /** The machine's first state, from at least four fresh ids. */
-  readonly make: (ids: readonly RequestId[], now: number) => ClientState
-  /** The token's secret, to keep it out of messages. */
-  readonly secret: string | null
-}
+/** What a machine is told of this connection: its key, and at least four fresh ids. */
+export type StartFacts = Pick<ClientFacts, 'clientPubkey' | 'ids'>
 
 export interface Starting {
   readonly session: Promise<BunkerSession>
@@ -34,9 +29,20 @@ export interface Starting {
   cancel(): void
 }
 
-/** Runs the machine until it is ready (then the promise resolves) or has failed (then it rejects), and on to its end. */
-export function startSession({ key, make, secret }: Start, ports: Ports): Starting {
+/**
+ * Runs the machine until it is ready (then the promise resolves) or has failed (then it rejects), and on to its end.
+ * `secret` is the token's, to keep it out of messages. Throws what `make` throws, and destroys the key then.
+ */
+export function startSession(
+  ports: Ports,
+  key: ClientKey,
+  secret: string | null,
+  make: (facts: StartFacts, now: Millis) => ClientState,
+): Starting {
   const { random, clock, signal, store, plaintextCache } = ports
+  const first = beginWith(key, () =>
+    make({ clientPubkey: key.handle.pubkey, ids: freshIds(random, 4) }, clock.now()),
+  )
   const login = withResolvers<BunkerSession>()
   const ending = withResolvers<void>()
   const timers = createTimers(clock)
@@ -61,7 +67,7 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
     settle({ code: 'cancelled', message: 'the login was cancelled' })
     loop.feed({ type: 'close' })
   }
-  const end = (output: Extract<ClientOutput, { type: 'ended' }>): void => {
+  const end = (output: Extract<SessionEvent, { type: 'ended' }>): void => {
     ended = output.reason
     key.destroy()
     timers.clearAll()
@@ -72,7 +78,7 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
     ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
   }
 
-  const hear = (output: ClientOutput): void => {
+  const hear = (output: LoopNews): void => {
     switch (output.type) {
       case 'send':
         if (output.kind === 'request') calls.stage(output.id, { stage: 'sent', relays: output.relays })
@@ -85,6 +91,8 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
         callHost(() => ports.onAuthUrl?.({ url, origin, requestId: id }))
         return
       }
+      case 'accepted':
+        return calls.stage(output.id, { stage: 'accepted', relay: output.relay })
       case 'failed':
         return settle(output.failure)
       case 'ended':
@@ -103,14 +111,8 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
     onEvent(output)
   }
 
-  const first = make(freshIds(random, 4), clock.now())
-  if (first.profile.scheme === 'nip04') expectNip04(key.handle)
   const start = { ...first, allowLoopbackAuth: ports.allowLoopbackAuthUrl ?? false }
-  const loop: Loop = createLoop(start, key.handle, ports, timers, {
-    onOutput: hear,
-    onStage: (id, stage) => calls.stage(id, stage),
-    onEvent,
-  })
+  const loop: Loop = createLoop(start, key.handle, ports, timers, hear)
   const calls = createCalls(ports, loop, timers, onEvent)
   const session = createSessionObject({
     key,
@@ -139,10 +141,20 @@ export function startSession({ key, make, secret }: Start, ports: Ports): Starti
   return { session: quiet(login.promise), cancel }
 }
 
-/** Throws the crypto's own `UsageError` if it was left out there: better now than with the first message. */
-function expectNip04(key: KeyHandle): void {
-  const own = key.conversation(key.pubkey)
-  if (own.ok) own.value.nip04Encrypt('', new Uint8Array(16))
+/** Nobody else holds the key yet: it is not left behind by what throws. */
+function beginWith({ handle, destroy }: ClientKey, make: () => ClientState): ClientState {
+  try {
+    const state = make()
+    if (state.profile.scheme === 'nip04') {
+      // Throws the crypto's own `UsageError` if it was left out there: better now than with the first message.
+      const own = handle.conversation(handle.pubkey)
+      if (own.ok) own.value.nip04Encrypt('', new Uint8Array(16))
+    }
+    return state
+  } catch (error) {
+    destroy()
+    throw error
+  }
 }
 
 function withResolvers<T>(): {
@@ -150,11 +162,7 @@ function withResolvers<T>(): {
   readonly resolve: (value: T | PromiseLike<T>) => void
   readonly reject: (error: Nip46Error) => void
 } {
-  let resolve: (value: T | PromiseLike<T>) => void = () => undefined
-  let reject: (error: Nip46Error) => void = () => undefined
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve
-    reject = onReject
-  })
-  return { promise, resolve, reject }
+  const resolvers = {} as Pick<ReturnType<typeof withResolvers<T>>, 'resolve' | 'reject'>
+  const promise = new Promise<T>((resolve, reject) => void Object.assign(resolvers, { resolve, reject }))
+  return { promise, ...resolvers }
 }

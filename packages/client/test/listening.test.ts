@@ -22,17 +22,13 @@ function start() {
       return { close: () => void log.push(`close ${name}`) }
     },
   }
-  const listening = createListening({
-    transport: {
-      ...transport,
-      publish: () => Promise.reject(new Error('unused')),
-      close: () => Promise.resolve(),
-    },
-    timers: createTimers(clock),
-    authenticate: () => undefined,
+  const unused = {
+    publish: () => Promise.reject(new Error('unused')),
+    close: () => Promise.resolve(),
+  }
+  const listening = createListening({ ...transport, ...unused }, createTimers(clock), () => undefined, {
     onEvent: (event, relay) => void log.push(`event ${String(event)} ${relay}`),
-    onLive: (relay) => void log.push(`live ${relay}`),
-    onDown: (relay, reason) => void log.push(`down ${relay} ${reason}`),
+    onRelay: (relay, live, reason) => void log.push(live ? `live ${relay}` : `down ${relay} ${reason}`),
   })
   const request = (index: number): SubscribeRequest => {
     const found = requests[index]
