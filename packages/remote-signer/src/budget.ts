@@ -8,10 +8,14 @@ import { createBoundedMap } from './bounded-map.ts'
 import {
   FAILED_SIGNATURES_BURST,
   FAILED_SIGNATURES_PER_SECOND,
+  FORGED_CLAIMS_BURST,
+  FORGED_CLAIMS_PER_SECOND,
   RATE_REFUSALS,
   RELAY_BUDGETS,
   STRANGER_CHECKS_BURST,
   STRANGER_CHECKS_PER_SECOND,
+  STRANGER_LOOKS_BURST,
+  STRANGER_LOOKS_PER_SECOND,
   STRANGER_REPLY_EVERY_MS,
   STRANGERS_PER_MINUTE,
   STRANGERS_REMEMBERED,
@@ -22,8 +26,8 @@ import type { Rate, SessionRates } from './options.ts'
 export interface Bucket {
   /** Takes one if there is one. */
   take(now: Millis): boolean
-  /** Takes one in any case, down to none. */
-  charge(now: Millis): void
+  /** Gives so many back that were taken. */
+  refund(count: number): void
   /** Whether there is one. */
   has(now: Millis): boolean
   /** Milliseconds until there is one. */
@@ -45,9 +49,8 @@ export function createBucket(burst: number, perSecond: number): Bucket {
       permits -= 1
       return true
     },
-    charge(now) {
-      fill(now)
-      permits = Math.max(0, permits - 1)
+    refund(count) {
+      permits = Math.min(burst, permits + count)
     },
     has(now) {
       fill(now)
@@ -85,9 +88,15 @@ export function budgetFor({ sign, cipher, other }: SessionBudget, method: string
   return method?.startsWith('nip44_') === true || method?.startsWith('nip04_') === true ? cipher : other
 }
 
-/** What one relay may make us verify. */
+/** What one relay may make us do for nothing. */
 export interface RelayBudget {
+  /** Taken for each event of a stranger before anything is done with it. */
+  readonly looks: Bucket
+  /** Taken for each event that claims to be of a client, and given back if it is none that only a lying relay sends. */
+  readonly claims: Bucket
+  /** Taken for each signature that is verified, and given back if it is right. */
   readonly failures: Bucket
+  /** Taken for each signature of a stranger. */
   readonly strangers: Bucket
 }
 
@@ -98,6 +107,8 @@ export function createRelayBudgets(): (relay: RelayUrl) => RelayBudget {
     const known = budgets.get(relay)
     if (known !== undefined) return known
     const fresh: RelayBudget = {
+      looks: createBucket(STRANGER_LOOKS_BURST, STRANGER_LOOKS_PER_SECOND),
+      claims: createBucket(FORGED_CLAIMS_BURST, FORGED_CLAIMS_PER_SECOND),
       failures: createBucket(FAILED_SIGNATURES_BURST, FAILED_SIGNATURES_PER_SECOND),
       strangers: createBucket(STRANGER_CHECKS_BURST, STRANGER_CHECKS_PER_SECOND),
     }

@@ -9,13 +9,13 @@ import { CATCH_UP_LONGEST_MS, CATCH_UP_MS } from './limits.ts'
 export interface CatchingUp {
   /** Something of this relay was dropped, and everything else of it is dealt with. */
   owe(relay: RelayUrl): void
+  /** A client was heard through it that had not been heard before: no forged event counts as that. */
+  heard(relay: RelayUrl): void
   close(): void
 }
 
 export interface CatchingUpHost {
   readonly clock: Clock
-  /** How many messages were read so far. */
-  readonly opened: () => number
   /** Subscribe anew: what was dealt with is known by its id. */
   readonly ask: (relay: RelayUrl) => void
 }
@@ -23,25 +23,29 @@ export interface CatchingUpHost {
 interface Debt {
   timer: unknown
   pause: Millis
-  /** As it was when the relay was asked last. */
-  opened: number
+  /** A client was heard through it since it was asked. */
+  news: boolean
 }
 
-export function createCatchingUp({ clock, opened, ask }: CatchingUpHost): CatchingUp {
+export function createCatchingUp({ clock, ask }: CatchingUpHost): CatchingUp {
   const debts = new Map<RelayUrl, Debt>()
   let closed = false
 
   return {
     owe(relay) {
-      const debt = debts.get(relay) ?? { timer: undefined, pause: CATCH_UP_MS, opened: -1 }
+      const debt = debts.get(relay) ?? { timer: undefined, pause: CATCH_UP_MS, news: true }
       debts.set(relay, debt)
       if (closed || debt.timer !== undefined) return
-      debt.pause = opened() > debt.opened ? CATCH_UP_MS : Math.min(debt.pause * 2, CATCH_UP_LONGEST_MS)
+      debt.pause = debt.news ? CATCH_UP_MS : Math.min(debt.pause * 2, CATCH_UP_LONGEST_MS)
       debt.timer = clock.setTimer(() => {
         debt.timer = undefined
-        debt.opened = opened()
+        debt.news = false
         ask(relay)
       }, debt.pause)
+    },
+    heard(relay) {
+      const debt = debts.get(relay)
+      if (debt !== undefined) debt.news = true
     },
     close() {
       closed = true

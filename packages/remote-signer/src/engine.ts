@@ -224,7 +224,6 @@ export function createEngine(options: RemoteSignerOptions): Engine {
 
   const catchingUp = createCatchingUp({
     clock,
-    opened: () => reporter.counts.opened,
     ask: (relay) => subscriptions.again(relay),
   })
 
@@ -280,6 +279,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     const arrival: Arrival = { ...opened, relay }
     const { id: requestId, method } = headOf(opened.text)
     if (isServed(lane)) {
+      catchingUp.heard(relay)
       const budget = budgetFor(lane.budget, method)
       if (!budget.take(now())) {
         reporter.drop('event/rate-limited')

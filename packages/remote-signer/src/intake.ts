@@ -1,6 +1,7 @@
 /**
  * From whatever a relay sent to decrypted messages: queued for each relay, opened in batches, told from copies.
- * Never lets one relay push out another's events, and never remembers an id whose signature was not verified.
+ * Never lets one relay push out another's events, never remembers an id whose signature was not verified, and never
+ * does more for what a relay invents than that relay's budget allows.
  */
 
 import {
@@ -8,14 +9,15 @@ import {
   type Crypto,
   type KeyHandle,
   type Millis,
+  type OpenContext,
   type Opened,
-  openBatch,
   parseSignedEvent,
   type RelayUrl,
   type Scheme,
   type SignedEvent,
 } from '@nip46/core'
 import { createRelayBudgets } from './budget.ts'
+import { createFaultyEvents, type Outcome } from './faulty-events.ts'
 import { deferBy } from './host.ts'
 import { INTAKE_BATCH, INTAKE_CHARS_PER_RELAY, INTAKE_PER_RELAY, INTAKE_STRANGERS } from './limits.ts'
 import type { Reporter } from './reporter.ts'
@@ -63,6 +65,8 @@ interface Queue {
 interface Entry {
   readonly event: SignedEvent
   readonly chars: number
+  /** It claims to be of a client, and took one of its relay's `claims` for that. */
+  readonly charged: boolean
 }
 
 export function createIntake(host: IntakeHost): Intake {
@@ -71,6 +75,7 @@ export function createIntake(host: IntakeHost): Intake {
   const defer = deferBy(clock)
   const queues = new Map<RelayUrl, Queue>()
   const owed = new Set<RelayUrl>()
+  const faulty = createFaultyEvents(reporter)
   let scheduled = false
   let timer: unknown
   let closed = false
@@ -103,40 +108,60 @@ export function createIntake(host: IntakeHost): Intake {
   const openAll = (entries: readonly Entry[], relay: RelayUrl): void => {
     const now = host.now()
     const budget = budgetOf(relay)
-    const copies: string[] = []
-    const results = openBatch(
+    let copies: string[] = []
+    let verified = 0
+    const context: OpenContext = {
+      crypto: host.crypto,
+      key: host.key,
+      scheme: host.scheme,
+      now: Math.floor(now / 1_000),
+      seen: (eventId) => {
+        const isCopy = host.seen(eventId)
+        if (isCopy) copies.push(eventId)
+        return isCopy
+      },
+      allow(event) {
+        if (!budget.failures.has(now)) return false
+        if (!host.serves(event.pubkey) && !budget.strangers.take(now)) return false
+        verified += 1
+        return budget.failures.take(now)
+      },
+    }
+    const outcomes = faulty.open(
       entries.map(({ event }) => event),
-      {
-        crypto: host.crypto,
-        key: host.key,
-        scheme: host.scheme,
-        now: Math.floor(now / 1_000),
-        seen: (eventId) => {
-          const isCopy = host.seen(eventId)
-          if (isCopy) copies.push(eventId)
-          return isCopy
-        },
-        allow: (event) =>
-          budget.failures.has(now) && (host.serves(event.pubkey) || budget.strangers.take(now)),
+      context,
+      () => {
+        budget.failures.refund(verified)
+        verified = 0
+        copies = []
       },
     )
     let copy = 0
-    for (const result of results) {
-      if (result.ok) {
-        reporter.counts.opened += 1
+    let lies = 0
+    outcomes.forEach((outcome, i) => {
+      const { event, charged } = entries[i] as Entry
+      if (charged && !isLie(outcome)) budget.claims.refund(1)
+      if (!outcome.ok && outcome.error !== 'event/seen') {
+        if (outcome.error === 'event/sig') lies += 1
+        reporter.drop(outcome.error)
+        return
+      }
+      const eventId = outcome.ok ? outcome.value.eventId : (copies[copy++] ?? '')
+      if (outcome.ok) reporter.counts.opened += 1
+      const isHandled = faulty.guard(event, () => {
         // The same event twice in one batch: the first one made it seen.
-        if (host.seen(result.value.eventId)) host.onSeen(result.value.eventId, relay)
-        else host.onOpened(result.value, relay)
-        continue
-      }
-      if (result.error === 'event/seen') {
-        host.onSeen(copies[copy++] ?? '', relay)
-        continue
-      }
-      // A wrong id costs one hash; only signatures are dear.
-      if (result.error === 'event/sig') budget.failures.charge(now)
-      reporter.drop(result.error)
-    }
+        if (!outcome.ok || host.seen(eventId)) host.onSeen(eventId, relay)
+        else host.onOpened(outcome.value, relay)
+      })
+      if (!isHandled) reporter.drop('event/fault')
+    })
+    budget.failures.refund(verified - lies)
+  }
+
+  /** Why it is not worth its place in the queue. */
+  const refusalOf = (event: SignedEvent, relay: RelayUrl): 'event/seen' | 'event/fault' | undefined => {
+    if (host.isReplaying(relay) && host.seen(event.id)) return 'event/seen'
+    return faulty.has(event) ? 'event/fault' : undefined
   }
 
   const isFull = (relay: RelayUrl): boolean => {
@@ -144,13 +169,13 @@ export function createIntake(host: IntakeHost): Intake {
     return queue !== undefined && queue.known.length + queue.others.length >= INTAKE_PER_RELAY
   }
 
-  const enter = (event: SignedEvent, relay: RelayUrl): void => {
+  const enter = (event: SignedEvent, relay: RelayUrl, charged: boolean): void => {
     let queue = queues.get(relay)
     if (queue === undefined) {
       queue = { known: [], others: [], chars: 0 }
       queues.set(relay, queue)
     }
-    const entry = { event, chars: event.content.length + 400 }
+    const entry = { event, chars: event.content.length + 400, charged }
     ;(host.serves(event.pubkey) ? queue.known : queue.others).push(entry)
     queue.chars += entry.chars
     while (
@@ -159,6 +184,7 @@ export function createIntake(host: IntakeHost): Intake {
     ) {
       const dropped = queue.others.shift() ?? oldest(queue.known)
       queue.chars -= dropped?.chars ?? 0
+      if (dropped?.charged === true) budgetOf(relay).claims.refund(1)
       if (dropped !== undefined && host.serves(dropped.event.pubkey)) owed.add(relay)
       reporter.drop('intake/full')
     }
@@ -171,23 +197,35 @@ export function createIntake(host: IntakeHost): Intake {
     push(value, relay) {
       if (closed) return
       reporter.counts.received += 1
+      const isKnown = host.serves(authorOf(value))
       // In a flood most of it is not even looked at.
-      if (isFull(relay) && !host.serves(authorOf(value))) {
+      if (!isKnown && isFull(relay)) {
         reporter.drop('intake/full')
         return
       }
+      const { claims, looks } = budgetOf(relay)
+      if (!(isKnown ? claims : looks).take(host.now())) {
+        reporter.drop('event/budget')
+        return
+      }
       const parsed = parseSignedEvent(value)
-      if (!parsed.ok) reporter.drop(parsed.error)
-      else if (host.isReplaying(relay) && host.seen(parsed.value.id)) reporter.drop('event/seen')
-      else if (!host.leave(parsed.value, relay) && !host.recall(parsed.value, relay))
-        enter(parsed.value, relay)
+      const refused = parsed.ok ? refusalOf(parsed.value, relay) : parsed.error
+      if (refused !== undefined) reporter.drop(refused)
+      else if (parsed.ok && !host.leave(parsed.value, relay) && !host.recall(parsed.value, relay)) {
+        enter(parsed.value, relay, isKnown)
+        return
+      }
+      if (isKnown && refused !== 'event/shape') claims.refund(1)
     },
     owe(relay) {
       if (queues.has(relay)) owed.add(relay)
       else host.onOwed(relay)
     },
     takeOver(event, relay) {
-      if (!closed) enter(event, relay)
+      if (closed) return
+      const isKnown = host.serves(event.pubkey)
+      if (isKnown && !budgetOf(relay).claims.take(host.now())) reporter.drop('event/budget')
+      else enter(event, relay, isKnown)
     },
     close() {
       closed = true
@@ -200,6 +238,13 @@ export function createIntake(host: IntakeHost): Intake {
       return events
     },
   }
+}
+
+/** What no relay sends that checks what it is sent; or it cannot be known, since this one sent too much of that. */
+function isLie(outcome: Outcome): boolean {
+  if (outcome.ok) return false
+  const { error } = outcome
+  return error === 'event/id' || error === 'event/sig' || error === 'event/kind' || error === 'event/budget'
 }
 
 /** Whom an event says it is by, before it is known to be one. */

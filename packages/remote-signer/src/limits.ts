@@ -29,6 +29,16 @@ export const INTAKE_STRANGERS = 8
 export const SEEN_IDS = 100_000
 /** Relays with budgets of their own at a time. */
 export const RELAY_BUDGETS = 1_000
+/** Events of strangers that are looked at at once, for each relay: most of a flood is dropped before it costs a parse and a hash. */
+export const STRANGER_LOOKS_BURST = 1_000
+/** How fast that comes back. */
+export const STRANGER_LOOKS_PER_SECOND = 200
+/** Events under the pubkey of a client that are not its own, as only a lying relay sends them, before next to nothing of that relay is looked at. More than may wait, so that a relay that is good never comes to it. */
+export const FORGED_CLAIMS_BURST = 2_000
+/** How fast that comes back. */
+export const FORGED_CLAIMS_PER_SECOND = 200
+/** Events that made the code throw, remembered whole so that none is opened twice; the oldest goes. */
+export const FAULTY_EVENTS = 32
 /** Wrong signatures one relay may send at once before nothing of it is verified for a while. */
 export const FAILED_SIGNATURES_BURST = 100
 /** How fast that comes back. */

@@ -31,6 +31,8 @@ export type DropCode =
   | NonNullable<AdmissionStep['dropped']>
   /** A stranger, or a client in a hurry, past its budget. */
   | 'event/rate-limited'
+  /** Opening it, or handling what was in it, threw: it is not opened again. The cause is told as a fault of the engine. */
+  | 'event/fault'
   /** Too many events wait to be opened. */
   | 'intake/full'
   /** Too many inputs of one session wait. */

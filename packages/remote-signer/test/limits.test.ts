@@ -392,9 +392,11 @@ test('a bucket gives its burst, then fills with time, also if the clock is set b
   expect(bucket.take(11_000)).toBe(true)
   expect(bucket.take(0)).toBe(false)
   expect(bucket.take(1_000)).toBe(true)
-  bucket.charge(1_000)
+  expect(bucket.take(1_000)).toBe(false)
   expect(bucket.has(1_999)).toBe(false)
   expect(bucket.has(2_000)).toBe(true)
+  bucket.refund(5)
+  expect([bucket.take(2_000), bucket.take(2_000), bucket.take(2_000)]).toEqual([true, true, false])
 })
 
 test('relays have budgets of their own, for a bounded number of relays', () => {
