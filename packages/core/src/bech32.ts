@@ -15,33 +15,29 @@ export interface Bech32 {
 
 const ALPHABET = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'
 const CHECKSUM_CHARS = 6
+const FORM = /* @__PURE__ */ new RegExp(`^([!-~]+)1([${ALPHABET}]{${CHECKSUM_CHARS},})$`)
 
 /**
  * The prefix and bytes of a Bech32 text, or undefined: wrong checksum, mixed case, bits left over, or more than
  * {@link BECH32_CHARS} characters (NIP-19 drops the 90 of BIP-173).
  */
 export function decodeBech32(text: string): Bech32 | undefined {
-  if (text.length > BECH32_CHARS) return undefined
   const lower = text.toLowerCase()
-  if (text !== lower && text !== text.toUpperCase()) return undefined
-  const separator = lower.lastIndexOf('1')
-  const prefix = lower.slice(0, Math.max(separator, 0))
-  if (!/^[!-~]+$/.test(prefix) || lower.length < separator + 1 + CHECKSUM_CHARS) return undefined
-  const words: number[] = []
-  for (let i = separator + 1; i < lower.length; i++) {
-    const word = ALPHABET.indexOf(lower.charAt(i))
-    if (word < 0) return undefined
-    words.push(word)
-  }
-  if (checksum(prefix, words) !== 1) return undefined
-  const bytes = regroup(words.slice(0, -CHECKSUM_CHARS), 5, 8, false)
-  return bytes && { prefix, bytes: Uint8Array.from(bytes) }
+  if (text.length > BECH32_CHARS || (text !== lower && text !== text.toUpperCase())) return undefined
+  const [, prefix = '', data = ''] = FORM.exec(lower) ?? []
+  const words = Array.from(data, (char) => ALPHABET.indexOf(char))
+  if (prefix === '' || checksum(prefix, words) !== 1) return undefined
+  const bits = 5 * (words.length - CHECKSUM_CHARS)
+  const bytes = regroup(words.slice(0, -CHECKSUM_CHARS), 5, 8)
+  // Bits left over are fewer than a word, and 0.
+  if (bits % 8 >= 5 || (bits % 8 > 0 && bytes.pop() !== 0)) return undefined
+  return { prefix, bytes: Uint8Array.from(bytes) }
 }
 
 /** `prefix` is lowercase printable ASCII. Throws `UsageError` if the text would exceed {@link BECH32_CHARS}. */
 export function encodeBech32(prefix: string, bytes: Uint8Array): string {
   if (!/^[!-@[-~]+$/.test(prefix)) throw new UsageError('a Bech32 prefix is lowercase printable ASCII')
-  const words = regroup(bytes, 8, 5, true) ?? []
+  const words = regroup(bytes, 8, 5)
   const sum = checksum(prefix, [...words, 0, 0, 0, 0, 0, 0]) ^ 1
   for (let i = 0; i < CHECKSUM_CHARS; i++) words.push((sum >>> (5 * (CHECKSUM_CHARS - 1 - i))) & 31)
   const text = `${prefix}1${words.map((word) => ALPHABET.charAt(word)).join('')}`
@@ -90,37 +86,30 @@ export function decodeNprofile(
 }
 
 function checksum(prefix: string, words: readonly number[]): number {
+  const codes = Array.from(prefix, (char) => char.charCodeAt(0))
   let sum = 1
-  const add = (word: number): void => {
+  for (const word of [...codes.map((code) => code >> 5), 0, ...codes.map((code) => code & 31), ...words]) {
     const top = sum >>> 25
     sum = ((sum & 0x1ffffff) << 5) ^ word
-    for (let bit = 0; bit < 5; bit++) if ((top >>> bit) & 1) sum ^= GENERATOR[bit] ?? 0
+    GENERATOR.forEach((value, bit) => {
+      if ((top >>> bit) & 1) sum ^= value
+    })
   }
-  for (let i = 0; i < prefix.length; i++) add(prefix.charCodeAt(i) >> 5)
-  add(0)
-  for (let i = 0; i < prefix.length; i++) add(prefix.charCodeAt(i) & 31)
-  for (const word of words) add(word)
   return sum
 }
 
 const GENERATOR = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3] as const
 
-/** Bits from groups of one width to groups of another. Undefined if padding is left that encoding never makes. */
-function regroup(input: ArrayLike<number>, from: number, to: number, pad: boolean): number[] | undefined {
+/** Bits from groups of one width to groups of another, filled up with zeros. */
+function regroup(input: Iterable<number>, from: number, to: number): number[] {
   const output: number[] = []
   let bits = 0
   let held = 0
-  for (let i = 0; i < input.length; i++) {
-    held = ((held << from) | (input[i] ?? 0)) & 0xfff
+  for (const group of input) {
+    held = ((held << from) | group) & 0xfff
     bits += from
-    while (bits >= to) {
-      bits -= to
-      output.push((held >>> bits) & ((1 << to) - 1))
-    }
+    for (; bits >= to; bits -= to) output.push((held >>> (bits - to)) & ((1 << to) - 1))
   }
-  const left = held & ((1 << bits) - 1)
-  if (pad) {
-    if (bits > 0) output.push(left << (to - bits))
-  } else if (bits >= from || left !== 0) return undefined
+  if (bits > 0) output.push((held << (to - bits)) & ((1 << to) - 1))
   return output
 }

@@ -4,14 +4,13 @@
  */
 
 import {
-  type ConnectionUri,
   escapeParam,
-  firstValues,
   joinUri,
   readUri,
   trimUri,
   type UriParam,
   type UriProblem,
+  valuesOf,
   writableRelays,
   writableSecret,
 } from './connection-uri.ts'
@@ -42,7 +41,17 @@ export function parseBunkerUri(
   const trimmed = trimUri(text)
   if (!trimmed.ok) return trimmed
   const uri = readUri(modernize(trimmed.value), 'bunker', options)
-  return uri.ok ? ok(pointerOf(uri.value)) : uri
+  if (!uri.ok) return uri
+  const { pubkey, relays, secret, params } = uri.value
+  const [hint = ''] = valuesOf(params, 'pubkey')
+  const user = parsePubkey(hint)
+  return ok({
+    remoteSigner: pubkey,
+    relays,
+    secret,
+    ...(user.ok && { userPubkey: user.value }),
+    extras: params.filter(([name]) => name !== 'pubkey'),
+  })
 }
 
 /**
@@ -56,17 +65,6 @@ export function encodeBunkerUri(pointer: Pick<BunkerPointer, 'remoteSigner' | 'r
   if (pointer.secret !== null && pointer.secret !== '')
     params.push(`secret=${writableSecret(pointer.secret)}`)
   return joinUri('bunker', pointer.remoteSigner, params)
-}
-
-function pointerOf(uri: ConnectionUri): BunkerPointer {
-  const hint = parsePubkey(firstValues(uri.params).get('pubkey') ?? '')
-  return {
-    remoteSigner: uri.pubkey,
-    relays: uri.relays,
-    secret: uri.secret,
-    ...(hint.ok && { userPubkey: hint.value }),
-    extras: uri.params.filter(([name]) => name !== 'pubkey'),
-  }
 }
 
 /** `<npub1...>#<secret>?relay=…` as a bunker:// URI; every other text as it is. */

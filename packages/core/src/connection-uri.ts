@@ -4,7 +4,6 @@
  */
 
 import { decodeNprofile } from './bech32.ts'
-import { isWellFormed } from './event.ts'
 import { SECRET_CHARS, URI_CHARS, URI_RELAYS, URI_RELAYS_OUT } from './limits.ts'
 import { parsePubkey } from './pubkey.ts'
 import { parseRelayUrl, type RelayUrlOptions, type RelayUrlProblem } from './relay-url.ts'
@@ -47,37 +46,35 @@ export interface ConnectionUri {
   readonly params: readonly UriParam[]
 }
 
+/** Control characters and halves of characters. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
+
 /** Length, white space, wrapping quotes and control characters: what comes before looking at the scheme. */
 export function trimUri(text: string): Result<string, UriProblem> {
   if (text.length > URI_CHARS) return err('uri/too-long')
   const trimmed = unwrap(text.trim())
   if (trimmed === '') return err('uri/empty')
-  return /\p{Cc}/u.test(trimmed) || !isWellFormed(trimmed) ? err('uri/control-char') : ok(trimmed)
+  return UNPRINTABLE.test(trimmed) ? err('uri/control-char') : ok(trimmed)
 }
 
-/** `uri` comes from {@link trimUri}. `plusIsSpace` names the parameters in which `+` stands for a space. */
+/** `uri` comes from {@link trimUri}. */
 export function readUri(
   uri: string,
   scheme: 'bunker' | 'nostrconnect',
   options: RelayUrlOptions,
-  plusIsSpace: readonly string[] = [],
 ): Result<ConnectionUri, UriProblem> {
-  const start = `${scheme}://`
-  if (uri.slice(0, start.length).toLowerCase() !== start) return err('uri/scheme')
-  const [beforeFragment = ''] = uri.slice(start.length).split('#', 1)
-  const mark = beforeFragment.indexOf('?')
-  const authority = (mark < 0 ? beforeFragment : beforeFragment.slice(0, mark)).replace(/\/$/, '')
+  const [start, rest = ''] = [uri.slice(0, scheme.length + 3), uri.slice(scheme.length + 3)]
+  if (start.toLowerCase() !== `${scheme}://`) return err('uri/scheme')
+  const [, authority = '', query = ''] = /^([^?#]*?)\/?(?:\?([^#]*))?(?:#.*)?$/s.exec(rest) ?? []
   if (/[:/@]/.test(authority)) return err('uri/authority')
   const pubkey = parsePubkey(authority)
   if (!pubkey.ok) return err('uri/pubkey')
 
-  const query = mark < 0 ? '' : beforeFragment.slice(mark + 1)
-  const params = splitQuery(query, plusIsSpace)
+  const params = splitQuery(query)
   if (params === undefined) return err('uri/percent')
-  const secrets = params.filter(([name]) => name === 'secret')
-  if (secrets.length > 1) return err('uri/duplicate-param')
-  const secret = secrets[0]?.[1] ?? ''
-  if (secret.length > SECRET_CHARS || /\p{Cc}/u.test(secret)) return err('uri/secret')
+  const [secret = '', ...more] = valuesOf(params, 'secret')
+  if (more.length > 0) return err('uri/duplicate-param')
+  if (!isSecret(secret)) return err('uri/secret')
   const relays = readRelays(params, decodeNprofile(authority)?.relays ?? [], options)
   if (!relays.ok) return relays
   return ok({
@@ -88,9 +85,9 @@ export function readUri(
   })
 }
 
-/** Each parameter's first value. */
-export function firstValues(params: readonly UriParam[]): ReadonlyMap<string, string> {
-  return new Map([...params].reverse())
+/** In order. */
+export function valuesOf(params: readonly UriParam[], name: string): readonly string[] {
+  return params.flatMap(([other, value]) => (other === name ? [value] : []))
 }
 
 /** Everything escaped but letters, digits, `-`, `.` and `_`: what every deployed parser takes. */
@@ -117,12 +114,14 @@ export function writableRelays(relays: readonly string[]): readonly string[] {
 
 /** Throws `UsageError` if no parser would give it back. */
 export function writableSecret(secret: string): string {
-  if (secret.length > SECRET_CHARS || /\p{Cc}/u.test(secret) || !isWellFormed(secret)) {
-    throw new UsageError(
-      `a secret is printable text of at most ${SECRET_CHARS} characters; 32 hex characters are best`,
-    )
-  }
-  return escapeParam(secret)
+  if (isSecret(secret)) return escapeParam(secret)
+  throw new UsageError(
+    `a secret is printable text of at most ${SECRET_CHARS} characters; 32 hex characters are best`,
+  )
+}
+
+function isSecret(text: string): boolean {
+  return text.length <= SECRET_CHARS && !UNPRINTABLE.test(text)
 }
 
 /** The finished text. Throws `UsageError` past {@link URI_CHARS}. */
@@ -139,30 +138,19 @@ export function joinUri(
 }
 
 function unwrap(text: string): string {
-  const wrapped = /^(?:<(.*)>|"(.*)"|'(.*)')$/su.exec(text)
-  return wrapped === null ? text : (wrapped[1] ?? wrapped[2] ?? wrapped[3] ?? '').trim()
+  return /^(?:<.*>|".*"|'.*')$/su.test(text) ? text.slice(1, -1).trim() : text
 }
 
 /** Undefined if an escape is bad. */
-function splitQuery(query: string, plusIsSpace: readonly string[]): UriParam[] | undefined {
-  const params: UriParam[] = []
-  for (const pair of query.split('&')) {
-    if (pair === '') continue
-    const equals = pair.indexOf('=')
-    const name = decodeEscapes(equals < 0 ? pair : pair.slice(0, equals))
-    const raw = equals < 0 ? '' : pair.slice(equals + 1)
-    const value = decodeEscapes(
-      name !== undefined && plusIsSpace.includes(name) ? raw.replaceAll('+', ' ') : raw,
-    )
-    if (name === undefined || value === undefined) return undefined
-    params.push([name, value])
-  }
-  return params
-}
-
-function decodeEscapes(text: string): string | undefined {
+function splitQuery(query: string): UriParam[] | undefined {
   try {
-    return decodeURIComponent(text)
+    return query
+      .split('&')
+      .filter((pair) => pair !== '')
+      .map((pair) => {
+        const [name = '', ...value] = pair.split('=')
+        return [decodeURIComponent(name), decodeURIComponent(value.join('='))]
+      })
   } catch (cause) {
     if (cause instanceof URIError) return undefined
     throw cause

@@ -11,7 +11,7 @@ import {
   type SignedEvent,
   type UnsignedEvent,
 } from './event.ts'
-import { CARRIER_HORIZON_SECONDS, EVENT_CHARS_IN, EVENT_CHARS_OUT, MESSAGE_BYTES_IN } from './limits.ts'
+import { CARRIER_HORIZON_SECONDS, EVENT_CHARS_OUT, MESSAGE_BYTES_IN } from './limits.ts'
 import type { Crypto, KeyHandle, PayloadError, RandomBytes } from './port.ts'
 import { err, ok, type Pubkey, type RelayUrl, type Result, type Scheme, type Seconds } from './value.ts'
 
@@ -101,12 +101,14 @@ function screen(value: unknown, context: OpenContext): Result<Screened, OpenProb
   const event = parsed.value
   if (event.kind !== CARRIER_KIND) return err('event/kind')
   if (event.content === '') return err('payload/nip44')
-  if (event.content.length > EVENT_CHARS_IN) return err('event/too-large')
 
   const addressees = new Set<string>()
-  for (const tag of event.tags) if (tag[0] === 'p' && tag[1] !== undefined) addressees.add(tag[1])
   let key: KeyHandle | undefined
-  for (const addressee of addressees) key ??= context.key(addressee)
+  for (const [name, addressee] of event.tags) {
+    if (name !== 'p' || addressee === undefined) continue
+    addressees.add(addressee)
+    key ??= context.key(addressee)
+  }
   if (key === undefined) return err('event/not-addressed')
   // Other software reads another p tag than we do: what is addressed to two is addressed to nobody.
   if (addressees.size > 1) return err('event/multi-p')
@@ -115,15 +117,11 @@ function screen(value: unknown, context: OpenContext): Result<Screened, OpenProb
   const allowed = context.scheme(event.pubkey, key.pubkey)
   if (allowed === undefined) return err('event/author')
   if (Math.abs(context.now - event.created_at) > CARRIER_HORIZON_SECONDS) return err('event/expired')
-  const expiration = event.tags.find((tag) => tag[0] === 'expiration')?.[1]
-  if (expiration !== undefined && /^\d{1,15}$/.test(expiration) && Number(expiration) <= context.now) {
-    return err('event/expired')
-  }
+  const [, expiration = ''] = event.tags.find(([name]) => name === 'expiration') ?? []
+  if (/^\d{1,15}$/.test(expiration) && Number(expiration) <= context.now) return err('event/expired')
   if (context.seen?.(event.id, event) === true) return err('event/seen')
   const scheme = sniffScheme(event.content)
-  if (allowed !== 'either' && allowed !== scheme) {
-    return err(scheme === 'nip04' ? 'transport/nip04' : 'transport/nip44')
-  }
+  if (allowed !== 'either' && allowed !== scheme) return err<OpenProblem>(`transport/${scheme}`)
   if (context.crypto.eventId(event) !== event.id) return err('event/id')
   if (context.allow?.(event) === false) return err('event/budget')
   return ok({ event, key, scheme })
@@ -132,10 +130,7 @@ function screen(value: unknown, context: OpenContext): Result<Screened, OpenProb
 function decrypt({ event, key, scheme }: Screened): Result<Opened, OpenProblem> {
   const conversation = key.conversation(event.pubkey)
   if (!conversation.ok) return err('event/sig')
-  const text =
-    scheme === 'nip44'
-      ? conversation.value.nip44Decrypt(event.content)
-      : conversation.value.nip04Decrypt(event.content)
+  const text = conversation.value[`${scheme}Decrypt`](event.content)
   if (!text.ok) return text
   if (text.value.length > MESSAGE_BYTES_IN) return err('event/too-large')
   return ok({
@@ -175,9 +170,7 @@ export type SealProblem = 'event/too-large' | 'bad-pubkey'
 /** Encrypts and signs one message: exactly one tag, `["p", to]`, and nothing else that could tell sessions apart. */
 export function seal(request: SealRequest, context: SealContext): Result<SignedEvent, SealProblem> {
   const drafted = draft(request, context)
-  if (!drafted.ok) return drafted
-  const { unsigned, id } = drafted.value
-  return finish({ ...unsigned, id, sig: request.key.sign(id, context.random(32)) })
+  return drafted.ok ? fitting(sign(drafted.value, request.key, context)) : drafted
 }
 
 /** {@link seal} for many messages: signatures are made in one batch for each key. Results are in order. */
@@ -193,46 +186,51 @@ export function sealBatch(
     if (group === undefined) byKey.set(request.key, [index])
     else group.push(index)
   })
-  const signatures: (string | undefined)[] = []
+  const signed: (Pick<SignedEvent, 'id' | 'sig'> | undefined)[] = []
   for (const [key, indexes] of byKey) {
     const ids = indexes.map((index) => {
       const drafted = drafts[index]
-      return drafted?.ok === true ? drafted.value.id : ''
+      return drafted?.ok === true ? context.crypto.eventId(drafted.value) : ''
     })
     const made = key.signBatch(ids, context.random(32 * ids.length))
     indexes.forEach((index, position) => {
-      signatures[index] = made[position]
+      signed[index] = { id: ids[position] ?? '', sig: made[position] ?? '' }
     })
   }
   return drafts.map((drafted, index) => {
     if (!drafted.ok) return drafted
-    const { unsigned, id } = drafted.value
-    return finish({ ...unsigned, id, sig: signatures[index] ?? '' })
+    const { id = '', sig = '' } = signed[index] ?? {}
+    return fitting({ ...drafted.value, id, sig })
   })
 }
 
 function draft(
   { text, to, key, scheme, createdAt }: SealRequest,
-  { crypto, random }: SealContext,
-): Result<{ readonly unsigned: UnsignedEvent; readonly id: string }, SealProblem> {
+  { random }: SealContext,
+): Result<UnsignedEvent, SealProblem> {
   if (text.length > EVENT_CHARS_OUT) return err('event/too-large')
   const conversation = key.conversation(to)
   if (!conversation.ok) return conversation
-  const content =
-    scheme === 'nip44'
-      ? conversation.value.nip44Encrypt(text, random(32))
-      : conversation.value.nip04Encrypt(text, random(16))
-  const unsigned = {
-    pubkey: key.pubkey,
-    created_at: createdAt,
-    kind: CARRIER_KIND,
-    tags: [['p', to]],
-    content,
-  }
-  return ok({ unsigned, id: crypto.eventId(unsigned) })
+  const content = conversation.value[`${scheme}Encrypt`](text, random(scheme === 'nip44' ? 32 : 16))
+  return ok(unsigned(key, CARRIER_KIND, [['p', to]], content, createdAt))
 }
 
-function finish(event: SignedEvent): Result<SignedEvent, SealProblem> {
+function unsigned(
+  key: KeyHandle,
+  kind: number,
+  tags: string[][],
+  content: string,
+  createdAt: Seconds,
+): UnsignedEvent {
+  return { pubkey: key.pubkey, created_at: createdAt, kind, tags, content }
+}
+
+function sign(event: UnsignedEvent, key: KeyHandle, { crypto, random }: SealContext): SignedEvent {
+  const id = crypto.eventId(event)
+  return { ...event, id, sig: key.sign(id, random(32)) }
+}
+
+function fitting(event: SignedEvent): Result<SignedEvent, SealProblem> {
   return encodeEvent(event).length > EVENT_CHARS_OUT ? err('event/too-large') : ok(event)
 }
 
@@ -244,14 +242,12 @@ export function sealAuth(
     readonly key: KeyHandle
     readonly createdAt: Seconds
   },
-  { crypto, random }: SealContext,
+  context: SealContext,
 ): SignedEvent {
   const { relay, challenge, key, createdAt } = request
   const tags = [
     ['relay', relay],
     ['challenge', challenge],
   ]
-  const unsigned = { pubkey: key.pubkey, created_at: createdAt, kind: AUTH_KIND, tags, content: '' }
-  const id = crypto.eventId(unsigned)
-  return { ...unsigned, id, sig: key.sign(id, random(32)) }
+  return sign(unsigned(key, AUTH_KIND, tags, '', createdAt), key, context)
 }

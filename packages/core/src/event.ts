@@ -3,8 +3,8 @@
  * Never hashes, signs or verifies; that is the crypto port's work.
  */
 
-import { isObject } from './json.ts'
-import { CARRIER_TAGS, EVENT_CHARS_IN } from './limits.ts'
+import { isObject, isTextList } from './json.ts'
+import { CARRIER_TAGS, EVENT_CHARS_IN, KIND_MAX } from './limits.ts'
 import { err, ok, type Result, type Seconds } from './value.ts'
 
 /** Kind of the event that carries one request or response (NIP-46). */
@@ -42,6 +42,11 @@ export function isHex64(value: unknown): value is string {
   return typeof value === 'string' && HEX64.test(value)
 }
 
+/** Whether it is a whole number from 0, small enough to be exact. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
 /** Whether a string has no lone surrogate, that is, can be written as UTF-8. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text)
@@ -56,40 +61,26 @@ export function serializeEvent(event: UnsignedEvent): string {
  * The structural check of an event from outside, before anything costly. Picks the seven members into a
  * fresh object, so that nothing else a peer sent (extra members, a `__proto__`) travels on.
  *
- * Errors: `event/shape`, and `event/too-large` past {@link EVENT_CHARS_IN} characters or {@link CARRIER_TAGS} tags.
+ * Errors: `event/shape`, and `event/too-large` past {@link EVENT_CHARS_IN} characters or `maxTags` tags.
  */
-export function parseSignedEvent(value: unknown): Result<SignedEvent, 'event/shape' | 'event/too-large'> {
-  if (!isObject(value)) return err('event/shape')
-  const { id, pubkey, created_at, kind, tags, content, sig } = value
-  if (!isHex64(id) || !isHex64(pubkey)) return err('event/shape')
-  if (typeof sig !== 'string' || !HEX128.test(sig)) return err('event/shape')
-  if (!Number.isSafeInteger(created_at) || (created_at as number) < 0) return err('event/shape')
-  if (!Number.isSafeInteger(kind) || (kind as number) < 0 || (kind as number) > 65_535)
-    return err('event/shape')
+export function parseSignedEvent(
+  value: unknown,
+  maxTags: number = CARRIER_TAGS,
+): Result<SignedEvent, 'event/shape' | 'event/too-large'> {
+  const { id, pubkey, created_at, kind, tags, content, sig } = isObject(value) ? value : {}
+  const named = isHex64(id) && isHex64(pubkey) && typeof sig === 'string' && HEX128.test(sig)
+  if (!named || !isCount(created_at) || !isCount(kind) || kind > KIND_MAX) return err('event/shape')
   if (typeof content !== 'string' || !Array.isArray(tags)) return err('event/shape')
-  if (content.length > EVENT_CHARS_IN || tags.length > CARRIER_TAGS) return err('event/too-large')
   let chars = content.length
-  const copied: string[][] = []
+  if (chars > EVENT_CHARS_IN || tags.length > maxTags) return err('event/too-large')
+  const copy: string[][] = []
   for (const tag of tags) {
-    if (!Array.isArray(tag)) return err('event/shape')
-    const copy: string[] = []
-    for (const item of tag) {
-      if (typeof item !== 'string') return err('event/shape')
-      chars += item.length
-      if (chars > EVENT_CHARS_IN) return err('event/too-large')
-      copy.push(item)
-    }
-    copied.push(copy)
+    if (!isTextList(tag)) return err('event/shape')
+    for (const item of tag) chars += item.length
+    if (chars > EVENT_CHARS_IN) return err('event/too-large')
+    copy.push([...tag])
   }
-  return ok({
-    id,
-    pubkey,
-    created_at: created_at as number,
-    kind: kind as number,
-    tags: copied,
-    content,
-    sig,
-  })
+  return ok({ id, pubkey, created_at, kind, tags: copy, content, sig })
 }
 
 /** A signed event with exactly the seven members of NIP-01, in its order, as JSON. */

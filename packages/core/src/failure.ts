@@ -62,18 +62,16 @@ export interface Failure {
 
 /** Sorts the error texts of deployed remote signers, and our own prefixes, into reasons. The first match wins. */
 export function classifyRemoteError(text: string): RemoteReason {
+  // Our own prefixes say it outright, whatever words follow.
+  const own = /^(invalid|unsupported|timeout|rate-limited|too-large): /.exec(text)
+  if (own !== null) return own[1] as RemoteReason
   for (const [pattern, reason] of CLASSES) if (pattern.test(text)) return reason
   return 'other'
 }
 
 const CLASSES: readonly (readonly [RegExp, RemoteReason])[] = [
-  // Our own prefixes say it outright, whatever words follow.
-  [/^invalid: /, 'invalid'],
   [/^denied: /, 'rejected'],
-  [/^unsupported: /, 'unsupported'],
-  [/^(?:timeout|expired): /, 'timeout'],
-  [/^rate-limited: /, 'rate-limited'],
-  [/^too-large: /, 'too-large'],
+  [/^expired: /, 'timeout'],
   [/^unauthorized: (?:not connected|session)/, 'session-invalid'],
   [/unknown client|client not authorized|not connected|revoked|no permission created/i, 'session-invalid'],
   [/secret|already connected/i, 'bad-secret'],

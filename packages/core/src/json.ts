@@ -20,3 +20,7 @@ export function parseJson(text: string): Json | undefined {
 export function isObject<T = unknown>(value: unknown): value is { readonly [member: string]: T } {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+export function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}

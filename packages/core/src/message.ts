@@ -4,7 +4,7 @@
  */
 
 import { isWellFormed } from './event.ts'
-import { isObject, type Json, parseJson } from './json.ts'
+import { isObject, isTextList, type Json, parseJson } from './json.ts'
 import { ERROR_CHARS, JSON_DEPTH, MESSAGE_BYTES_IN, PARAMS, REQUEST_ID_CHARS } from './limits.ts'
 import { isLongerThan } from './utf8.ts'
 import { err, ok, type RequestId, type Result } from './value.ts'
@@ -98,9 +98,7 @@ function requestOf({ id, method, params }: Members): Request | undefined {
   const list = params ?? []
   if (typeof id !== 'string' || !isRequestId(id) || typeof method !== 'string' || method === '')
     return undefined
-  if (!Array.isArray(list) || list.length > PARAMS || !list.every((param) => typeof param === 'string'))
-    return undefined
-  return { id, method, params: list as readonly string[] }
+  return isTextList(list) && list.length <= PARAMS ? { id, method, params: list } : undefined
 }
 
 function isRequestId(id: string): boolean {

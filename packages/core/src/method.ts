@@ -7,6 +7,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import {
   type EventTemplate,
+  isCount,
   isHex64,
   isWellFormed,
   parseSignedEvent,
@@ -14,7 +15,7 @@ import {
   serializeEvent,
 } from './event.ts'
 import { bytesToHex } from './hex.ts'
-import { isObject, type Json, parseJson } from './json.ts'
+import { isObject, isTextList, type Json, parseJson } from './json.ts'
 import { KIND_MAX, SWITCH_RELAYS, TEMPLATE_TAGS } from './limits.ts'
 import type { Request } from './message.ts'
 import type { Crypto } from './port.ts'
@@ -65,32 +66,18 @@ export interface MethodResults {
   nip44_get_key: string
 }
 
-const OPERATION_METHODS: readonly OperationMethod[] = [
+const OPERATIONS: ReadonlySet<string> = /* @__PURE__ */ new Set<OperationMethod>([
   'sign_event',
   'nip44_encrypt',
   'nip44_decrypt',
   'nip04_encrypt',
   'nip04_decrypt',
   'nip44_get_key',
-]
-const OPERATIONS: ReadonlySet<string> = /* @__PURE__ */ new Set(OPERATION_METHODS)
-
-const METHODS: ReadonlySet<string> = new Set<Method>([
-  'connect',
-  'get_public_key',
-  'ping',
-  'get_relays',
-  'switch_relays',
-  'logout',
-  'describe',
-  'disconnect',
-  'create_account',
-  ...OPERATION_METHODS,
 ])
 
 /** Whether any era of NIP-46 names this method. */
 export function isMethod(method: string): method is Method {
-  return METHODS.has(method)
+  return Object.hasOwn(RESULTS, method)
 }
 
 /** Whether the method uses the user's key. */
@@ -98,22 +85,11 @@ export function isOperationMethod(method: string): method is OperationMethod {
   return OPERATIONS.has(method)
 }
 
-const REPEATABLE: ReadonlySet<string> = new Set<Method>([
-  'ping',
-  'get_public_key',
-  'switch_relays',
-  'describe',
-  'get_relays',
-  'logout',
-  'nip44_encrypt',
-  'nip44_decrypt',
-  'nip04_encrypt',
-  'nip04_decrypt',
-])
-
 /** Whether it can be sent again under the same id without harm if no answer came. */
 export function isRepeatable(method: string): boolean {
-  return REPEATABLE.has(method)
+  return /^(?:ping|get_public_key|switch_relays|describe|get_relays|logout|nip(?:44|04)_(?:en|de)crypt)$/.test(
+    method,
+  )
 }
 
 // -- params, as the remote signer reads them ----------------------------------------------------
@@ -178,46 +154,29 @@ export function readTemplate(
     if (own[member] === undefined) return err(`invalid: ${member} is missing`)
   }
   const { kind, content, tags, created_at, pubkey, id } = own
-  if (!isInteger(kind) || kind < 0 || kind > KIND_MAX) {
-    return err(`invalid: kind must be an integer from 0 to ${KIND_MAX}`)
-  }
-  if (!isInteger(created_at) || created_at < 0)
-    return err('invalid: created_at must be an integer number of seconds')
+  if (!isCount(kind) || kind > KIND_MAX) return err(`invalid: kind must be an integer from 0 to ${KIND_MAX}`)
+  if (!isCount(created_at)) return err('invalid: created_at must be an integer number of seconds')
   if (typeof content !== 'string') return err('invalid: content must be a string')
   if (!isWellFormed(content)) return err('invalid: content is not valid Unicode')
-  const canonicalTags = parseTags(tags)
-  if (!canonicalTags.ok) return canonicalTags
-  const template: EventTemplate = { kind, content, tags: canonicalTags.value, created_at }
+  if (!Array.isArray(tags) || !tags.every(isNamedTag))
+    return err('invalid: tags must be arrays of strings, each with a name')
+  if (tags.length > TEMPLATE_TAGS) return err(`too-large: more than ${TEMPLATE_TAGS} tags`)
+  if (!tags.every((tag) => tag.every(isWellFormed))) return err('invalid: tags are not valid Unicode')
   if (pubkey !== undefined && pubkey !== '' && pubkey !== null) {
     if (!isHex64(pubkey)) return err('invalid: pubkey must be 64 lower-case hex digits')
     if (pubkey !== userPubkey) return err('invalid: pubkey is not the user of this session')
   }
-  return ok({ template, id })
+  // Parsed just now: nobody else holds these lists.
+  return ok({ template: { kind, content, tags, created_at }, id })
 }
 
-function parseTags(tags: unknown): Result<string[][], string> {
-  const shape = 'invalid: tags must be arrays of strings, each with a name'
-  if (!Array.isArray(tags)) return err(shape)
-  if (tags.length > TEMPLATE_TAGS) return err(`too-large: more than ${TEMPLATE_TAGS} tags`)
-  const copy: string[][] = []
-  for (const tag of tags) {
-    if (!Array.isArray(tag) || tag.length === 0 || tag[0] === '') return err(shape)
-    for (const item of tag) {
-      if (typeof item !== 'string') return err(shape)
-      if (!isWellFormed(item)) return err('invalid: tags are not valid Unicode')
-    }
-    copy.push([...(tag as string[])])
-  }
-  return ok(copy)
+function isNamedTag(tag: unknown): tag is readonly string[] {
+  return isTextList(tag) && tag.length > 0 && tag[0] !== ''
 }
 
 /** The event id a template will have under a user's key, as 64 hex characters. */
 export function templateId(template: EventTemplate, userPubkey: Pubkey): string {
   return bytesToHex(sha256(utf8ToBytes(serializeEvent({ ...template, pubkey: userPubkey }))))
-}
-
-function isInteger(value: unknown): value is number {
-  return Number.isSafeInteger(value)
 }
 
 function isThirdParty(value: string | undefined): value is Pubkey {
@@ -257,53 +216,49 @@ export function acceptResult<M extends Method>(
   value: Json,
   context: AcceptContext,
 ): Result<MethodResults[M], ResultProblem> {
-  // One cast for the whole table: TypeScript does not narrow M by switching on `method`.
-  return acceptByMethod(request, value, context) as Result<MethodResults[M], ResultProblem>
+  const read: ReadResult<M> = RESULTS[request.method]
+  return read(value, context, request.params)
 }
 
-function acceptByMethod(
-  request: { readonly method: Method; readonly params: readonly string[] },
+type ReadResult<M extends Method> = (
   value: Json,
   context: AcceptContext,
-): Result<MethodResults[Method], ResultProblem> {
-  switch (request.method) {
-    case 'ping':
-      return value === 'pong' ? ok(value) : typeof value === 'string' ? ok('pong') : err('response/shape')
-    case 'connect':
-      return typeof value === 'string' ? ok(value) : value === null ? ok('ack') : err('response/shape')
-    case 'logout':
-    case 'disconnect':
-      return typeof value === 'string' || value === null ? ok('ack') : err('response/shape')
-    case 'get_public_key':
-    case 'create_account':
-      return acceptPubkey(value, request.method === 'get_public_key' ? context.userPubkey : undefined)
-    case 'switch_relays':
-      return parseRelayList(value, context.relayUrls)
-    case 'get_relays':
-      return acceptUserRelays(value)
-    case 'describe':
-      return acceptNames(value)
-    case 'sign_event':
-      return acceptEvent(request.params[0] ?? '', value, context)
-    case 'nip44_get_key':
-      return isHex64(value) ? ok(value) : err('response/shape')
-    case 'nip04_decrypt': {
-      // The 2023 dialect answers ["plaintext"] as real JSON; a string that looks like it is a plaintext.
-      if (Array.isArray(value) && value.length === 1 && typeof value[0] === 'string') return ok(value[0])
-      return typeof value === 'string' ? ok(value) : err('response/shape')
-    }
-    case 'nip04_encrypt':
-    case 'nip44_encrypt':
-      return typeof value === 'string' && value !== '' ? ok(value) : err('response/shape')
-    case 'nip44_decrypt':
-      return typeof value === 'string' ? ok(value) : err('response/shape')
-  }
+  params: readonly string[],
+) => Result<MethodResults[M], ResultProblem>
+
+const BAD_SHAPE: Result<never, ResultProblem> = /* @__PURE__ */ err('response/shape')
+
+/** How each method's result is read. */
+const RESULTS: { readonly [M in Method]: ReadResult<M> } = {
+  connect: (value) => acceptText(value ?? 'ack'),
+  ping: (value) => (typeof value === 'string' ? ok('pong') : BAD_SHAPE),
+  logout: acceptAck,
+  disconnect: acceptAck,
+  get_public_key: (value, { userPubkey }) => acceptPubkey(value, userPubkey),
+  create_account: (value) => acceptPubkey(value),
+  switch_relays: (value, { relayUrls }) => parseRelayList(value, relayUrls),
+  get_relays: acceptUserRelays,
+  describe: acceptNames,
+  sign_event: acceptEvent,
+  nip44_encrypt: (value) => acceptText(value || null),
+  nip04_encrypt: (value) => acceptText(value || null),
+  nip44_decrypt: acceptText,
+  // The 2023 dialect answers ["plaintext"] as real JSON; a string that looks like it is a plaintext.
+  nip04_decrypt: (value) => acceptText(Array.isArray(value) && value.length === 1 ? value[0] : value),
+  nip44_get_key: (value) => (isHex64(value) ? ok(value) : BAD_SHAPE),
 }
 
-function acceptPubkey(value: Json, pinned: Pubkey | undefined): Result<Pubkey, ResultProblem> {
-  if (!isHex64(value) || !isPubkey(value)) return err('response/pubkey')
-  if (pinned !== undefined && value !== pinned) return err('session/identity-changed')
-  return ok(value)
+function acceptText(value: Json): Result<string, ResultProblem> {
+  return typeof value === 'string' ? ok(value) : BAD_SHAPE
+}
+
+function acceptAck(value: Json): Result<'ack', ResultProblem> {
+  return typeof value === 'string' || value === null ? ok('ack') : BAD_SHAPE
+}
+
+function acceptPubkey(value: Json, pinned = value): Result<Pubkey, ResultProblem> {
+  if (!isPubkey(value)) return err('response/pubkey')
+  return value === pinned ? ok(value) : err('session/identity-changed')
 }
 
 /**
@@ -314,24 +269,24 @@ export function parseRelayList(
   value: Json,
   options?: RelayUrlOptions,
 ): Result<readonly RelayUrl[] | null, 'response/relays'> {
-  const list = typeof value === 'string' && value !== '' ? parseJson(value) : value
-  if (list === null || list === '') return ok(null)
+  const list = unwrap(value || null)
+  if (list === null) return ok(null)
   if (!Array.isArray(list) || list.length === 0 || list.length > SWITCH_RELAYS) return err('response/relays')
-  const relays: RelayUrl[] = []
+  const relays = new Set<RelayUrl>()
   for (const item of list) {
-    const url = typeof item === 'string' ? parseRelayUrl(item, options) : undefined
-    if (url?.ok !== true) return err('response/relays')
-    if (!relays.includes(url.value)) relays.push(url.value)
+    const url = parseRelayUrl(String(item), options)
+    if (!url.ok) return err('response/relays')
+    relays.add(url.value)
   }
-  return ok(relays)
+  return ok([...relays])
 }
 
 function acceptUserRelays(value: Json): Result<UserRelays, ResultProblem> {
-  const object = typeof value === 'string' ? parseJson(value) : value
-  if (!isObject(object)) return err('response/shape')
+  const object = unwrap(value)
+  if (!isObject(object)) return BAD_SHAPE
   const relays: Record<string, { read: boolean; write: boolean }> = Object.create(null)
   for (const [url, marks] of Object.entries(object)) {
-    if (!isObject(marks)) return err('response/shape')
+    if (!isObject(marks)) return BAD_SHAPE
     const { read, write } = marks
     relays[url] = { read: read === true, write: write === true }
   }
@@ -339,66 +294,28 @@ function acceptUserRelays(value: Json): Result<UserRelays, ResultProblem> {
 }
 
 function acceptNames(value: Json): Result<readonly string[], ResultProblem> {
-  const list = typeof value === 'string' ? parseJson(value) : value
-  if (!Array.isArray(list) || !list.every((item): item is string => typeof item === 'string'))
-    return err('response/shape')
-  return ok(list)
+  const list = unwrap(value)
+  return isTextList(list) ? ok(list) : BAD_SHAPE
 }
 
 function acceptEvent(
-  askedText: string,
   value: Json,
-  context: AcceptContext,
+  { crypto, userPubkey, allowCreatedAtChange }: AcceptContext,
+  [asked = '']: readonly string[],
 ): Result<SignedEvent, ResultProblem> {
-  const raw = typeof value === 'string' ? parseJson(value) : value
-  const parsed = parseReturnedEvent(raw)
-  if (parsed === undefined) return err('response/shape')
-  const asked = parseJson(askedText) as { readonly [member in keyof EventTemplate]?: Json } | null | undefined
-  const askedTags = parseReturnedTags(asked?.tags)
-  const sameTime = parsed.created_at === asked?.created_at || context.allowCreatedAtChange === true
-  if (
-    askedTags === undefined ||
-    parsed.kind !== asked?.kind ||
-    parsed.content !== asked.content ||
-    !sameTime ||
-    !sameTags(parsed.tags, askedTags) ||
-    (context.userPubkey !== undefined && parsed.pubkey !== context.userPubkey)
-  ) {
-    return err('response/event-mismatch')
-  }
-  if (context.crypto.eventId(parsed) !== parsed.id || !context.crypto.verify(parsed))
-    return err('response/event-invalid')
-  return ok(parsed)
+  const parsed = parseSignedEvent(unwrap(value), TEMPLATE_TAGS)
+  if (!parsed.ok) return BAD_SHAPE
+  const event = parsed.value
+  const { kind, content, tags, created_at }: Partial<EventTemplate> = Object(parseJson(asked))
+  const time = allowCreatedAtChange === true ? event.created_at : created_at
+  const wanted = { ...event, kind, content, tags, created_at: time, pubkey: userPubkey ?? event.pubkey }
+  if (serializeEvent(event) !== serializeEvent(wanted as SignedEvent)) return err('response/event-mismatch')
+  return crypto.eventId(event) === event.id && crypto.verify(event) ? parsed : err('response/event-invalid')
 }
 
-/** Like `parseSignedEvent`, with the larger bounds of what may be signed. */
-function parseReturnedEvent(raw: Json | undefined): SignedEvent | undefined {
-  if (!isObject<Json>(raw)) return undefined
-  const { tags, ...rest } = raw
-  const bare = parseSignedEvent({ ...rest, tags: [] })
-  const parsedTags = parseReturnedTags(tags)
-  return bare.ok && parsedTags !== undefined ? { ...bare.value, tags: parsedTags } : undefined
-}
-
-function parseReturnedTags(tags: Json | undefined): string[][] | undefined {
-  if (!Array.isArray(tags) || tags.length > TEMPLATE_TAGS) return undefined
-  const copy: string[][] = []
-  for (const tag of tags) {
-    if (!Array.isArray(tag) || !tag.every((item): item is string => typeof item === 'string'))
-      return undefined
-    copy.push([...tag])
-  }
-  return copy
-}
-
-function sameTags(a: readonly (readonly string[])[], b: readonly (readonly string[])[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((tag, i) => {
-      const other = b[i]
-      return other !== undefined && tag.length === other.length && tag.every((item, j) => item === other[j])
-    })
-  )
+/** Most results that are no text come as the JSON of it. */
+function unwrap(value: Json): Json | undefined {
+  return typeof value === 'string' ? parseJson(value) : value
 }
 
 export type { Request }

@@ -5,7 +5,6 @@
 
 import {
   escapeParam,
-  firstValues,
   joinUri,
   readUri,
   trimUri,
@@ -57,14 +56,13 @@ export function parseNostrConnectUri(
 ): Result<NostrConnectOffer, UriProblem> {
   const trimmed = trimUri(text)
   if (!trimmed.ok) return trimmed
-  // NIP-46's own example has name=My+Client.
-  const uri = readUri(trimmed.value, 'nostrconnect', options, ['name', 'metadata'])
+  const uri = readUri(spaceOut(trimmed.value), 'nostrconnect', options)
   if (!uri.ok) return uri
   const { pubkey, relays, secret, params } = uri.value
   if (options.ownPubkeys?.includes(pubkey) === true) return err('uri/self')
   if (secret === null && options.allowMissingSecret !== true) return err('uri/secret')
 
-  const flat = firstValues(params)
+  const flat = new Map([...params].reverse())
   const legacy = parseMetadataObject(flat.get('metadata') ?? '') ?? new Map<string, unknown>()
   const perms = parsePermissions(flat.get('perms') ?? permsText(legacy.get('perms')))
   if (!perms.ok) return err('uri/too-many-perms')
@@ -111,34 +109,30 @@ export function encodeNostrConnectUri(
   }
   if (perms !== '') params.push(`perms=${escapeParam(perms)}`)
 
-  const { name, url, image } = plainMetadata(offer.metadata ?? {})
-  if (name !== undefined) params.push(`name=${escapeParam(name)}`)
-  if (url !== undefined) params.push(`url=${escapeParam(url)}`)
-  if (image !== undefined) params.push(`image=${escapeParam(image)}`)
-  if (options.legacyMetadata !== false) {
-    params.push(
-      `metadata=${escapeParam(JSON.stringify({ name: name ?? '', ...(url !== undefined && { url }) }))}`,
-    )
-  }
+  const plain = plainMetadata(offer.metadata ?? {})
+  const { name = '', url } = plain
+  const legacy = options.legacyMetadata === false ? {} : { metadata: JSON.stringify({ name, url }) }
+  for (const [member, text] of Object.entries({ ...plain, ...legacy }))
+    params.push(`${member}=${escapeParam(text)}`)
   return joinUri('nostrconnect', offer.clientPubkey, params)
 }
 
 const NAMED_PARAMS: readonly string[] = ['perms', 'name', 'url', 'image', 'icon', 'metadata']
 
-/** One remote signer decodes the whole query before it splits it at `&` and `=`, so values must not hold them. */
-function plainMetadata(metadata: ClientMetadata): ClientMetadata {
-  const { url = '', image = '' } = readMetadata([new Map(Object.entries(metadata))])
-  return readMetadata([
-    new Map([
-      ['name', [...(metadata.name ?? '').replace(/[&=#]/g, ' ')].slice(0, NAME_CHARS_OUT).join('')],
-      ['url', /[?&=]/.test(url) ? originOf(url) : url],
-      ['image', /[?&=]/.test(image) ? '' : image],
-    ]),
-  ])
+/** NIP-46's own example has name=My+Client. */
+function spaceOut(uri: string): string {
+  return uri.replace(/[?&](?:name|metadata)=[^&#]*/g, (param) => param.replaceAll('+', '%20'))
 }
 
-function originOf(url: string): string {
-  return /^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? ''
+/** One remote signer decodes the whole query before it splits it at `&` and `=`, so values must not hold them. */
+function plainMetadata(metadata: ClientMetadata): ClientMetadata {
+  const { name = '', url = '', image = '' } = readMetadata([new Map(Object.entries(metadata))])
+  const plain = {
+    name: [...name.replace(/[&=#]/g, ' ')].slice(0, NAME_CHARS_OUT).join(''),
+    url: /[?&=]/.test(url) ? (/^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? '') : url,
+    image: /[?&=]/.test(image) ? '' : image,
+  }
+  return readMetadata([new Map(Object.entries(plain))])
 }
 
 function permsText(perms: unknown): string {
