@@ -339,6 +339,9 @@ describe('what is described is what is answered', () => {
     ] as const)
       await check(name)
     const key = { name: 'other', passphrase: PASSPHRASE }
+    const renewed = { passphrase: PASSPHRASE, newPassphrase: 'of the vault' }
+    await check('vault.passwd', renewed)
+    await check('vault.passwd', { passphrase: 'of the vault', newPassphrase: PASSPHRASE })
     await check('key.create', key)
     await check('key.show', { name: 'other' })
     await check('key.unlock', { ...key, forMs: 60_000 })

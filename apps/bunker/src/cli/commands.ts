@@ -15,11 +15,13 @@ import { RELAY_COMMANDS } from './commands/relay-commands.ts'
 import { REQUEST_COMMANDS } from './commands/request-commands.ts'
 import { TOKEN_COMMANDS } from './commands/token-commands.ts'
 import { UP_COMMANDS } from './commands/up-command.ts'
+import { VAULT_COMMANDS } from './commands/vault-commands.ts'
 
 export const COMMANDS: readonly Command[] = [
   ...INIT_COMMANDS,
   ...UP_COMMANDS,
   ...HOST_COMMANDS,
+  ...VAULT_COMMANDS,
   ...KEY_COMMANDS,
   ...LINK_COMMANDS,
   ...APP_COMMANDS,

@@ -51,7 +51,8 @@ export async function withKeys<T>(
   }
 }
 
-async function answers(api: ApiClient, context: Context): Promise<boolean> {
+/** Whether a daemon has the keys; false only if none runs on this machine. */
+export async function answers(api: ApiClient, context: Context): Promise<boolean> {
   try {
     await api.call('key.list')
     return true
@@ -62,6 +63,24 @@ async function answers(api: ApiClient, context: Context): Promise<boolean> {
 }
 
 async function openOffline(context: Context, call: Call): Promise<Vault> {
+  await expectVault(context)
+  const passphrase = await readSecret(context, call, VAULT_PASSPHRASE)
+  try {
+    return await openVaultWith(context, passphrase)
+  } finally {
+    passphrase.fill(0)
+  }
+}
+
+/** The vault itself, while no daemon runs. The passphrase stays the caller's. */
+export async function openVaultWith(context: Context, passphrase: Uint8Array): Promise<Vault> {
+  const { vault } = await context.places()
+  const { openVault } = await import('../keys/open-vault.ts')
+  return openVault(vault, passphrase)
+}
+
+/** Before anybody is asked for its passphrase. */
+export async function expectVault(context: Context): Promise<void> {
   const { vault } = await context.places()
   const { vaultExists } = await import('../keys/vault-files.ts')
   if (!(await vaultExists(vault)))
@@ -69,13 +88,6 @@ async function openOffline(context: Context, call: Call): Promise<Vault> {
       'vault/absent',
       `there is no vault in ${vault}: make one with "nip46-bunker init"`,
     )
-  const { openVault } = await import('../keys/open-vault.ts')
-  const passphrase = await readSecret(context, call, VAULT_PASSPHRASE)
-  try {
-    return await openVault(vault, passphrase)
-  } finally {
-    passphrase.fill(0)
-  }
 }
 
 function onlineKeys(api: ApiClient): KeyService {

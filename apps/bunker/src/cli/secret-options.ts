@@ -17,6 +17,10 @@ export interface SecretSpec {
 }
 
 export const VAULT_PASSPHRASE: SecretSpec = { option: 'vault-passphrase', words: 'passphrase of the vault' }
+export const NEW_VAULT_PASSPHRASE: SecretSpec = {
+  option: 'new-vault-passphrase',
+  words: 'new passphrase of the vault',
+}
 export const PASSPHRASE: SecretSpec = { option: 'passphrase', words: 'passphrase of the key' }
 export const NEW_PASSPHRASE: SecretSpec = { option: 'new-passphrase', words: 'new passphrase of the key' }
 export const EXPORT_PASSPHRASE: SecretSpec = {

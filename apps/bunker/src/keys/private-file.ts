@@ -111,7 +111,14 @@ export async function writePrivateFile(
     if (codeOf(cause) === 'EEXIST') throw new VaultError('vault/exists', `${path} is there already`)
     throw cause
   }
-  await syncDirectory(directory)
+  await syncDirectory(directory).catch((cause: unknown) => {
+    // It is in place, and a caller who hears that nothing was changed would be misled.
+    throw new VaultError(
+      'vault/failed',
+      `${path} is written, but the disk did not confirm it (${String(codeOf(cause))}): look whether it is still so after a restart`,
+      { cause },
+    )
+  })
 }
 
 export async function deletePrivateFile(path: string): Promise<void> {

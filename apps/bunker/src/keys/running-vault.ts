@@ -15,9 +15,9 @@ import { createTries } from './tries.ts'
 import type { KeyInfo, Vault, VaultEvent } from './vault.ts'
 import { createEntries, infoOf } from './vault-entries.ts'
 import { VaultError } from './vault-error.ts'
-import { deleteKeyFile, onDisk, readVaultKey, writeKeyFile, writeVaultFile } from './vault-files.ts'
+import { deleteKeyFile, onDisk, rewrapVaultKey, writeKeyFile } from './vault-files.ts'
 import { createLocks } from './vault-locks.ts'
-import { type KeyRecord, wrapVaultKey } from './vault-record.ts'
+import type { KeyRecord } from './vault-record.ts'
 import { createUnlockWaiters, createVaultSigner } from './vault-signer.ts'
 import { createAcceptance } from './worker-answer.ts'
 import { createWorkerLink, type WorkerLink } from './worker-link.ts'
@@ -231,16 +231,11 @@ export function createVault(directory: string, records: readonly KeyRecord[], pa
       const given = copyPassphrase(newPassphrase)
       return turn([own, given], async () => {
         vaultTries.check()
-        const key = await readVaultKey(directory, own).catch((cause: unknown) => {
+        await rewrapVaultKey(directory, own, given, logN).catch((cause: unknown) => {
           if (cause instanceof VaultError && cause.code === 'vault/password') vaultTries.wrong()
           throw cause
         })
         vaultTries.right()
-        try {
-          await writeVaultFile(directory, await wrapVaultKey(key, given, logN))
-        } finally {
-          key.fill(0)
-        }
       })
     },
     seal(): StoreSeal {

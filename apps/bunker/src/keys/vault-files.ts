@@ -11,7 +11,13 @@ import { bytesToHex } from '@nip46/crypto'
 import { KEYS } from './limits.ts'
 import { deletePrivateFile, readPrivateFile, removeStaleTemps, writePrivateFile } from './private-file.ts'
 import { VaultError } from './vault-error.ts'
-import { decodeKeyRecord, encodeKeyRecord, type KeyRecord, unwrapVaultKey } from './vault-record.ts'
+import {
+  decodeKeyRecord,
+  encodeKeyRecord,
+  type KeyRecord,
+  unwrapVaultKey,
+  wrapVaultKey,
+} from './vault-record.ts'
 
 const VAULT_FILE = 'vault.json'
 const KEYS_DIRECTORY = 'keys'
@@ -78,7 +84,22 @@ export async function writeVaultFile(
   await writePrivateFile(vaultFileOf(directory), text, { ...choice, suffix: tempName() })
 }
 
-/** Likewise, for a key. */
+/** The same secret bytes under another passphrase: whatever happens, one of the two opens the vault. Rejects as {@link readVaultKey}. */
+export async function rewrapVaultKey(
+  directory: string,
+  passphrase: Uint8Array,
+  newPassphrase: Uint8Array,
+  logN: number,
+): Promise<void> {
+  const key = await readVaultKey(directory, passphrase)
+  try {
+    await writeVaultFile(directory, await wrapVaultKey(key, newPassphrase, logN))
+  } finally {
+    key.fill(0)
+  }
+}
+
+/** A key's file, as a whole; with `fresh` only if there is none. */
 export async function writeKeyFile(
   directory: string,
   record: KeyRecord,

@@ -1,15 +1,17 @@
 /**
- * Keys of the vault.
+ * The vault and the keys in it.
  * Never gives out a key that is not encrypted.
  */
 
 import { PASSPHRASE_CHARS } from '../limits.ts'
 import { flag, integer, list, object, optional, text } from '../schema.ts'
 import type { KeyView, Nothing } from '../shapes.ts'
-import { duration, keyName, keyView, line, nothing } from './fields.ts'
+import { duration, keyName, keyView, line, nothing, time } from './fields.ts'
 import type { OperationTable } from './operation.ts'
 
 export interface KeyOperations {
+  /** What the vault itself is opened with. Keys, backups and the store stay as they are. */
+  'vault.passwd': { input: { passphrase: string; newPassphrase: string }; output: { changedAt: number } }
   'key.list': { input: Nothing; output: { keys: readonly KeyView[] } }
   'key.show': { input: { name: string }; output: KeyView }
   'key.create': { input: { name: string; passphrase: string }; output: KeyView }
@@ -40,6 +42,14 @@ const passphrase = text(PASSPHRASE_CHARS, 'a passphrase', undefined, 1)
 const byName = object<{ name: string }>({ name: keyName })
 
 export const KEY_OPERATIONS: OperationTable<KeyOperations> = {
+  'vault.passwd': {
+    method: 'POST',
+    path: '/vault/passwd',
+    scope: 'keys',
+    words: 'Another passphrase for the vault itself.',
+    input: object<KeyOperations['vault.passwd']['input']>({ passphrase, newPassphrase: passphrase }),
+    output: object<KeyOperations['vault.passwd']['output']>({ changedAt: time }),
+  },
   'key.list': {
     method: 'GET',
     path: '/keys',

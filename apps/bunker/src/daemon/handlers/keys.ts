@@ -1,5 +1,5 @@
 /**
- * The operations on keys.
+ * The operations on the vault and its keys.
  * Never keeps a passphrase longer than the call: texts become bytes that are wiped.
  */
 
@@ -13,6 +13,7 @@ import { maskSecrets } from '../log.ts'
 import { expectNoPanic } from './faults.ts'
 
 type Names =
+  | 'vault.passwd'
   | 'key.list'
   | 'key.show'
   | 'key.create'
@@ -25,9 +26,15 @@ type Names =
   | 'key.delete'
 
 export function keyHandlers(host: Host): Pick<Handlers, Names> {
-  const { vault } = host
+  const { vault, clock, log } = host
   const view = (key: KeyInfo) => viewKey(host, key)
   return {
+    'vault.passwd': ({ passphrase, newPassphrase }, caller) =>
+      withBytes([passphrase, newPassphrase], async ([before, after]) => {
+        await vault.changeVaultPassphrase(before, after)
+        log.write('warning', 'vault-passphrase-changed', { caller: caller.name })
+        return { changedAt: clock.now() }
+      }),
     'key.list': () => ({ keys: vault.list().map(view) }),
     'key.show': ({ name }) => view(findKey(host, name)),
     'key.create': ({ name, passphrase }) =>
