@@ -4,10 +4,11 @@
  */
 
 import { type AuthUrl, type BunkerSession, Nip46Error, resumeStored, type SessionEvent } from '@nip46/client'
+import { discoverSigners } from '@nip46/client/discovery'
 import { indexedDbSessionStore } from '@nip46/client/store-indexeddb'
 import { encodeNpub } from '@nip46/core'
 import { smallCrypto } from '@nip46/crypto/small'
-import { defineLogin } from '@nip46/login'
+import { defineLogin, type SignerChoice } from '@nip46/login'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { relaysOf } from './relays.ts'
 import { failureOf, NOT_KEPT, progressOf } from './words.ts'
@@ -30,6 +31,7 @@ Object.assign(login, {
   metadata: { name: 'Post a note', url: location.origin },
   perms: ['sign_event:1'],
   options: { store, onEvent: follow },
+  discover,
 })
 defineLogin()
 
@@ -55,6 +57,12 @@ try {
   if (cause instanceof Nip46Error && cause.code === 'store/unavailable') say('notice', NOT_KEPT)
   else await forget()
   show('logged-out')
+}
+
+/** Signers that announce themselves on the page's relays, confirmed by their domains. Their pictures would tell their hosts who visits. */
+async function discover(): Promise<readonly SignerChoice[]> {
+  const found = await discoverSigners({ crypto, transport, fetch, relays })
+  return found.map(({ picture: _, ...signer }) => signer)
 }
 
 function begin(started: BunkerSession): void {

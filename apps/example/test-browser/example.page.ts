@@ -11,12 +11,14 @@ import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CHROMIUM_ARGS, chromiumPath } from '../../../scripts/chromium.ts'
 import { countKeptSessions } from '../../../scripts/kept-sessions.ts'
+import { announceSigner, type SignerSite } from './announcement.ts'
 import { type Bunker, run, serve, startBunker } from './parties.ts'
 
 let browser: Browser
 let relayUrl: string
 let bunker: Bunker
 let address: string
+let site: SignerSite
 const closers: (() => Promise<unknown>)[] = []
 const pages: Page[] = []
 
@@ -33,6 +35,7 @@ beforeAll(async () => {
   address = `${server.url}?relay=${encodeURIComponent(relayUrl)}`
   bunker = await startBunker(relayUrl)
   closers.push(() => bunker.stop())
+  site = await announceSigner(relayUrl)
   browser = await chromium.launch({ executablePath: chromiumPath(), args: [...CHROMIUM_ARGS] })
   closers.push(() => browser.close())
 })
@@ -58,6 +61,7 @@ async function open(
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
   })
   page.on('pageerror', (error) => complaints.push(String(error)))
+  await site.serveTo(context)
   await prepare(page)
   await page.goto(address)
   return { page, complaints, context }
@@ -88,6 +92,7 @@ describe('a visitor', () => {
     expect(await bunker.command('audit', 'tail')).toContain('sign_event')
 
     await page.reload()
+    await page.locator('#user').waitFor()
     expect(await page.locator('#user').textContent()).toBe(npub)
     await postNote(page, 'Once more, without logging in')
 
@@ -106,6 +111,20 @@ describe('a visitor', () => {
     await bunker.command('connect', uri, '--grant', 'sign_event:1', '--yes')
     await page.locator('#user').waitFor()
     await postNote(page, 'By QR code')
+    expect(complaints).toEqual([])
+  })
+
+  test('chooses a signer that was found, whose page hands the offer to the daemon', async () => {
+    const { page, complaints, context } = await open()
+    const listed = page.getByRole('link', { name: site.name })
+    expect(await listed.textContent()).toContain(site.domain)
+    const opened = context.waitForEvent('page')
+    await listed.click()
+    const uri = new URL((await opened).url()).searchParams.get('uri') ?? ''
+    expect(uri).toMatch(/^nostrconnect:\/\//)
+    await bunker.command('connect', uri, '--grant', 'sign_event:1', '--yes')
+    await page.locator('#user').waitFor()
+    await postNote(page, 'With a signer from the list')
     expect(complaints).toEqual([])
   })
 
@@ -172,6 +191,7 @@ describe.each([
     }
     const { page } = await open({ ...options, colorScheme })
     await page.getByText('Scan the code with your signer').waitFor()
+    await page.getByRole('link', { name: site.name }).waitFor()
     // On a phone the signer is on the same device, and the code is one tap away.
     expect(await page.getByRole('img', { name: 'QR code' }).isVisible()).toBe(device === 'desktop')
     await shot('offer')
