@@ -13,14 +13,13 @@ import {
   type MethodResults,
   type RequestId,
   type Result,
-  UsageError,
 } from '@nip46/core'
-import { Nip46Error, resultError } from './error.ts'
+import { CANCELLED, Nip46Error, resultError } from './error.ts'
 import { freshId } from './fresh-id.ts'
 import { callHost, quiet } from './host.ts'
 import { QUEUE_WAIT_MS, QUEUED_REQUESTS, RESERVED_SHARE, WAITING_AFTER_MS } from './limits.ts'
 import type { Loop } from './loop.ts'
-import { checkTimeout, type Ports } from './options.ts'
+import { checkTimeout, misuse, type Ports } from './options.ts'
 import type { RequestStage, SessionEvent } from './session-event.ts'
 import type { Timers } from './timers.ts'
 
@@ -109,12 +108,12 @@ export function createCalls(
   /** Starts what may start. A session that has ended takes no request, and so settles all that waited. */
   const pump = (): void => {
     for (let call = next(); call !== undefined; call = next()) {
-      const { id, method, params, priority, endsAt } = call
+      const { id, priority, endsAt } = call
       waiting[priority].delete(call)
       running[priority] += 1
       timers.clear(id)
       const timeoutMs = endsAt === undefined ? ports.timeouts.request : Math.max(1, endsAt - clock.now())
-      feed({ type: 'request', id, method, params, timeoutMs })
+      feed({ type: 'request', ...call, timeoutMs })
     }
   }
 
@@ -125,12 +124,14 @@ export function createCalls(
     return accepted.ok ? accepted : err(resultError(call.method, accepted.error))
   }
 
-  const settle = (call: Call, outcome: Result<Json, Failure>): void => {
-    const { id, method, key, priority, waiters } = call
-    if (!calls.delete(id)) return
-    if (decrypts.get(key) === call) decrypts.delete(key)
-    if (!waiting[priority].delete(call)) running[priority] -= 1
+  const settle = (id: RequestId, outcome: Result<Json, Failure>): void => {
+    const call = calls.get(id)
+    if (call === undefined) return
+    const { method, key, priority, waiters } = call
+    calls.delete(id)
+    decrypts.delete(key)
     timers.clear(id)
+    if (!waiting[priority].delete(call)) running[priority] -= 1
     const answer = judge(call, outcome)
     if (answer.ok && key !== '') plaintextCache?.set(key, answer.value as string)
     for (const waiter of waiters) waiter.settle(answer)
@@ -141,18 +142,17 @@ export function createCalls(
   const begin = (
     method: Method,
     params: readonly string[],
-    { signal, timeout, priority, onStage }: CallOptions,
+    options: CallOptions,
     resolve: (value: MethodResults[Method]) => void,
     reject: (error: Nip46Error) => void,
   ): void => {
+    const isDecrypt = method.endsWith('_decrypt')
+    const { signal, timeout, priority = isDecrypt ? 'low' : 'high', onStage } = options
     checkTimeout(timeout)
-    if (!params.every((param) => typeof param === 'string')) {
-      throw new UsageError(`the arguments of ${method} are strings`)
-    }
-    if (![undefined, 'high', 'low'].includes(priority)) throw new UsageError('priority is high or low')
+    if (params.some((param) => typeof param !== 'string')) misuse(`the arguments of ${method} are strings`)
+    if (waiting[priority] === undefined) misuse('priority is high or low')
     if (signal?.aborted === true) throw new Nip46Error(CANCELLED)
 
-    const isDecrypt = method.endsWith('_decrypt')
     // A time-out of one's own is one's own request.
     const key = isDecrypt && timeout === undefined ? [method, ...params].join(' ') : ''
     const known = plaintextCache?.get(key)
@@ -163,22 +163,15 @@ export function createCalls(
       const message = `more than ${QUEUED_REQUESTS} requests wait for their turn`
       throw new Nip46Error({ code: 'request/busy', message })
     }
-    const call: Call = joined ?? {
-      id: freshId(random),
-      method,
-      params,
-      priority: priority ?? (isDecrypt ? 'low' : 'high'),
-      key,
-      endsAt: timeout && clock.now() + timeout,
-      waiters: new Set(),
-    }
+    const endsAt = timeout && clock.now() + timeout
+    const call = joined ?? { id: freshId(random), method, params, priority, key, endsAt, waiters: new Set() }
     const { id, waiters } = call
     const leave = (): void => {
       waiters.delete(waiter)
       waiter.settle(err(new Nip46Error(CANCELLED)))
       if (waiters.size > 0) return
       feed({ type: 'cancel', id })
-      settle(call, err(CANCELLED))
+      settle(id, err(CANCELLED))
     }
     const waiter: Waiter = {
       onStage,
@@ -194,10 +187,12 @@ export function createCalls(
 
     calls.set(id, call)
     if (key !== '') decrypts.set(key, call)
-    const queue = waiting[call.priority].add(call)
+    waiting[priority].add(call)
     tell(id, method, { stage: 'queued' })
     pump()
-    if (queue.has(call)) timers.set(id, timeout ?? QUEUE_WAIT_MS, () => settle(call, err(NO_TURN)))
+    if (waiting[priority].has(call)) {
+      timers.set(id, timeout ?? QUEUE_WAIT_MS, () => settle(id, err(NO_TURN)))
+    }
   }
 
   const stage = (id: RequestId, reached: RequestStage): void => {
@@ -218,13 +213,9 @@ export function createCalls(
           begin(method, params, options, resolve as (value: MethodResults[Method]) => void, reject),
         ),
       ),
-    settle(id, outcome) {
-      const call = calls.get(id)
-      if (call !== undefined) settle(call, outcome)
-    },
+    settle,
     stage,
   }
 }
 
-const CANCELLED: Failure = { code: 'cancelled', message: 'cancelled by the caller' }
 const NO_TURN: Failure = { code: 'timeout/not-sent', message: 'its turn did not come in time' }

@@ -25,8 +25,7 @@ export function createClientKey(
   let destroyed = false
   return {
     handle,
-    exportHex: () =>
-      destroyed ? misuse('the client key is gone: save the session before it ends') : bytesToHex(secret),
+    exportHex: () => (destroyed ? misuse('the client key is gone') : bytesToHex(secret)),
     destroy() {
       destroyed = true
       secret.fill(0)

@@ -37,12 +37,11 @@ export class Nip46Error extends Error {
     super(cleanText(failure.message, MESSAGE_CHARS))
     this.code = failure.code
     this.reason = failure.reason
-    this.relays = failure.relays?.map(({ relay, reason }) => ({
-      relay,
-      reason: cleanText(reason, MESSAGE_CHARS),
-    }))
+    this.relays = failure.relays?.map((said) => ({ ...said, reason: cleanText(said.reason, MESSAGE_CHARS) }))
   }
 }
+
+export const CANCELLED: Failure = { code: 'cancelled', message: 'cancelled by the caller' }
 
 /** Why a result was not believed, in words. */
 export function resultError(method: string, code: ResultProblem): Nip46Error {

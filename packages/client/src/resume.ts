@@ -10,7 +10,7 @@ import { keyOfHex } from './client-key.ts'
 import { Nip46Error } from './error.ts'
 import { quiet } from './host.ts'
 import { checkRelays, readOptions, type SessionOptions } from './options.ts'
-import { parseSavedSession, type SavedSession } from './saved-session.ts'
+import { noSavedSession, parseSavedSession, type SavedSession } from './saved-session.ts'
 import { type StartFacts, startSession } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 import type { SessionStoreError } from './session-store-error.ts'
@@ -64,7 +64,7 @@ async function goOn(saved: SavedSession, options: SessionOptions): Promise<Bunke
   const key = keyOfHex(clientSecretKey, ports)
   if (key?.handle.pubkey !== session.clientPubkey) {
     key?.destroy()
-    throw new Nip46Error({ code: 'session/saved', message: 'the key of this saved session is not its own' })
+    throw noSavedSession()
   }
   // A time from the future, from a broken store or before the clock was set back, would never be reached.
   const now = ports.clock.now()

@@ -35,8 +35,13 @@ export interface SavedSession {
  */
 export function parseSavedSession(value: unknown): SavedSession {
   const saved = readMembers(SAVED, readJson(value))
-  if (saved !== undefined) return saved
-  throw new Nip46Error({ code: 'session/saved', message: 'this is no saved session' })
+  if (saved === undefined) throw noSavedSession()
+  return saved
+}
+
+/** The same for everything: what was read could hold the key, so it is not repeated. */
+export function noSavedSession(): Nip46Error {
+  return new Nip46Error({ code: 'session/saved', message: 'this is no saved session' })
 }
 
 /** How a value is read: undefined if it is not what it should be. */

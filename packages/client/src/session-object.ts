@@ -100,15 +100,17 @@ export function createSessionObject(parts: SessionParts): BunkerSession {
 }
 
 function sessionEnded(code: 'logged-out' | 'closed'): Nip46Error {
-  return new Nip46Error({ code, message: 'this session has ended' })
+  return new Nip46Error({ code, message: 'the session has ended' })
 }
 
 function accountMaker(call: Calls['call']): NonNullable<BunkerSession['createAccount']> {
   return ({ username, domain, email, perms }, options) => {
-    const params = [username, domain]
-    if (email !== undefined || perms !== undefined) params.push(email ?? '')
-    if (perms !== undefined) params.push(perms)
-    return call('create_account', params, options)
+    const optional = perms === undefined ? [email] : [email ?? '', perms]
+    return call(
+      'create_account',
+      [username, domain, ...optional.filter((param) => param !== undefined)],
+      options,
+    )
   }
 }
 

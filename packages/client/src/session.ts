@@ -8,7 +8,7 @@ import type { ClientFacts, ClientState } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createCalls, LOGIN_TIMER } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
-import { Nip46Error, withoutSecret } from './error.ts'
+import { CANCELLED, Nip46Error, withoutSecret } from './error.ts'
 import { createEventStream, type EventStream } from './event-stream.ts'
 import { freshIds } from './fresh-id.ts'
 import { callHost, quiet } from './host.ts'
@@ -64,7 +64,7 @@ export function startSession(
   }
   const cancel = (): void => {
     if (!pending) return
-    settle({ code: 'cancelled', message: 'the login was cancelled' })
+    settle(CANCELLED)
     loop.feed({ type: 'close' })
   }
   const end = (output: Extract<SessionEvent, { type: 'ended' }>): void => {
@@ -72,7 +72,7 @@ export function startSession(
     key.destroy()
     timers.clearAll()
     plaintextCache?.close()
-    settle({ code: ended, message: 'the session ended before it was ready' })
+    settle({ code: ended, message: 'the session has ended' })
     onEvent(output)
     for (const reader of readers) reader.end()
     ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
