@@ -3,7 +3,7 @@
  * Never talks to a relay; requests go through `calls`, the rest through the machine.
  */
 
-import { type Pubkey, readTemplate } from '@nip46/core'
+import { type Pubkey, wrongMember } from '@nip46/core'
 import { sessionOf } from '@nip46/core/client'
 import type { BunkerSession, Encryption, NostrEvent, SignTemplate } from './bunker-session.ts'
 import type { CallOptions, Calls } from './calls.ts'
@@ -118,7 +118,7 @@ function accountMaker(call: Calls['call']): NonNullable<BunkerSession['createAcc
 function templateText(template: SignTemplate, userPubkey: Pubkey, now: number): string {
   const { kind, content, tags = [], created_at = now, pubkey = userPubkey } = template
   const text = JSON.stringify({ kind, created_at, tags, content, pubkey })
-  const parsed = readTemplate(text, userPubkey)
-  if (!parsed.ok) misuse(`this event cannot be asked for: ${parsed.error}`)
+  const wrong = pubkey === userPubkey ? wrongMember(JSON.parse(text)) : 'pubkey'
+  if (wrong !== undefined) misuse(`this event cannot be asked for: its ${wrong} is wrong`)
   return text
 }

@@ -48,41 +48,47 @@ export function encodeBech32(prefix: string, bytes: Uint8Array): string {
 
 /** The 64 hex characters of an `npub1…`, or undefined. */
 export function decodeNpub(text: string): string | undefined {
-  const decoded = decodeBech32(text)
-  return decoded?.prefix === 'npub' && decoded.bytes.length === 32 ? bytesToHex(decoded.bytes) : undefined
-}
-
-/** For people to read; connection URIs carry hex. */
-export function encodeNpub(pubkey: string): string {
-  return encodeBech32('npub', hexToBytes(pubkey))
+  return decodeKey(text, 'npub')?.pubkey
 }
 
 /**
  * The key and the relay texts of an `nprofile1…`, or undefined. NIP-19: type 0 is the key (32 bytes), type 1 a
  * relay, and other types are ignored.
  */
-export function decodeNprofile(
-  text: string,
-): { readonly pubkey: string; readonly relays: readonly string[] } | undefined {
-  const decoded = decodeBech32(text)
-  if (decoded?.prefix !== 'nprofile') return undefined
-  const { bytes } = decoded
+export function decodeNprofile(text: string): NamedKey | undefined {
+  return decodeKey(text, 'nprofile')
+}
+
+/** A public key as NIP-19 writes it, and where to find its owner. */
+export interface NamedKey {
+  /** 64 hex characters. */
+  readonly pubkey: string
+  readonly relays: readonly string[]
+}
+
+/** Either of the two forms, or the one that is named. */
+export function decodeKey(text: string, form?: 'npub' | 'nprofile'): NamedKey | undefined {
+  const { prefix, bytes } = decodeBech32(text) ?? {}
+  if (bytes === undefined || (form !== undefined && prefix !== form)) return undefined
+  if (prefix === 'npub' && bytes.length === 32) return { pubkey: bytesToHex(bytes), relays: [] }
+  if (prefix !== 'nprofile') return undefined
   const relays: string[] = []
   let pubkey: string | undefined
   for (let at = 0; at < bytes.length; ) {
-    const type = bytes[at]
-    const length = bytes[at + 1]
-    if (length === undefined || at + 2 + length > bytes.length) return undefined
-    const value = bytes.subarray(at + 2, at + 2 + length)
-    if (type === 0) {
-      if (length !== 32) return undefined
-      pubkey ??= bytesToHex(value)
-    } else if (type === 1) {
-      relays.push(String.fromCharCode(...value))
-    }
-    at += 2 + length
+    const [type, length = Infinity] = bytes.subarray(at, at + 2)
+    const end = at + 2 + length
+    if (end > bytes.length || (type === 0 && length !== 32)) return undefined
+    const value = bytes.subarray(at + 2, end)
+    if (type === 0) pubkey ??= bytesToHex(value)
+    if (type === 1) relays.push(String.fromCharCode(...value))
+    at = end
   }
   return pubkey === undefined ? undefined : { pubkey, relays }
+}
+
+/** For people to read; connection URIs carry hex. */
+export function encodeNpub(pubkey: string): string {
+  return encodeBech32('npub', hexToBytes(pubkey))
 }
 
 function checksum(prefix: string, words: readonly number[]): number {

@@ -3,7 +3,7 @@
  * Never uses a URL class: engines disagree about where the key of an unknown scheme belongs.
  */
 
-import { decodeNprofile } from './bech32.ts'
+import { decodeKey } from './bech32.ts'
 import { SECRET_CHARS, URI_CHARS, URI_RELAYS, URI_RELAYS_OUT } from './limits.ts'
 import { parsePubkey } from './pubkey.ts'
 import { parseRelayUrl, type RelayUrlOptions, type RelayUrlProblem } from './relay-url.ts'
@@ -75,7 +75,7 @@ export function readUri(
   const [secret = '', ...more] = valuesOf(params, 'secret')
   if (more.length > 0) return err('uri/duplicate-param')
   if (!isSecret(secret)) return err('uri/secret')
-  const relays = readRelays(params, decodeNprofile(authority)?.relays ?? [], options)
+  const relays = readRelays(params, decodeKey(authority)?.relays ?? [], options)
   if (!relays.ok) return relays
   return ok({
     pubkey: pubkey.value,
@@ -151,9 +151,8 @@ function splitQuery(query: string): UriParam[] | undefined {
         const [name = '', ...value] = pair.split('=')
         return [decodeURIComponent(name), decodeURIComponent(value.join('='))]
       })
-  } catch (cause) {
-    if (cause instanceof URIError) return undefined
-    throw cause
+  } catch {
+    return undefined
   }
 }
 

@@ -4,7 +4,14 @@
  * Never does I/O, reads a clock, rolls dice or holds a secret key.
  */
 
-export { decodeBech32, decodeNprofile, decodeNpub, encodeBech32, encodeNpub } from './bech32.ts'
+export {
+  decodeBech32,
+  decodeNprofile,
+  decodeNpub,
+  encodeBech32,
+  encodeNpub,
+  type NamedKey,
+} from './bech32.ts'
 export { type BunkerPointer, encodeBunkerUri, parseBunkerUri } from './bunker-uri.ts'
 export type { UriParam, UriProblem } from './connection-uri.ts'
 export { cleanText } from './display-text.ts'
@@ -65,10 +72,7 @@ export {
   type Operation,
   type OperationMethod,
   parseOperation,
-  parseTemplate,
   type ResultProblem,
-  readTemplate,
-  templateId,
   type UserRelays,
 } from './method.ts'
 export {
@@ -126,6 +130,7 @@ export {
   relayHost,
 } from './relay-url.ts'
 export { digestRequest, hashSecret, sameSecret } from './secret.ts'
+export { parseTemplate, readTemplate, templateId, wrongMember } from './template.ts'
 export { utf8Length } from './utf8.ts'
 export {
   err,

@@ -227,13 +227,12 @@ function isTooLarge(text: string): boolean {
   return isLongerThan(text, MESSAGE_BYTES_IN)
 }
 
-type Members = Record<string, Json | undefined>
+type Members = { readonly [member: string]: Json | undefined }
 
-/** Own members of a JSON object in a fresh null-prototype object, or undefined. */
+/** A JSON object, or undefined. What it names `__proto__` is a member like others: JSON sets no prototypes. */
 function parseObject(text: string): Members | undefined {
   const value = parseJson(text)
-  if (!isObject<Json>(value)) return undefined
-  return Object.assign(Object.create(null) as Members, value)
+  return isObject<Json>(value) ? value : undefined
 }
 
 /** Whether a value is nested at most {@link JSON_DEPTH} deep: JSON.parse reads deeper values than JSON.stringify can write. */

@@ -3,24 +3,21 @@
  * Never signs or decrypts; a signature is checked through the crypto port given.
  */
 
-import { sha256 } from '@noble/hashes/sha2.js'
-import { utf8ToBytes } from '@noble/hashes/utils.js'
 import {
   type EventTemplate,
-  isCount,
   isHex64,
   isWellFormed,
   parseSignedEvent,
   type SignedEvent,
   serializeEvent,
 } from './event.ts'
-import { bytesToHex } from './hex.ts'
 import { isObject, isTextList, type Json, parseJson } from './json.ts'
-import { KIND_MAX, SWITCH_RELAYS, TEMPLATE_TAGS } from './limits.ts'
+import { SWITCH_RELAYS, TEMPLATE_TAGS } from './limits.ts'
 import type { Request } from './message.ts'
 import type { Crypto } from './port.ts'
 import { isPubkey } from './pubkey.ts'
 import { parseRelayUrl, type RelayUrlOptions } from './relay-url.ts'
+import { parseTemplate } from './template.ts'
 import { err, ok, type Pubkey, type RelayUrl, type Result } from './value.ts'
 
 /** What the user's key is asked to do, once parsed. */
@@ -125,58 +122,6 @@ export function parseOperation(
       return ok({ method, peer, plaintext: text })
     }
   }
-}
-
-/**
- * The one canonical template of a sign_event param: what policy sees is what is shown, hashed and signed.
- * `id`, `sig` and unknown members do not travel on; a given `pubkey` must be the user's and a given `id` must fit.
- */
-export function parseTemplate(text: string, userPubkey: Pubkey): Result<EventTemplate, string> {
-  const read = readTemplate(text, userPubkey)
-  if (!read.ok) return read
-  const { template, id } = read.value
-  if (id !== undefined && id !== '' && id !== null && id !== templateId(template, userPubkey)) {
-    return err('invalid: id does not match the event')
-  }
-  return ok(template)
-}
-
-/** The same for who gives no `id`: hashes nothing, and leaves one that is there unread. */
-export function readTemplate(
-  text: string,
-  userPubkey: Pubkey,
-): Result<{ readonly template: EventTemplate; readonly id: unknown }, string> {
-  const value = parseJson(text)
-  if (value === undefined) return err('invalid: event is not JSON')
-  if (!isObject(value)) return err('invalid: event must be an object')
-  const own: Record<string, unknown> = Object.assign(Object.create(null), value)
-  for (const member of ['kind', 'content', 'tags', 'created_at'] as const) {
-    if (own[member] === undefined) return err(`invalid: ${member} is missing`)
-  }
-  const { kind, content, tags, created_at, pubkey, id } = own
-  if (!isCount(kind) || kind > KIND_MAX) return err(`invalid: kind must be an integer from 0 to ${KIND_MAX}`)
-  if (!isCount(created_at)) return err('invalid: created_at must be an integer number of seconds')
-  if (typeof content !== 'string') return err('invalid: content must be a string')
-  if (!isWellFormed(content)) return err('invalid: content is not valid Unicode')
-  if (!Array.isArray(tags) || !tags.every(isNamedTag))
-    return err('invalid: tags must be arrays of strings, each with a name')
-  if (tags.length > TEMPLATE_TAGS) return err(`too-large: more than ${TEMPLATE_TAGS} tags`)
-  if (!tags.every((tag) => tag.every(isWellFormed))) return err('invalid: tags are not valid Unicode')
-  if (pubkey !== undefined && pubkey !== '' && pubkey !== null) {
-    if (!isHex64(pubkey)) return err('invalid: pubkey must be 64 lower-case hex digits')
-    if (pubkey !== userPubkey) return err('invalid: pubkey is not the user of this session')
-  }
-  // Parsed just now: nobody else holds these lists.
-  return ok({ template: { kind, content, tags, created_at }, id })
-}
-
-function isNamedTag(tag: unknown): tag is readonly string[] {
-  return isTextList(tag) && tag.length > 0 && tag[0] !== ''
-}
-
-/** The event id a template will have under a user's key, as 64 hex characters. */
-export function templateId(template: EventTemplate, userPubkey: Pubkey): string {
-  return bytesToHex(sha256(utf8ToBytes(serializeEvent({ ...template, pubkey: userPubkey }))))
 }
 
 function isThirdParty(value: string | undefined): value is Pubkey {

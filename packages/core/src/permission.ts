@@ -50,12 +50,12 @@ export function parsePermissions(text: string): Result<RequestedPermissions, 'to
 
 /** One entry, such as `nip44_encrypt` or `sign_event:1`; undefined if the method is unknown or the kind is bad. */
 export function parsePermission(entry: string): Permission | undefined {
-  const colon = entry.indexOf(':')
-  if (colon < 0) return isMethod(entry) ? { method: entry } : undefined
+  if (isMethod(entry)) return { method: entry }
   // NIP-46: "Optional parameter for sign_event is the kind number, parameters for other methods are to be defined later."
-  const kind = entry.slice(colon + 1)
-  if (entry.slice(0, colon) !== 'sign_event' || !/^(?:0|[1-9][0-9]{0,4})$/.test(kind)) return undefined
-  return Number(kind) > KIND_MAX ? undefined : { method: 'sign_event', kind: Number(kind) }
+  const [, kind] = /^sign_event:(0|[1-9][0-9]{0,4})$/.exec(entry) ?? []
+  return kind !== undefined && Number(kind) <= KIND_MAX
+    ? { method: 'sign_event', kind: Number(kind) }
+    : undefined
 }
 
 /**

@@ -3,7 +3,7 @@
  * Never handles a secret key, so nothing here needs to run in constant time.
  */
 
-import { decodeNprofile, decodeNpub } from './bech32.ts'
+import { decodeKey } from './bech32.ts'
 import { isHex64 } from './event.ts'
 import { err, ok, type Pubkey, type Result } from './value.ts'
 
@@ -29,8 +29,8 @@ export function parsePubkey(text: string): Result<Pubkey, 'pubkey'> {
   const trimmed = text.trim()
   const lower = trimmed.toLowerCase()
   if (isPubkey(lower)) return ok(lower)
-  const hex = lower.startsWith('nprofile1') ? decodeNprofile(trimmed)?.pubkey : decodeNpub(trimmed)
-  return hex !== undefined && isPubkey(hex) ? ok(hex) : err('pubkey')
+  const hex = decodeKey(trimmed)?.pubkey
+  return isPubkey(hex) ? ok(hex) : err('pubkey')
 }
 
 /** The Jacobi symbol (a/n) for odd positive n: 1 for a square, -1 for a non-square, when n is prime. */

@@ -52,9 +52,7 @@ export function dropLoneSlash(href: string): string {
 function readUrl(text: string): PlatformUrl | undefined {
   try {
     return new URL(text)
-  } catch (cause) {
-    // Its way to say no.
-    if (cause instanceof TypeError) return undefined
-    throw cause
+  } catch {
+    return undefined
   }
 }

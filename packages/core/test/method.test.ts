@@ -10,10 +10,9 @@ import {
   type Method,
   type Operation,
   parseOperation,
-  parseTemplate,
-  templateId,
 } from '../src/method.ts'
 import { parsePubkey } from '../src/pubkey.ts'
+import { parseTemplate, templateId } from '../src/template.ts'
 import type { Pubkey, Result } from '../src/value.ts'
 import { verifyingCrypto } from './bip340.ts'
 import { mutations } from './mutation.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { addOffer } from '../src/admission.ts'
-import { templateId } from '../src/method.ts'
 import type { SignerOutput } from '../src/remote-signer.ts'
+import { templateId } from '../src/template.ts'
 import type { Pubkey } from '../src/value.ts'
 import { START } from './cast.ts'
 import { type CorpusRow, corpusKeys, corpusRows, hasShared } from './shared.ts'
