@@ -30,6 +30,6 @@ export function backoffCeilingMs(failures: number): number {
 
 /** A number in [0, 1) out of four random bytes. */
 export function randomFraction(randomBytes: RandomBytes): number {
-  const [a = 0, b = 0, c = 0, d = 0] = randomBytes(4)
-  return (a * 0x1_00_00_00 + b * 0x1_00_00 + c * 0x1_00 + d) / 0x1_00_00_00_00
+  const { buffer, byteOffset } = randomBytes(4)
+  return new DataView(buffer, byteOffset).getUint32(0) / 2 ** 32
 }

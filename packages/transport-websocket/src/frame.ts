@@ -9,6 +9,8 @@ import { AUTH_CHALLENGE_CHARS, ERROR_CHARS } from '@nip46/core/limits'
 /** Characters of a subscription id that we read (NIP-01). */
 export const SUBSCRIPTION_ID_CHARS = 64
 
+const VERBS = ['EVENT', 'EOSE', 'CLOSED', 'OK', 'NOTICE', 'AUTH']
+
 /** What a relay says, parsed (NIP-01 and NIP-42). Texts are bounded and cleaned by `plainText`. */
 export type RelayFrame =
   | { readonly type: 'event'; readonly subscription: string; readonly event: object }
@@ -46,43 +48,31 @@ export function parseRelayFrame(text: string): Result<RelayFrame, FrameProblem> 
   if (!Array.isArray(frame)) return err('frame/shape')
   const [verb, first, second, third] = frame as readonly unknown[]
   if (typeof verb !== 'string') return err('frame/shape')
+  if (!VERBS.includes(verb)) return err('frame/unknown')
+  if (typeof first !== 'string') return err('frame/shape')
 
-  switch (verb) {
-    case 'EVENT':
-      if (!isSubscriptionId(first)) return err('frame/shape')
-      if (typeof second !== 'object' || second === null || Array.isArray(second)) return err('event/shape')
-      return ok({ type: 'event', subscription: first, event: second })
-    case 'EOSE':
-      if (!isSubscriptionId(first)) return err('frame/shape')
-      return ok({ type: 'eose', subscription: first })
-    case 'CLOSED':
-      if (!isSubscriptionId(first) || !isReason(second)) return err('frame/shape')
-      return ok({ type: 'closed', subscription: first, reason: plainText(second) })
-    case 'OK':
-      if (typeof first !== 'string' || typeof second !== 'boolean' || !isReason(third)) {
-        return err('frame/shape')
-      }
-      return ok({ type: 'ok', id: first, accepted: second, reason: plainText(third) })
-    case 'NOTICE':
-      if (typeof first !== 'string') return err('frame/shape')
-      return ok({ type: 'notice', text: plainText(first) })
-    case 'AUTH':
-      if (typeof first !== 'string') return err('frame/shape')
-      if (first === '' || first.length > AUTH_CHALLENGE_CHARS) return err('frame/auth-challenge')
-      return ok({ type: 'auth', challenge: first })
-    default:
-      return err('frame/unknown')
+  if (verb === 'NOTICE') return ok({ type: 'notice', text: plainText(first) })
+  if (verb === 'AUTH') {
+    if (first === '' || first.length > AUTH_CHALLENGE_CHARS) return err('frame/auth-challenge')
+    return ok({ type: 'auth', challenge: first })
   }
+  if (verb === 'OK') {
+    if (typeof second !== 'boolean' || !isReason(third)) return err('frame/shape')
+    return ok({ type: 'ok', id: first, accepted: second, reason: plainText(third) })
+  }
+  if (first.length > SUBSCRIPTION_ID_CHARS) return err('frame/shape')
+  if (verb === 'EOSE') return ok({ type: 'eose', subscription: first })
+  if (verb === 'CLOSED') {
+    if (!isReason(second)) return err('frame/shape')
+    return ok({ type: 'closed', subscription: first, reason: plainText(second) })
+  }
+  if (typeof second !== 'object' || second === null || Array.isArray(second)) return err('event/shape')
+  return ok({ type: 'event', subscription: first, event: second })
 }
 
-/** `["EVENT", event]` with exactly the members of NIP-01. */
-export function eventFrame(event: SignedEvent): string {
-  return `["EVENT",${encodeEvent(event)}]`
-}
-
-/** `["AUTH", event]` (NIP-42). */
-export function authFrame(event: SignedEvent): string {
-  return `["AUTH",${encodeEvent(event)}]`
+/** `["EVENT", event]`, or `["AUTH", event]` (NIP-42), with exactly the members of NIP-01. */
+export function signedFrame(verb: 'EVENT' | 'AUTH', event: SignedEvent): string {
+  return `["${verb}",${encodeEvent(event)}]`
 }
 
 /** `["REQ", id, ...filters]`. */
@@ -109,10 +99,6 @@ export function plainText(text: string | undefined): string {
 }
 
 // -- helpers -------------------------------------------------------------------------------------
-
-function isSubscriptionId(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= SUBSCRIPTION_ID_CHARS
-}
 
 function isReason(value: unknown): value is string | undefined {
   return value === undefined || typeof value === 'string'

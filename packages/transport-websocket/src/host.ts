@@ -15,6 +15,12 @@ export const hostClock: Clock = {
 /** The host's cryptographically secure random bytes. */
 export const hostRandomBytes: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length))
 
+/** Sets the one timer of `holder` anew, or only clears it. */
+export function arm(clock: Clock, holder: { timer: unknown }, afterMs = 0, run?: () => void): void {
+  clock.clearTimer(holder.timer)
+  holder.timer = run && clock.setTimer(run, afterMs)
+}
+
 /**
  * Runs a callback of the host. If it throws, the connection goes on and the error surfaces where the host looks for
  * uncaught ones, as from any event listener.

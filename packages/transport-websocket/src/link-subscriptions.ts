@@ -3,11 +3,10 @@
  * Never verifies or remembers an event; never gives up on a relay unless the relay said so for good.
  */
 
-import type { Authenticate, Clock, Filter, RelayUrl, Seconds, SubscribeRequest } from '@nip46/core'
-import { slowdownMs } from './backoff.ts'
-import { closeFrame, reasonPrefix, requestFrame } from './frame.ts'
-import { callHost } from './host.ts'
-import type { AuthOutcome } from './relay-auth.ts'
+import type { Filter, Seconds, SubscribeRequest } from '@nip46/core'
+import { closeFrame, type RelayFrame, reasonPrefix, requestFrame } from './frame.ts'
+import { arm, callHost } from './host.ts'
+import { authenticate, enter, type LinkPort, slowDown, type Want, type WantPhase } from './link-want.ts'
 
 /** A REQ that got no EOSE for so long counts as live: some relays never send one. In milliseconds. */
 export const EOSE_WAIT_MS = 500
@@ -17,22 +16,8 @@ export const CATCH_UP_OVERLAP_SECONDS = 60
 export const LINK_SUBSCRIPTIONS = 1_024
 /** A subscription that lived so long has no failures behind it any more, in milliseconds. */
 const STEADY_MS = 60_000
-
-/** What a link's subscriptions ask of the link. */
-export interface SubscriptionsPort {
-  readonly relay: RelayUrl
-  readonly clock: Clock
-  /** A number in [0, 1). */
-  readonly random: () => number
-  /** A new subscription id for the wire. */
-  readonly newId: () => string
-  readonly isOpen: () => boolean
-  readonly send: (frame: string) => void
-  /** On the present connection; `done` is not called once that is gone. */
-  readonly authenticate: (by: Authenticate, done: (outcome: AuthOutcome) => void) => void
-  /** A subscription became live, ended, or gave up. */
-  readonly onChange: () => void
-}
+/** Prefixes of refusals that no waiting mends. */
+const FINAL = ['invalid', 'unsupported', 'blocked', 'restricted', 'mute', 'pow']
 
 /** A `SubscribeRequest` for the one relay of the link. */
 export type LinkSubscribeRequest = Omit<SubscribeRequest, 'relays'>
@@ -42,136 +27,89 @@ export interface LinkSubscriptions {
   add(request: LinkSubscribeRequest): () => void
   /** The connection is open: everything is asked for (again). */
   opened(): void
-  /** The connection is gone, or was never made. */
-  lost(reason: string): void
-  /** This relay can never be reached: everything is over. */
-  giveUp(reason: string): void
-  /** Each returns false if no subscription has this id. */
-  event(id: string, event: object): boolean
-  eose(id: string): boolean
-  closed(id: string, reason: string): boolean
+  /** The connection is gone, or was never made; `final` if this relay can never be reached. */
+  lost(reason: string, final: boolean): void
+  /** False if no subscription has this id. */
+  take(frame: Extract<RelayFrame, { readonly subscription: string }>): boolean
   /** Forgets everything without telling anybody, and says CLOSE where the connection is open. */
   end(): void
   /** Subscriptions that want a connection. */
   wanted(): number
-  live(): number
-  /** Whether a REQ is on its way to be live, so that a publish had better wait. */
-  starting(): boolean
+  /** Of these, how many are in one of these phases. */
+  count(...phases: readonly WantPhase[]): number
 }
 
-interface Entry {
+interface Entry extends Want {
   readonly id: string
   readonly request: LinkSubscribeRequest
-  phase: 'down' | 'requested' | 'live' | 'authenticating' | 'waiting' | 'over'
-  /** Of `requested`: the wait for EOSE. Of `waiting`: until the next REQ. Of `live`: until it counts as steady. */
-  timer: unknown
-  /** Asked for at least once before, so that filters move on. */
-  asked: boolean
+  /** Without those of `limit: 0` once the relay refused them. */
+  filters: readonly Filter[]
   /** The greatest `created_at` seen, never later than its arrival. */
   lastSeen: Seconds
-  authTried: boolean
-  /** The relay refuses `limit: 0`. */
-  withoutLimitZero: boolean
-  failures: number
   /** The host knows that it is down. */
   toldDown: boolean
 }
 
-export function createLinkSubscriptions(port: SubscriptionsPort): LinkSubscriptions {
+export function createLinkSubscriptions(port: LinkPort): LinkSubscriptions {
   const { relay, clock } = port
   const entries = new Map<string, Entry>()
 
   const seconds = (): Seconds => Math.floor(clock.now() / 1_000)
 
-  const enter = (entry: Entry, phase: Entry['phase']): void => {
-    clock.clearTimer(entry.timer)
-    entry.timer = undefined
-    entry.phase = phase
-  }
-
   const ask = (entry: Entry): void => {
-    enter(entry, 'requested')
-    const { filters } = entry.request
-    port.send(requestFrame(entry.id, withoutLimitZero(entry, entry.asked ? moveOn(entry, filters) : filters)))
-    entry.asked = true
-    entry.timer = clock.setTimer(() => becomeLive(entry), EOSE_WAIT_MS)
-  }
-
-  /** After a gap: from the newest event seen, less an overlap. Never back, and never into the future. */
-  const moveOn = (entry: Entry, filters: readonly Filter[]): readonly Filter[] => {
+    enter(port, entry, 'sent', EOSE_WAIT_MS, () => becomeLive(entry))
+    // After a gap: from the newest event seen, less an overlap. Never back, and never into the future.
     const from = Math.min(entry.lastSeen, seconds()) - CATCH_UP_OVERLAP_SECONDS
-    return filters.map((filter) =>
+    const filters = entry.filters.map((filter) =>
       filter.since === undefined ? filter : { ...filter, since: Math.max(filter.since, from) },
     )
+    port.send(requestFrame(entry.id, filters))
   }
 
   const becomeLive = (entry: Entry): void => {
-    enter(entry, 'live')
+    enter(port, entry, 'live', STEADY_MS, () => {
+      entry.slowdowns = 0
+    })
     entry.toldDown = false
-    entry.timer = clock.setTimer(() => {
-      entry.failures = 0
-    }, STEADY_MS)
     callHost(() => entry.request.onLive?.(relay))
     port.onChange()
   }
 
+  const remove = (entry: Entry): void => {
+    enter(port, entry, 'over')
+    entries.delete(entry.id)
+  }
+
   const down = (entry: Entry, reason: string, final: boolean): void => {
-    if (final) {
-      enter(entry, 'over')
-      entries.delete(entry.id)
-    }
+    if (final) remove(entry)
     const known = entry.toldDown
     entry.toldDown = true
     if (final || !known) callHost(() => entry.request.onDown?.(relay, reason, final))
   }
 
   const refused = (entry: Entry, reason: string): void => {
-    switch (reasonPrefix(reason)) {
-      case 'auth-required': {
-        const by = entry.request.authenticate
-        if (by === undefined || entry.authTried) {
-          down(entry, reason, true)
-          break
-        }
-        entry.authTried = true
-        enter(entry, 'authenticating')
-        port.authenticate(by, (outcome) => {
-          if (entry.phase !== 'authenticating') return
-          if (outcome.type === 'refused') down(entry, outcome.reason, true)
-          else ask(entry)
-          port.onChange()
-        })
-        break
-      }
-      case 'invalid':
-      case 'unsupported':
-        // Some relays refuse `limit: 0`; the other filters then have to do.
-        if (entry.withoutLimitZero || !entry.request.filters.some((filter) => filter.limit === 0)) {
-          down(entry, reason, true)
-          break
-        }
-        entry.withoutLimitZero = true
-        ask(entry)
-        break
-      case 'blocked':
-      case 'restricted':
-      case 'mute':
-      case 'pow':
-        down(entry, reason, true)
-        break
-      default:
-        // `rate-limited:`, `error:`, and whatever a relay says when it restarts.
-        enter(entry, 'waiting')
-        entry.timer = clock.setTimer(() => ask(entry), slowdownMs(entry.failures, port.random()))
-        entry.failures += 1
-        down(entry, reason, false)
+    const prefix = reasonPrefix(reason)
+    const again = (): void => ask(entry)
+    const giveUp = (word: string): void => {
+      down(entry, word, true)
+      port.onChange()
+    }
+    if (prefix === 'auth-required') {
+      authenticate(port, entry, entry.request.authenticate, reason, again, giveUp)
+    } else if ((prefix === 'invalid' || prefix === 'unsupported') && dropLimitZero(entry)) {
+      again()
+    } else if (FINAL.includes(prefix)) {
+      giveUp(reason)
+    } else {
+      // `rate-limited:`, `error:`, and whatever a relay says when it restarts.
+      slowDown(port, entry, again)
+      down(entry, reason, false)
     }
   }
 
-  const remove = (entry: Entry): void => {
-    const onWire = entry.phase === 'requested' || entry.phase === 'live'
-    enter(entry, 'over')
-    entries.delete(entry.id)
+  const end = (entry: Entry): void => {
+    const onWire = entry.phase === 'sent' || entry.phase === 'live'
+    remove(entry)
     if (onWire && port.isOpen()) port.send(closeFrame(entry.id))
   }
 
@@ -180,87 +118,68 @@ export function createLinkSubscriptions(port: SubscriptionsPort): LinkSubscripti
       const entry: Entry = {
         id: port.newId(),
         request,
+        filters: request.filters,
         phase: 'down',
         timer: undefined,
-        asked: false,
         lastSeen: 0,
         authTried: false,
-        withoutLimitZero: false,
-        failures: 0,
+        slowdowns: 0,
         toldDown: false,
       }
       if (entries.size >= LINK_SUBSCRIPTIONS) {
-        entry.timer = clock.setTimer(() => down(entry, 'too-many-subscriptions', true), 0)
-        return () => enter(entry, 'over')
+        arm(clock, entry, 0, () => down(entry, 'too-many-subscriptions', true))
+        return () => enter(port, entry, 'over')
       }
       entries.set(entry.id, entry)
       if (port.isOpen()) ask(entry)
       return () => {
         if (entry.phase === 'over') return
-        remove(entry)
+        end(entry)
         port.onChange()
       }
     },
     opened() {
       for (const entry of entries.values()) ask(entry)
     },
-    lost(reason) {
+    lost(reason, final) {
       for (const entry of [...entries.values()]) {
         if (entry.phase === 'over') continue
-        enter(entry, 'down')
+        enter(port, entry, 'down')
         entry.authTried = false
-        down(entry, reason, false)
+        down(entry, reason, final)
       }
     },
-    giveUp(reason) {
-      for (const entry of [...entries.values()]) {
-        if (entry.phase !== 'over') down(entry, reason, true)
-      }
-    },
-    event(id, event) {
-      const entry = entries.get(id)
+    take(frame) {
+      const entry = entries.get(frame.subscription)
       if (entry === undefined) return false
-      const { created_at } = event as { readonly created_at?: unknown }
-      if (Number.isSafeInteger(created_at)) {
-        entry.lastSeen = Math.max(entry.lastSeen, Math.min(created_at as number, seconds()))
+      if (frame.type === 'event') {
+        const { created_at } = frame.event as { readonly created_at?: unknown }
+        if (Number.isSafeInteger(created_at))
+          entry.lastSeen = Math.max(entry.lastSeen, Math.min(created_at as number, seconds()))
+        callHost(() => entry.request.onEvent(frame.event, relay))
+      } else if (frame.type === 'eose') {
+        if (entry.phase === 'sent') becomeLive(entry)
+      } else if (entry.phase === 'sent' || entry.phase === 'live') {
+        refused(entry, frame.reason)
+        port.onChange()
       }
-      callHost(() => entry.request.onEvent(event, relay))
-      return true
-    },
-    eose(id) {
-      const entry = entries.get(id)
-      if (entry?.phase === 'requested') becomeLive(entry)
-      return entry !== undefined
-    },
-    closed(id, reason) {
-      const entry = entries.get(id)
-      if (entry === undefined) return false
-      if (entry.phase !== 'requested' && entry.phase !== 'live') return true
-      refused(entry, reason)
-      port.onChange()
       return true
     },
     end() {
-      for (const entry of [...entries.values()]) remove(entry)
+      for (const entry of [...entries.values()]) end(entry)
     },
     wanted: () => entries.size,
-    live() {
-      let count = 0
-      for (const { phase } of entries.values()) if (phase === 'live') count += 1
-      return count
-    },
-    starting() {
-      for (const { phase } of entries.values()) {
-        if (phase === 'requested' || phase === 'authenticating') return true
-      }
-      return false
-    },
+    count: (...phases) => [...entries.values()].filter(({ phase }) => phases.includes(phase)).length,
   }
 }
 
-/** The filters without those of `limit: 0`; if nothing remains, with the least the relay may take instead. */
-function withoutLimitZero(entry: Entry, filters: readonly Filter[]): readonly Filter[] {
-  if (!entry.withoutLimitZero) return filters
-  const kept = filters.filter(({ limit }) => limit !== 0)
-  return kept.length > 0 ? kept : filters.map((filter) => ({ ...filter, limit: 1 }))
+/**
+ * Some relays refuse `limit: 0`: the other filters then have to do, and if there are none, the same with the least that the
+ * relay may take instead. False if there was no such filter.
+ */
+function dropLimitZero(entry: Entry): boolean {
+  const kept = entry.filters.filter(({ limit }) => limit !== 0)
+  if (kept.length === entry.filters.length) return false
+  entry.filters = kept.length > 0 ? kept : entry.filters.map((filter) => ({ ...filter, limit: 1 }))
+  return true
 }

@@ -4,8 +4,8 @@
  */
 
 import { AUTH_KIND, type Authenticate, type Clock, type RelayUrl } from '@nip46/core'
-import { authFrame } from './frame.ts'
-import { callHost } from './host.ts'
+import { signedFrame } from './frame.ts'
+import { arm, callHost } from './host.ts'
 
 /** How long a relay may take to send a challenge, and then to answer an AUTH, in milliseconds. */
 export const AUTH_WAIT_MS = 5_000
@@ -13,19 +13,16 @@ export const AUTH_WAIT_MS = 5_000
 export const AUTH_KEYS = 1_024
 
 /**
- * `accepted`; `silent` if the relay never answered the AUTH (some answer none, so the refused frame is worth sending
- * again); `refused` with the relay's text, or with ours when there was no challenge or no signature.
+ * Told nothing if the relay accepted the key, or never answered (some answer no AUTH, so the refused frame is worth sending
+ * again); else the relay's refusal, or ours when there was no challenge or no signature.
  */
-export type AuthOutcome =
-  | { readonly type: 'accepted' }
-  | { readonly type: 'silent' }
-  | { readonly type: 'refused'; readonly reason: string }
+export type AuthDone = (refusal?: string) => void
 
 export interface RelayAuth {
   /** The relay sent a challenge; it replaces the one before. */
   challenge(text: string): void
   /** Authenticates with the key behind `by` unless it already has. `done` is never called inside this call. */
-  authenticate(by: Authenticate, done: (outcome: AuthOutcome) => void): void
+  authenticate(by: Authenticate, done: AuthDone): void
   /** Takes an OK. False if its id is not that of an AUTH that waits for one. */
   ok(id: string, accepted: boolean, reason: string): boolean
   /** The connection is gone. Whoever waits is not told: everything it carried starts anew. */
@@ -39,10 +36,18 @@ export interface RelayAuthOptions {
   readonly send: (frame: string) => void
 }
 
-interface KeyState {
-  outcome: AuthOutcome | undefined
+/** Who waits for a challenge. */
+interface Asked {
+  readonly by: Authenticate
+  readonly done: AuthDone
   timer: unknown
-  readonly waiting: ((outcome: AuthOutcome) => void)[]
+}
+
+interface KeyState {
+  /** Undefined once it is known how the key fared. */
+  waiting: AuthDone[] | undefined
+  refusal: string | undefined
+  timer: unknown
 }
 
 export function createRelayAuth({ relay, clock, send }: RelayAuthOptions): RelayAuth {
@@ -53,49 +58,52 @@ export function createRelayAuth({ relay, clock, send }: RelayAuthOptions): Relay
   const keys = new Map<string, KeyState>()
   /** By id of the AUTH event, whatever challenge it answers. */
   const pending = new Map<string, KeyState>()
-  const withoutChallenge = new Set<{ readonly retry: () => void; readonly timer: unknown }>()
+  const unchallenged = new Set<Asked>()
 
-  const settle = (id: string, state: KeyState, outcome: AuthOutcome): void => {
+  const settle = (id: string, refusal?: string): boolean => {
+    const state = pending.get(id)
+    if (state === undefined) return false
+    const { waiting = [] } = state
     pending.delete(id)
-    clock.clearTimer(state.timer)
-    state.outcome = outcome
-    for (const done of state.waiting.splice(0)) done(outcome)
+    arm(clock, state)
+    state.waiting = undefined
+    state.refusal = refusal
+    for (const done of waiting) done(refusal)
+    return true
   }
 
-  const answer = (by: Authenticate, challenge: string, done: (outcome: AuthOutcome) => void): void => {
-    const later = (outcome: AuthOutcome): void => {
-      clock.setTimer(() => done(outcome), 0)
-    }
-    const join = (state: KeyState): void => {
-      if (state.outcome === undefined) state.waiting.push(done)
-      else later(state.outcome)
-    }
+  /** The state of the key behind `by`, which is asked to sign if that is new; or why there is none. */
+  const stateOf = (by: Authenticate, challenge: string): KeyState | string => {
     const known = keys.get(keyOf.get(by) ?? '')
-    if (known !== undefined) {
-      join(known)
-      return
-    }
+    if (known !== undefined) return known
     const event = callHost(() => by(relay, challenge))
-    if (event === undefined || event.kind !== AUTH_KIND) {
-      later({ type: 'refused', reason: 'auth-required: we do not authenticate to this relay' })
-      return
+    if (event?.kind !== AUTH_KIND) return 'we do not authenticate to this relay'
+    const { id, pubkey } = event
+    keyOf.set(by, pubkey)
+    const same = keys.get(pubkey)
+    if (same !== undefined) return same
+    if (pending.size >= AUTH_KEYS) return 'too many keys are authenticating'
+    const [oldest = ''] = keys.keys()
+    if (keys.size >= AUTH_KEYS) keys.delete(oldest)
+    const state: KeyState = { waiting: [], refusal: undefined, timer: undefined }
+    arm(clock, state, AUTH_WAIT_MS, () => settle(id))
+    keys.set(pubkey, state)
+    pending.set(id, state)
+    send(signedFrame('AUTH', event))
+    return state
+  }
+
+  const answer = (challenge: string): void => {
+    for (const asked of unchallenged) {
+      const { by, done } = asked
+      unchallenged.delete(asked)
+      const state = stateOf(by, challenge)
+      const text = typeof state === 'string' ? `auth-required: ${state}` : state.refusal
+      if (typeof state === 'object' && state.waiting !== undefined) {
+        arm(clock, asked)
+        state.waiting.push(done)
+      } else arm(clock, asked, 0, () => done(text))
     }
-    keyOf.set(by, event.pubkey)
-    const same = keys.get(event.pubkey)
-    if (same !== undefined) {
-      join(same)
-      return
-    }
-    if (pending.size >= AUTH_KEYS) {
-      later({ type: 'refused', reason: 'auth-required: too many keys are authenticating' })
-      return
-    }
-    if (keys.size >= AUTH_KEYS) keys.delete(oldest(keys))
-    const state: KeyState = { outcome: undefined, timer: undefined, waiting: [done] }
-    state.timer = clock.setTimer(() => settle(event.id, state, { type: 'silent' }), AUTH_WAIT_MS)
-    keys.set(event.pubkey, state)
-    pending.set(event.id, state)
-    send(authFrame(event))
   }
 
   return {
@@ -103,40 +111,21 @@ export function createRelayAuth({ relay, clock, send }: RelayAuthOptions): Relay
       if (text === current) return
       current = text
       keys.clear()
-      for (const waiter of [...withoutChallenge]) {
-        withoutChallenge.delete(waiter)
-        clock.clearTimer(waiter.timer)
-        waiter.retry()
-      }
+      answer(text)
     },
     authenticate(by, done) {
-      if (current !== undefined) return answer(by, current, done)
-      const waiter = {
-        retry: () => answer(by, current ?? '', done),
-        timer: clock.setTimer(() => {
-          withoutChallenge.delete(waiter)
-          done({ type: 'refused', reason: 'auth-required: the relay sent no challenge' })
-        }, AUTH_WAIT_MS),
-      }
-      withoutChallenge.add(waiter)
+      const asked: Asked = { by, done, timer: undefined }
+      arm(clock, asked, AUTH_WAIT_MS, () => {
+        unchallenged.delete(asked)
+        done('auth-required: the relay sent no challenge')
+      })
+      unchallenged.add(asked)
+      if (current !== undefined) answer(current)
     },
-    ok(id, accepted, reason) {
-      const state = pending.get(id)
-      if (state === undefined) return false
-      settle(id, state, accepted ? { type: 'accepted' } : { type: 'refused', reason })
-      return true
-    },
+    ok: (id, accepted, reason) => settle(id, accepted ? undefined : reason),
     end() {
-      for (const { timer } of withoutChallenge) clock.clearTimer(timer)
-      for (const { timer } of pending.values()) clock.clearTimer(timer)
-      withoutChallenge.clear()
+      for (const waiter of [...unchallenged, ...pending.values()]) arm(clock, waiter)
       pending.clear()
-      keys.clear()
     },
   }
-}
-
-function oldest(keys: ReadonlyMap<string, unknown>): string {
-  const [first = ''] = keys.keys()
-  return first
 }

@@ -23,7 +23,7 @@ import {
   type RelayFrame,
   requestFrame,
 } from './frame.ts'
-import { callHost, hostClock, hostRandomBytes } from './host.ts'
+import { arm, callHost, hostClock, hostRandomBytes } from './host.ts'
 import {
   createLinkPublications,
   type LinkPublications,
@@ -34,13 +34,12 @@ import {
   type LinkSubscribeRequest,
   type LinkSubscriptions,
 } from './link-subscriptions.ts'
+import type { LinkPort } from './link-want.ts'
 import { createRelayAuth, type RelayAuth } from './relay-auth.ts'
 import { CLOSE_GRACE_MS, FORBIDDEN_ADDRESS, type OpenSocket, type Socket } from './socket.ts'
 
 /** How long TCP, TLS and the WebSocket handshake may take together, in milliseconds. */
 export const CONNECT_MS = 10_000
-/** A connection that lived so long starts the backoff anew, in milliseconds. */
-export const STEADY_MS = 60_000
 /**
  * A connection that lived so long was worth making: however often such connections are lost, the wait stays below
  * 2 s. Shorter ones count like failed dials. In milliseconds.
@@ -52,6 +51,8 @@ const WORTHWHILE_FAILURES = 1
 export const DIAL_GAP_MS = 1_000
 /** Silence after which the peer is asked whether it lives, in milliseconds. */
 export const QUIET_MS = 60_000
+/** A connection that lived until the first look at its silence starts the backoff anew, in milliseconds. */
+export const STEADY_MS: number = QUIET_MS
 /** How long it may take to answer, in milliseconds. */
 export const PROBE_MS = 10_000
 /** Frames a minute that may be no NIP-01; one more closes the connection. */
@@ -117,15 +118,14 @@ export interface RelayLink {
 
 /** What lives as long as one connection. */
 interface Connection {
-  readonly socket: Socket
+  /** Undefined if it could not even be tried. */
+  socket: Socket | undefined
   readonly auth: RelayAuth
-  open: boolean
-  openedAt: Millis
   heardAt: Millis
-  /** Of the dial, then of the next look at silence, then of the answer to a probe. */
+  /** Of the dial, then of the next look at silence, then of the answer to a probe, then of the farewell. */
   timer: unknown
-  steadyTimer: unknown
-  probe: 'none' | 'ping' | { readonly id: string }
+  /** The subscription id of a probe, empty for a ping; undefined if there is none under way. */
+  probe: string | undefined
   /** Set when this connection is no longer the link's. */
   gone: (() => void) | undefined
 }
@@ -137,165 +137,146 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const random = (): number => randomFraction(randomBytes)
 
   let state: LinkState = 'idle'
-  let stateSince = clock.now()
+  let since = clock.now()
   let connection: Connection | undefined
   let failures = 0
   let lastDialAt = Number.NEGATIVE_INFINITY
-  let dialTimer: unknown
-  let dialDueAt = Number.POSITIVE_INFINITY
-  let idleTimer: unknown
+  /** Of the next dial, or, if nothing is wanted, of the end. */
+  const link: { timer: unknown } = { timer: undefined }
+  let dialDueAt = 0
+  /** Nothing is wanted, and the end draws near. */
+  let resting = false
   let lastFailure: string | undefined
   let lastNotice: string | undefined
   const drops: Partial<Record<FrameDrop, number>> = {}
   let badFrames: Millis[] = []
   let skewRefusals: Millis[] = []
-  const farewells = new Set<Promise<void>>()
+  let farewell: Promise<void> | undefined
 
-  const isOpen = (): boolean => connection?.open === true
-  const send = (frame: string): void => connection?.socket.send(frame)
+  const send = (frame: string): void => connection?.socket?.send(frame)
   const newId = (): string => bytesToHex(randomBytes(8))
-  const authenticate: Parameters<typeof createLinkSubscriptions>[0]['authenticate'] = (by, done) => {
-    const at = connection
-    at?.auth.authenticate(by, (outcome) => {
-      if (connection === at) done(outcome)
-    })
-  }
 
-  const subscriptions: LinkSubscriptions = createLinkSubscriptions({
+  const port: LinkPort = {
     relay,
     clock,
     random,
     newId,
-    isOpen,
+    isOpen: () => state === 'open',
+    isStarting: () => subscriptions.count('sent', 'authenticating') > 0,
     send,
-    authenticate,
-    onChange: () => {
+    buffered: () => connection?.socket?.buffered() ?? 0,
+    authenticate(by, done) {
+      const at = connection
+      at?.auth.authenticate(by, (refusal) => {
+        if (connection === at) done(refusal)
+      })
+    },
+    onRefusal(reason) {
+      if (/^invalid:.*(?:created_at|timestamp)/i.test(reason))
+        skewRefusals = [...skewRefusals, clock.now()].slice(-SKEW_REFUSALS)
+    },
+    onChange() {
       publications.flush()
       attend()
     },
-  })
-  const publications: LinkPublications = createLinkPublications({
-    clock,
-    random,
-    isOpen,
-    isStarting: () => subscriptions.starting(),
-    send,
-    buffered: () => connection?.socket.buffered() ?? 0,
-    authenticate,
-    onRefusal: (reason) => {
-      if (/^invalid:.*(?:created_at|timestamp)/i.test(reason)) {
-        skewRefusals = [...skewRefusals, clock.now()].slice(-SKEW_REFUSALS)
-      }
-    },
-    onChange: () => attend(),
-  })
+  }
+  const subscriptions: LinkSubscriptions = createLinkSubscriptions(port)
+  const publications: LinkPublications = createLinkPublications(port)
 
-  const busy = (): boolean => subscriptions.wanted() > 0 || publications.size() > 0
+  const busy = (): boolean => subscriptions.wanted() + publications.size() > 0
 
   const enter = (next: LinkState): void => {
+    if (state !== next) since = clock.now()
     state = next
-    stateSince = clock.now()
   }
 
   // -- wanting and dialling ------------------------------------------------------------------------
 
   /** Brings the link in line with what is wanted of it. */
   const attend = (): void => {
-    if (state === 'closed') return
-    if (!busy()) {
-      idleTimer ??= clock.setTimer(() => {
-        finish('closed')
+    const wanted = busy()
+    if (state === 'closed' || (resting && !wanted)) return
+    if (!wanted) {
+      if (state === 'backoff') enter('idle')
+      arm(clock, link, IDLE_MS, () => {
+        void close()
         onIdle?.()
-      }, IDLE_MS)
-      return
+      })
+    } else if (state === 'idle') {
+      dialSoon()
+    } else if (resting) {
+      arm(clock, link)
     }
-    clock.clearTimer(idleTimer)
-    idleTimer = undefined
-    if (state === 'idle') scheduleDial(gapLeft())
+    resting = !wanted
   }
 
   /** Milliseconds until another dial is decent. */
   const gapLeft = (): number => Math.min(DIAL_GAP_MS, Math.max(0, lastDialAt + DIAL_GAP_MS - clock.now()))
 
-  const scheduleDial = (afterMs: number): void => {
-    clock.clearTimer(dialTimer)
-    if (afterMs <= 0) {
-      dial()
-      return
-    }
+  const dialSoon = (): void => {
+    const gap = gapLeft()
+    if (gap > 0) dialIn(gap)
+    else dial()
+  }
+
+  const dialIn = (afterMs: number): void => {
     dialDueAt = clock.now() + afterMs
-    dialTimer = clock.setTimer(dial, afterMs)
-    if (state !== 'backoff') enter('backoff')
+    enter('backoff')
+    arm(clock, link, afterMs, dial)
   }
 
   /** Somebody waits: the backoff may not keep them longer than the gap. */
   const hurry = (): void => {
-    if (state !== 'backoff') return
-    const gap = gapLeft()
-    if (clock.now() + gap < dialDueAt) scheduleDial(gap)
+    if (state === 'backoff' && clock.now() + gapLeft() < dialDueAt) dialSoon()
   }
 
   const dial = (): void => {
-    clock.clearTimer(dialTimer)
-    dialTimer = undefined
-    dialDueAt = Number.POSITIVE_INFINITY
-    if (!busy()) {
-      enter('idle')
-      return
-    }
+    arm(clock, link)
     enter('connecting')
     lastDialAt = clock.now()
-
+    const at: Connection = {
+      socket: undefined,
+      auth: createRelayAuth({ relay, clock, send }),
+      heardAt: 0,
+      timer: undefined,
+      probe: undefined,
+      gone: undefined,
+    }
+    connection = at
+    arm(clock, at, CONNECT_MS, () => lose('the connection took too long'))
+    const ours =
+      <V extends readonly unknown[]>(run: (...values: V) => void) =>
+      (...values: V): void => {
+        if (at === connection) run(...values)
+      }
     const host = relayHost(relay)
-    if (isAddress(host) && !allowAddress(host, host)) {
-      dialTimer = clock.setTimer(forbid, 0)
-      return
-    }
-    let mine: Connection | undefined
-    const ours = (run: (at: Connection) => void): void => {
-      if (mine !== undefined && mine === connection) run(mine)
-    }
-    const socket = openSocket(
-      relay,
-      {
-        onOpen: () => ours(opened),
-        onMessage: (text) =>
-          ours((at) => {
+    try {
+      if (isAddress(host) && !allowAddress(host, host)) throw new Error(FORBIDDEN_ADDRESS)
+      at.socket = openSocket(
+        relay,
+        {
+          onOpen: ours(() => opened(at)),
+          onMessage: ours((text) => {
             heard(at)
             receive(text)
           }),
-        onPong: () => ours(heard),
-        onEnd: (reason) => {
-          mine?.gone?.()
-          ours(() => (reason === FORBIDDEN_ADDRESS ? forbid() : lose(reason)))
+          onPong: ours(() => heard(at)),
+          onEnd(reason) {
+            at.gone?.()
+            ours(lose)(reason)
+          },
         },
-      },
-      { maxBytes: FRAME_BYTES, allowAddress },
-    )
-    mine = {
-      socket,
-      auth: createRelayAuth({ relay, clock, send }),
-      open: false,
-      openedAt: 0,
-      heardAt: 0,
-      timer: clock.setTimer(() => lose('the connection took too long'), CONNECT_MS),
-      steadyTimer: undefined,
-      probe: 'none',
-      gone: undefined,
+        { maxBytes: FRAME_BYTES, allowAddress },
+      )
+    } catch (error) {
+      arm(clock, at, 0, () => lose(error instanceof Error ? error.message : 'cannot connect'))
     }
-    connection = mine
   }
 
   const opened = (at: Connection): void => {
-    at.open = true
-    at.openedAt = clock.now()
-    at.heardAt = at.openedAt
+    at.heardAt = clock.now()
     enter('open')
-    clock.clearTimer(at.timer)
-    at.timer = clock.setTimer(() => lookForSilence(at), QUIET_MS)
-    at.steadyTimer = clock.setTimer(() => {
-      failures = 0
-    }, STEADY_MS)
+    watch(at)
     subscriptions.opened()
     publications.flush()
   }
@@ -306,40 +287,26 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const detach = (): Connection | undefined => {
     const at = connection
     connection = undefined
-    if (at === undefined) return undefined
-    clock.clearTimer(at.timer)
-    clock.clearTimer(at.steadyTimer)
-    at.auth.end()
+    if (at !== undefined) arm(clock, at)
+    at?.auth.end()
     return at
   }
 
   const lose = (detail: string): void => {
     if (state === 'closed') return
-    const at = detach()
-    at?.socket.terminate()
-    const reason = plainText(`unreachable: ${detail}`)
+    const wasOpen = state === 'open'
+    /** The relay's address is one that must not be dialled: there will be no other try. */
+    const final = detail === FORBIDDEN_ADDRESS
+    if (wasOpen && clock.now() - since >= WORTHWHILE_MS) failures = Math.min(failures, WORTHWHILE_FAILURES)
+    detach()?.socket?.terminate()
+    const reason = plainText(final ? detail : `unreachable: ${detail}`)
     lastFailure = reason
-    if (at?.open === true && clock.now() - at.openedAt >= WORTHWHILE_MS) {
-      failures = Math.min(failures, WORTHWHILE_FAILURES)
-    }
-    const delay = backoffMs(failures, random())
-    failures += 1
-    enter('backoff')
-    dialDueAt = clock.now() + delay
-    dialTimer = clock.setTimer(dial, delay)
-    if (at?.open === true) publications.lost(reason)
-    else publications.dialFailed(reason)
-    subscriptions.lost(reason)
-    if (publications.size() > 0) hurry()
-  }
-
-  /** The relay's address is one that must not be dialled. */
-  const forbid = (): void => {
-    detach()?.socket.terminate()
-    lastFailure = FORBIDDEN_ADDRESS
     enter('idle')
-    publications.end(FORBIDDEN_ADDRESS)
-    subscriptions.giveUp(FORBIDDEN_ADDRESS)
+    if (!resting && !final) dialIn(backoffMs(failures, random()))
+    failures += 1
+    publications.lost(reason, final ? 'end' : wasOpen ? 'open' : 'dial')
+    subscriptions.lost(reason, final)
+    if (publications.size() > 0) hurry()
     attend()
   }
 
@@ -347,33 +314,29 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   const heard = (at: Connection): void => {
     at.heardAt = clock.now()
-    if (at.probe === 'none') return
-    if (at.probe !== 'ping') at.socket.send(closeFrame(at.probe.id))
-    at.probe = 'none'
-    clock.clearTimer(at.timer)
-    at.timer = clock.setTimer(() => lookForSilence(at), QUIET_MS)
+    if (at.probe === undefined) return
+    if (at.probe !== '') send(closeFrame(at.probe))
+    at.probe = undefined
+    watch(at)
   }
 
-  const lookForSilence = (at: Connection): void => {
-    // After the wall clock was set back, the last frame seems to lie in the future.
-    at.heardAt = Math.min(at.heardAt, clock.now())
-    const left = at.heardAt + QUIET_MS - clock.now()
-    if (left > 0) at.timer = clock.setTimer(() => lookForSilence(at), left)
-    else probe(at)
-  }
+  const watch = (at: Connection, afterMs = QUIET_MS): void =>
+    arm(clock, at, afterMs, () => {
+      failures = 0
+      // After the wall clock was set back, the last frame seems to lie in the future.
+      at.heardAt = Math.min(at.heardAt, clock.now())
+      const left = at.heardAt + QUIET_MS - clock.now()
+      if (left > 0) watch(at, left)
+      else probe(at)
+    })
 
   const probe = (at: Connection): void => {
-    if (at.probe !== 'none') return
-    clock.clearTimer(at.timer)
-    at.timer = clock.setTimer(() => lose('the relay fell silent'), PROBE_MS)
-    if (at.socket.ping !== undefined) {
-      at.probe = 'ping'
-      at.socket.ping()
-      return
-    }
-    const id = newId()
-    at.probe = { id }
-    at.socket.send(requestFrame(id, [{ kinds: [24133], '#p': ['0'.repeat(64)], limit: 0 }]))
+    if (at.probe !== undefined) return
+    arm(clock, at, PROBE_MS, () => lose('the relay fell silent'))
+    at.probe = ''
+    if (at.socket?.ping !== undefined) return at.socket.ping()
+    at.probe = newId()
+    send(requestFrame(at.probe, [{ kinds: [24133], '#p': ['0'.repeat(64)], limit: 0 }]))
   }
 
   const receive = (text: string | undefined): void => {
@@ -383,34 +346,25 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   }
 
   const take = (frame: RelayFrame): FrameDrop | undefined => {
-    switch (frame.type) {
-      case 'event':
-        return subscriptions.event(frame.subscription, frame.event) ? undefined : 'frame/unknown-subscription'
-      case 'eose':
-        return subscriptions.eose(frame.subscription) ? undefined : 'frame/unknown-subscription'
-      case 'closed':
-        return subscriptions.closed(frame.subscription, frame.reason)
-          ? undefined
-          : 'frame/unknown-subscription'
-      case 'ok': {
-        const { id, accepted, reason } = frame
-        if (connection?.auth.ok(id, accepted, reason) === true) return undefined
-        return publications.ok(id, accepted, reason) ? undefined : 'frame/unknown-ok'
-      }
-      case 'notice':
-        lastNotice = frame.text
-        return undefined
-      case 'auth':
-        connection?.auth.challenge(frame.challenge)
-        return undefined
+    if (frame.type === 'notice') {
+      lastNotice = frame.text
+    } else if (frame.type === 'auth') {
+      connection?.auth.challenge(frame.challenge)
+    } else if (frame.type === 'ok') {
+      const { id, accepted, reason } = frame
+      if (connection?.auth.ok(id, accepted, reason) !== true && !publications.ok(id, accepted, reason))
+        return 'frame/unknown-ok'
+    } else if (!subscriptions.take(frame)) {
+      return 'frame/unknown-subscription'
     }
+    return undefined
   }
 
   const drop = (code: FrameDrop): void => {
     drops[code] = (drops[code] ?? 0) + 1
     callHost(() => onDrop?.(code))
     // Late answers to what we gave up are nobody's fault.
-    if (code === 'frame/unknown-ok' || code === 'frame/unknown-subscription') return
+    if (code.startsWith('frame/unknown-')) return
     const now = clock.now()
     badFrames = [...badFrames.filter((at) => at > now - 60_000), now]
     if (badFrames.length <= BAD_FRAMES_PER_MINUTE) return
@@ -420,54 +374,53 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   // -- ending --------------------------------------------------------------------------------------
 
-  const finish = (reason: string): void => {
-    if (state === 'closed') return
-    clock.clearTimer(dialTimer)
-    clock.clearTimer(idleTimer)
-    enter('closed')
-    publications.end(reason)
-    subscriptions.end()
-    const at = detach()
-    if (at === undefined) return
-    const farewell = new Promise<void>((resolve) => {
-      const timer = clock.setTimer(() => {
-        at.socket.terminate()
-        resolve()
-      }, CLOSE_GRACE_MS)
+  const close = (): Promise<void> => {
+    farewell ??= new Promise((resolve) => {
+      const wasOpen = state === 'open'
+      subscriptions.end()
+      enter('closed')
+      arm(clock, link)
+      const at = detach()
+      publications.lost('closed', 'end')
+      const { socket } = at ?? {}
+      if (at === undefined || socket === undefined) return resolve()
       at.gone = () => {
-        clock.clearTimer(timer)
+        arm(clock, at)
         resolve()
       }
+      arm(clock, at, CLOSE_GRACE_MS, () => {
+        socket.terminate()
+        resolve()
+      })
+      if (wasOpen) socket.close()
+      else socket.terminate()
     })
-    farewells.add(farewell)
-    if (at.open) at.socket.close(1000)
-    else at.socket.terminate()
+    return farewell
   }
 
   return {
     relay,
     subscribe(request) {
-      const close = subscriptions.add(request)
+      const end = subscriptions.add(request)
       attend()
       hurry()
-      return close
+      return end
     },
     publish(request) {
       const cancel = publications.add(request)
-      publications.flush()
       hurry()
       return () => cancel(lastFailure ?? 'unreachable: not connected yet')
     },
     wake() {
-      if (state === 'backoff') scheduleDial(0)
+      if (state === 'backoff') dial()
       else if (state === 'open' && connection !== undefined) probe(connection)
     },
     health: () => ({
       relay,
       state,
-      since: stateSince,
+      since,
       subscriptions: subscriptions.wanted(),
-      live: subscriptions.live(),
+      live: subscriptions.count('live'),
       publishing: publications.size(),
       failures,
       lastFailure,
@@ -477,10 +430,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
         skewRefusals.length >= SKEW_REFUSALS && (skewRefusals[0] ?? 0) > clock.now() - SKEW_WINDOW_MS,
     }),
     busy,
-    async close() {
-      finish('closed')
-      await Promise.all(farewells)
-    },
+    close,
   }
 }
 

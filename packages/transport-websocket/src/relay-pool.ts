@@ -21,7 +21,7 @@ import {
   UsageError,
 } from '@nip46/core'
 import { openSocket } from '#socket'
-import { eventFrame, type FrameDrop } from './frame.ts'
+import { type FrameDrop, signedFrame } from './frame.ts'
 import { callHost, hostClock } from './host.ts'
 import { createRelayLink, type RelayHealth, type RelayLink } from './relay-link.ts'
 import type { WebSocketConstructor } from './socket.ts'
@@ -132,26 +132,23 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
     { authenticate, timeoutMs = PUBLISH_MS, signal }: PublishOptions = {},
   ): Promise<Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>> => {
     const unique = [...new Set(relays)]
-    if (closing !== undefined) return Promise.resolve(refuseAll(unique, 'closed'))
-    if (signal?.aborted === true) return Promise.resolve(refuseAll(unique, 'aborted'))
-    if (unique.length === 0) return Promise.resolve(err([]))
+    const refuse = (reasonOf: (relay: RelayUrl) => string) =>
+      err(unique.map((relay) => ({ relay, reason: reasonOf(relay) })))
+    const early = closing !== undefined ? 'closed' : signal?.aborted === true ? 'aborted' : undefined
+    if (early !== undefined || unique.length === 0) return Promise.resolve(refuse(() => early ?? ''))
 
     return new Promise((resolve) => {
-      const frame = eventFrame(event)
+      const frame = signedFrame('EVENT', event)
       const reasons = new Map<RelayUrl, string>()
       /** Relays whose word is awaited, and how to give them up. */
       const waiting = new Map<RelayUrl, () => string | undefined>()
 
-      const conclude = (): void => {
-        signal?.removeEventListener('abort', onAbort)
-        const refusals = unique.map((relay) => ({ relay, reason: reasons.get(relay) ?? 'timeout' }))
-        resolve(err(refusals))
-      }
       const finishIfDone = (): void => {
         if (waiting.size > 0) return
         clock.clearTimer(timer)
+        signal?.removeEventListener('abort', onAbort)
         // After a success this changes nothing: a promise settles once.
-        conclude()
+        resolve(refuse((relay) => reasons.get(relay) ?? 'timeout'))
       }
       /** Gives up every relay that has not answered. */
       const stop = (reason: string): void => {
@@ -168,30 +165,26 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
 
       signal?.addEventListener('abort', onAbort, { once: true })
       for (const relay of unique) {
-        const link = linkTo(relay)
-        if (link === undefined) {
-          reasons.set(relay, 'too-many-relays')
-          continue
-        }
-        const cancel = link.publish({
+        const cancel = linkTo(relay)?.publish({
           id: event.id,
           frame,
           authenticate,
-          onSettled: (outcome) => {
+          onSettled(refusal) {
             waiting.delete(relay)
-            if (outcome.ok) {
+            if (refusal === undefined) {
               // The other relays still get the event; only nobody waits for their word.
               signal?.removeEventListener('abort', onAbort)
               resolve(ok({ relay }))
             } else {
-              reasons.set(relay, outcome.reason)
+              reasons.set(relay, refusal)
             }
             finishIfDone()
           },
         })
-        waiting.set(relay, cancel)
+        if (cancel === undefined) reasons.set(relay, 'too-many-relays')
+        else waiting.set(relay, cancel)
       }
-      if (waiting.size === 0) finishIfDone()
+      finishIfDone()
     })
   }
 
@@ -238,13 +231,6 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
 }
 
 // -- helpers -------------------------------------------------------------------------------------
-
-function refuseAll(
-  relays: readonly RelayUrl[],
-  reason: string,
-): Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]> {
-  return err(relays.map((relay) => ({ relay, reason })))
-}
 
 function addressRule(relay: RelayUrl, options: RelayPoolOptions): (host: string, ip: string) => boolean {
   if (options.allowAddress !== undefined) {

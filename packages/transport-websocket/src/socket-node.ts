@@ -5,8 +5,8 @@
 
 import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { WebSocket } from 'ws'
-import { CLOSE_GRACE_MS, FORBIDDEN_ADDRESS, type OpenSocket, type Socket } from './socket.ts'
+import { type ClientOptions, WebSocket } from 'ws'
+import { CLOSE_GRACE_MS, CLOSE_NORMAL, FORBIDDEN_ADDRESS, type OpenSocket } from './socket.ts'
 
 /** Opens sockets with `ws`. */
 export const openSocket: OpenSocket = (url, listener, { maxBytes, allowAddress }) => {
@@ -17,21 +17,13 @@ export const openSocket: OpenSocket = (url, listener, { maxBytes, allowAddress }
     listener.onEnd(text)
   }
 
-  let socket: WebSocket
-  try {
-    const options = {
-      maxPayload: maxBytes,
-      perMessageDeflate: false,
-      followRedirects: false,
-      closeTimeout: CLOSE_GRACE_MS,
-      lookup: guardLookup(allowAddress),
-    }
-    socket = new WebSocket(url, options)
-  } catch (error) {
-    queueMicrotask(() => end(describe(error)))
-    return deadSocket
-  }
-
+  const socket = new WebSocket(url, {
+    maxPayload: maxBytes,
+    perMessageDeflate: false,
+    followRedirects: false,
+    closeTimeout: CLOSE_GRACE_MS,
+    lookup: guardLookup(allowAddress),
+  } as ClientOptions)
   socket.on('open', () => {
     if (!ended) listener.onOpen()
   })
@@ -50,7 +42,7 @@ export const openSocket: OpenSocket = (url, listener, { maxBytes, allowAddress }
       if (socket.readyState === WebSocket.OPEN) socket.send(text)
     },
     buffered: () => socket.bufferedAmount,
-    close: (code) => socket.close(code),
+    close: () => socket.close(CLOSE_NORMAL),
     // After an error `ws` is saying its goodbye, which a cut would swallow; it waits for no more than `closeTimeout`.
     terminate: () => {
       if (!ended) socket.terminate()
@@ -62,13 +54,6 @@ export const openSocket: OpenSocket = (url, listener, { maxBytes, allowAddress }
 }
 
 // -- helpers -------------------------------------------------------------------------------------
-
-const deadSocket: Socket = {
-  send() {},
-  buffered: () => 0,
-  close() {},
-  terminate() {},
-}
 
 /**
  * Resolves as Node does, and keeps the addresses that may be dialled. The socket connects to exactly these, so a name

@@ -1,13 +1,11 @@
 /**
  * A WebSocket as the link sees it: text in, text out, one end. The two implementations are `socket-node.ts` and
  * `socket-global.ts`, chosen by the `#socket` import of package.json, so that browser bundles never contain `ws`.
- * Only types, and the codes both sides use.
+ * Only types, and what both sides use.
  */
 
-/** The close code of a message over the limit (RFC 6455). Browsers may not send it: {@link CLOSE_TOO_BIG_BROWSER}. */
-export const CLOSE_TOO_BIG = 1009
-/** What the global WebSocket, which may only send 1000 and 3000 to 4999, sends instead of 1009. */
-export const CLOSE_TOO_BIG_BROWSER = 4009
+/** The close code of a farewell (RFC 6455). */
+export const CLOSE_NORMAL = 1000
 
 /** How long we wait for the peer's goodbye, in milliseconds. */
 export const CLOSE_GRACE_MS = 50
@@ -30,20 +28,23 @@ export interface Socket {
   /** Bytes handed to `send` that have not left yet. */
   buffered(): number
   /** Says goodbye and waits for the peer's; {@link SocketListener.onEnd} follows when it comes. */
-  close(code: number): void
+  close(): void
   /** Ends at once, as far as the platform lets us. `onEnd` follows. */
   terminate(): void
   readonly ping?: () => void
 }
 
 export interface SocketOptions {
-  /** Bytes of one message; a larger one ends the connection with {@link CLOSE_TOO_BIG}. */
+  /** Bytes of one message; a larger one ends the connection. */
   readonly maxBytes: number
   /** Asked with each address a name resolved to, before dialling it. Only where the platform has such a hook. */
   readonly allowAddress: (host: string, ip: string) => boolean
 }
 
-/** Starts to connect. Never throws: what goes wrong is told through {@link SocketListener.onEnd}, never inside this call. */
+/**
+ * Starts to connect. Throws if that cannot even be tried; what goes wrong later is told through {@link SocketListener.onEnd},
+ * never inside this call.
+ */
 export type OpenSocket = (url: string, listener: SocketListener, options: SocketOptions) => Socket
 
 /** The part of the standard WebSocket that is used. */

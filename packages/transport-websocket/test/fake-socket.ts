@@ -1,6 +1,6 @@
 /** A socket whose other end is the test: what was sent, and frames to receive. */
 
-import type { OpenSocket, SocketListener } from '../src/socket.ts'
+import { CLOSE_NORMAL, type OpenSocket, type SocketListener } from '../src/socket.ts'
 
 export interface FakeSocket {
   readonly url: string
@@ -61,8 +61,8 @@ export function fakeSockets(canPing = true): FakeSockets {
         sent.push(JSON.parse(text))
       },
       buffered: () => fake.backlog,
-      close: (code: number) => {
-        closeCodes.push(code)
+      close: () => {
+        closeCodes.push(CLOSE_NORMAL)
       },
       terminate: () => {
         terminated = true

@@ -2,8 +2,7 @@
 
 import { type Authenticate, type Filter, parseRelayUrl, type RelayUrl, type SignedEvent } from '@nip46/core'
 import { createFakeClock, type FakeClock, seededRandom } from '@nip46/testing'
-import { eventFrame, type FrameDrop } from '../src/frame.ts'
-import type { PublishOutcome } from '../src/link-publications.ts'
+import { type FrameDrop, signedFrame } from '../src/frame.ts'
 import type { LinkSubscribeRequest } from '../src/link-subscriptions.ts'
 import { createRelayLink, type RelayLink, type RelayLinkOptions } from '../src/relay-link.ts'
 import { type FakeSockets, fakeSockets } from './fake-socket.ts'
@@ -57,6 +56,8 @@ export function untilDialled({ clock, sockets }: Pick<Bench, 'clock' | 'sockets'
     clock.advance(Math.max(0, clock.nextAt - clock.now()))
   }
 }
+
+export type PublishOutcome = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
 export interface Bench {
   readonly clock: FakeClock
@@ -114,11 +115,11 @@ export function bench(options: Partial<RelayLinkOptions> & { readonly canPing?: 
         outcome: undefined,
         cancel: link.publish({
           id: one.id,
-          frame: eventFrame(one),
+          frame: signedFrame('EVENT', one),
           authenticate,
-          onSettled: (outcome) => {
+          onSettled: (reason) => {
             if (noted.outcome !== undefined) throw new Error('settled twice')
-            noted.outcome = outcome
+            noted.outcome = reason === undefined ? { ok: true } : { ok: false, reason }
           },
         }),
       }

@@ -2,13 +2,12 @@ import { limits } from '@nip46/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  authFrame,
   closeFrame,
-  eventFrame,
   parseRelayFrame,
   reasonPrefix,
   requestFrame,
   SUBSCRIPTION_ID_CHARS,
+  signedFrame,
 } from '../src/frame.ts'
 import { event } from './fixture.ts'
 
@@ -117,10 +116,10 @@ describe('frames a relay may send', () => {
 describe('frames we send', () => {
   test('an event travels with the seven members of NIP-01 and no others', () => {
     const extra = { ...event(1), seen: true }
-    const [verb, sent] = JSON.parse(eventFrame(extra))
+    const [verb, sent] = JSON.parse(signedFrame('EVENT', extra))
     expect(verb).toBe('EVENT')
     expect(sent).toEqual(event(1))
-    expect(JSON.parse(authFrame(extra))).toEqual(['AUTH', event(1)])
+    expect(JSON.parse(signedFrame('AUTH', extra))).toEqual(['AUTH', event(1)])
   })
 
   test('REQ and CLOSE are one array each', () => {

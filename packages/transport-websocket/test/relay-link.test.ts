@@ -790,14 +790,14 @@ describe('publishing', () => {
     const { clock, link } = bench()
     const outcomes: unknown[] = []
     const add = (id: string, length: number): (() => string | undefined) =>
-      link.publish({ id, frame: '[]'.padEnd(length, ' '), onSettled: (outcome) => outcomes.push(outcome) })
+      link.publish({ id, frame: '[]'.padEnd(length, ' '), onSettled: (refusal) => outcomes.push(refusal) })
     const cancel = add('a', PUBLISH_QUEUE_CHARS / 2)
     add('b', PUBLISH_QUEUE_CHARS / 2)
     clock.advance(1)
     expect(outcomes).toEqual([])
     add('c', 2)
     clock.advance(1)
-    expect(outcomes).toEqual([{ ok: false, reason: 'queue-full' }])
+    expect(outcomes).toEqual(['queue-full'])
     cancel()
     add('d', PUBLISH_QUEUE_CHARS / 2)
     clock.advance(1)
