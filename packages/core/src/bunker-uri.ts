@@ -5,14 +5,12 @@
 
 import {
   escapeParam,
-  joinUri,
   readUri,
   trimUri,
   type UriParam,
   type UriProblem,
   valuesOf,
-  writableRelays,
-  writableSecret,
+  writeUri,
 } from './connection-uri.ts'
 import { parsePubkey } from './pubkey.ts'
 import type { RelayUrlOptions } from './relay-url.ts'
@@ -59,12 +57,8 @@ export function parseBunkerUri(
  * The user's key is never named. Throws `UsageError` on no relay, more than `limits.URI_RELAYS_OUT`, or a bad secret.
  */
 export function encodeBunkerUri(pointer: Pick<BunkerPointer, 'remoteSigner' | 'relays' | 'secret'>): string {
-  const params = writableRelays(pointer.relays).map(
-    (relay) => `relay=${/^[A-Za-z0-9./:_-]+$/.test(relay) ? relay : escapeParam(relay)}`,
-  )
-  if (pointer.secret !== null && pointer.secret !== '')
-    params.push(`secret=${writableSecret(pointer.secret)}`)
-  return joinUri('bunker', pointer.remoteSigner, params)
+  const escapeRelay = (relay: string) => (/^[A-Za-z0-9./:_-]+$/.test(relay) ? relay : escapeParam(relay))
+  return writeUri('bunker', { ...pointer, pubkey: pointer.remoteSigner }, escapeRelay)
 }
 
 /** `<npub1...>#<secret>?relay=…` as a bunker:// URI; every other text as it is. */

@@ -46,7 +46,10 @@ export function provesSecret(
   secret: string | null,
 ): boolean {
   const answer = error === undefined ? result : undefined
-  const said = isRequest ? request?.method === 'connect' && request.params[1] : answer
+  return isSecret(isRequest ? request?.method === 'connect' && request.params[1] : answer, secret)
+}
+
+function isSecret(said: Json | undefined, secret: string | null): boolean {
   return secret !== null && typeof said === 'string' && sameSecret(said, secret)
 }
 
@@ -63,9 +66,9 @@ export function connected(work: Work, outcome: Result<Json, Failure>, { sends }:
   }
   const said = outcome.value
   const { secret, profile } = state
-  const proven = said === 'ack' || (typeof said === 'string' && secret !== null && sameSecret(said, secret))
   // Before 2023-12 the answer was null.
-  if (!proven && !(said === null && profile.era !== 'E')) {
+  const proven = said === 'ack' || isSecret(said, secret) || (said === null && profile.era !== 'E')
+  if (!proven) {
     return fail(work, {
       code: 'connect/secret',
       message: 'the remote signer answered connect with neither ack nor our secret',

@@ -36,8 +36,7 @@ export function comeLive(work: Work, { relay }: { readonly relay: RelayUrl }): v
   if (state.live.includes(relay) || !listenRelays(state).includes(relay)) return
   const wasDark = state.live.length === 0
   state.fellBack &&= !state.relays.includes(relay)
-  state.live = [...state.live, relay]
-  keepLive(work)
+  keepLive(work, [...state.live, relay])
   // Reached at the token's relays only: ask there where the remote signer is now.
   if (state.fellBack && state.phase === 'ready' && state.profile.switchRelays) askRelays(work)
   if (wasDark) {
@@ -51,10 +50,11 @@ export function comeLive(work: Work, { relay }: { readonly relay: RelayUrl }): v
   if (state.relaySwitch?.target.includes(relay) === true) proveRelays(work)
 }
 
-export function goDown({ state, now }: Work, { relay }: { readonly relay: RelayUrl }): void {
-  if (!state.live.includes(relay)) return
-  state.live = state.live.filter((other) => other !== relay)
-  if (state.live.length === 0) state.downSince = now
+export function goDown(work: Work, { relay }: { readonly relay: RelayUrl }): void {
+  keepLive(
+    work,
+    work.state.live.filter((other) => other !== relay),
+  )
 }
 
 /** Asks for switch_relays unless that is under way. True if the question is out. */
@@ -145,9 +145,9 @@ export function endOverlap(work: Work): void {
 }
 
 /** Forgets live marks of relays that are no longer listened to. */
-function keepLive({ state, now }: Work): void {
+function keepLive({ state, now }: Work, live = state.live): void {
   const listened = listenRelays(state)
-  state.live = state.live.filter((relay) => listened.includes(relay))
+  state.live = live.filter((relay) => listened.includes(relay))
   state.downSince = state.live.length === 0 ? (state.downSince ?? now) : null
 }
 

@@ -44,7 +44,7 @@ export function startRequest(work: Work, input: Extract<ClientInput, { type: 're
 /** Remote signers in the field take all of these. */
 export function checkId(id: RequestId): void {
   if (!/^[A-Za-z0-9-]{1,64}$/.test(id))
-    throw new UsageError('a request id is 1 to 64 of A-Z a-z 0-9 and -: use 32 random hex characters')
+    throw new UsageError('an id is 1 to 64 of A-Z a-z 0-9 and -: use 32 random hex characters')
 }
 
 function whyNot(
@@ -57,7 +57,7 @@ function whyNot(
   if (Object.keys(pending).length >= CLIENT_PENDING)
     return { code: 'request/busy', message: `more than ${CLIENT_PENDING} requests in flight` }
   if (!isLongerThan(encodeRequest(request), MESSAGE_BYTES_OUT)) return undefined
-  const message = `the request is larger than ${MESSAGE_BYTES_OUT} bytes and would not fit into one event`
+  const message = `the request is larger than ${MESSAGE_BYTES_OUT} bytes`
   return { code: 'request/too-large', message }
 }
 

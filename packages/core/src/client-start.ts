@@ -5,7 +5,7 @@
 
 import { IDENTIFY_MS } from './client-handshake.ts'
 import { startOwn } from './client-requests.ts'
-import type { ClientPhase, ClientState, Draft } from './client-state.ts'
+import type { ClientState, Draft } from './client-state.ts'
 import { SESSION_RELAYS } from './limits.ts'
 import type { ClientMetadata } from './metadata.ts'
 import type { ClientProfile } from './profile.ts'
@@ -33,9 +33,8 @@ export function fromBunker(
   facts: ClientFacts & { readonly remoteSigner: Pubkey; readonly userPubkey?: Pubkey | undefined },
   now: Millis,
 ): ClientState {
-  const state = initial(facts, now, 'bunker', 'connecting')
   const { remoteSigner, userPubkey = null, timeoutMs = CONNECT_MS } = facts
-  Object.assign(state, { remoteSigner, userPubkey })
+  const state = initial(facts, now, { flow: 'bunker', phase: 'connecting', remoteSigner, userPubkey })
   return ask(state, 'connect', connectParams(state), now, timeoutMs)
 }
 
@@ -44,8 +43,9 @@ export function fromPairing(
   facts: Omit<ClientFacts, 'secret'> & { readonly remoteSigner: Pubkey },
   now: Millis,
 ): ClientState {
-  const state = initial({ ...facts, secret: null }, now, 'resumed', 'identifying')
-  state.remoteSigner = facts.remoteSigner
+  const { remoteSigner } = facts
+  const flow = { flow: 'resumed', phase: 'identifying', remoteSigner } as const
+  const state = initial({ ...facts, secret: null }, now, flow)
   return ask(state, 'get_public_key', [], now, IDENTIFY_MS)
 }
 
@@ -61,7 +61,7 @@ export function fromOffer(facts: ClientFacts & { readonly secret: string }, now:
   if (facts.secret === '')
     throw new UsageError('a nostrconnect:// offer needs a secret: 32 random hex characters')
   const { timeoutMs = OFFER_MS } = facts
-  return { ...initial(facts, now, 'nostrconnect', 'awaiting-signer'), deadline: now + timeoutMs }
+  return initial(facts, now, { flow: 'nostrconnect', phase: 'awaiting-signer', deadline: now + timeoutMs })
 }
 
 /** What is stored of a session between runs, beside the client key. */
@@ -97,10 +97,10 @@ export function sessionOf(state: ClientState): ClientSession | undefined {
 
 /** Goes on with a stored session: ready at once, no connect is sent. */
 export function fromSession(session: ClientSession, ids: readonly RequestId[], now: Millis): ClientState {
-  const state = initial({ ...session, secret: null, ids }, now, 'resumed', 'ready')
   const { remoteSigner, userPubkey, lastSeen, lastSwitchAt } = session
   const originRelays = session.originRelays.slice(0, SESSION_RELAYS)
-  return { ...state, remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt }
+  const known = { remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt }
+  return initial({ ...session, secret: null, ids }, now, { flow: 'resumed', phase: 'ready', ...known })
 }
 
 /**
@@ -114,14 +114,16 @@ export function restart(state: ClientState): ClientState {
   return { ...state, live: [], downSince: null, pending }
 }
 
-function initial(facts: ClientFacts, now: Millis, flow: ClientState['flow'], phase: ClientPhase): Draft {
+function initial(
+  facts: ClientFacts,
+  now: Millis,
+  more: Pick<ClientState, 'flow' | 'phase'> & Partial<ClientState>,
+): Draft {
   const { clientPubkey, profile, secret, perms = '', metadata = null, ids } = facts
   const relays = facts.relays.slice(0, SESSION_RELAYS)
   if (relays.length === 0) throw new UsageError('a session needs at least one relay')
   return {
     v: 1,
-    phase,
-    flow,
     profile,
     clientPubkey,
     remoteSigner: null,
@@ -146,6 +148,7 @@ function initial(facts: ClientFacts, now: Millis, flow: ClientState['flow'], pha
     skewAlertAt: null,
     refusal: null,
     ids,
+    ...more,
   }
 }
 

@@ -98,43 +98,39 @@ export function escapeParam(text: string): string {
   )
 }
 
-/** The relays of a URI that we write, without lone slashes. Throws `UsageError` if they are none, too many or no relay URLs. */
-export function writableRelays(relays: readonly string[]): readonly string[] {
-  const urls = new Set<string>()
-  for (const relay of relays) {
-    const url = parseRelayUrl(relay, { allowInsecure: true })
-    if (!url.ok) throw new UsageError(`a relay is a wss:// URL (${url.error})`)
-    urls.add(dropLoneSlash(url.value))
-  }
-  if (urls.size === 0) throw new UsageError('a connection URI needs at least one relay')
-  if (urls.size > URI_RELAYS_OUT)
-    throw new UsageError(`a connection URI names at most ${URI_RELAYS_OUT} relays`)
-  return [...urls]
+/**
+ * A finished URI; `params` are escaped already. Throws `UsageError` on a bad key, relay or secret, no relay or more than
+ * {@link URI_RELAYS_OUT}, and past {@link URI_CHARS}.
+ */
+export function writeUri(
+  scheme: 'bunker' | 'nostrconnect',
+  { pubkey, relays, secret }: Omit<ConnectionUri, 'params'>,
+  escapeRelay: (relay: string) => string,
+  params: readonly string[] = [],
+): string {
+  const key = parsePubkey(pubkey)
+  if (!key.ok) throw new UsageError('the key of a connection URI is a public key in hex')
+  const urls = new Set(relays.map(writableRelay))
+  if (urls.size === 0 || urls.size > URI_RELAYS_OUT)
+    throw new UsageError(`a connection URI names 1 to ${URI_RELAYS_OUT} relays`)
+  if (!isSecret(secret ?? ''))
+    throw new UsageError(`a secret is printable text of at most ${SECRET_CHARS} characters`)
+  const start = [...urls].map((url) => `relay=${escapeRelay(url)}`)
+  if (secret !== null && secret !== '') start.push(`secret=${escapeParam(secret)}`)
+  const uri = `${scheme}://${key.value}?${[...start, ...params].join('&')}`
+  if (uri.length > URI_CHARS) throw new UsageError(`a connection URI holds at most ${URI_CHARS} characters`)
+  return uri
 }
 
-/** Throws `UsageError` if no parser would give it back. */
-export function writableSecret(secret: string): string {
-  if (isSecret(secret)) return escapeParam(secret)
-  throw new UsageError(
-    `a secret is printable text of at most ${SECRET_CHARS} characters; 32 hex characters are best`,
-  )
+/** Without a lone slash. */
+function writableRelay(relay: string): string {
+  const url = parseRelayUrl(relay, { allowInsecure: true })
+  if (!url.ok) throw new UsageError(`a relay is a wss:// URL (${url.error})`)
+  return dropLoneSlash(url.value)
 }
 
 function isSecret(text: string): boolean {
   return text.length <= SECRET_CHARS && !UNPRINTABLE.test(text)
-}
-
-/** The finished text. Throws `UsageError` past {@link URI_CHARS}. */
-export function joinUri(
-  scheme: 'bunker' | 'nostrconnect',
-  pubkey: string,
-  params: readonly string[],
-): string {
-  const key = parsePubkey(pubkey)
-  if (!key.ok) throw new UsageError('the key of a connection URI is a public key in hex')
-  const uri = `${scheme}://${key.value}?${params.join('&')}`
-  if (uri.length > URI_CHARS) throw new UsageError(`a connection URI holds at most ${URI_CHARS} characters`)
-  return uri
 }
 
 function unwrap(text: string): string {

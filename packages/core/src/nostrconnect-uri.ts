@@ -3,16 +3,7 @@
  * Never grants what an offer asks for, and never believes what it says about its sender.
  */
 
-import {
-  escapeParam,
-  joinUri,
-  readUri,
-  trimUri,
-  type UriParam,
-  type UriProblem,
-  writableRelays,
-  writableSecret,
-} from './connection-uri.ts'
+import { escapeParam, readUri, trimUri, type UriParam, type UriProblem, writeUri } from './connection-uri.ts'
 import { NAME_CHARS_OUT, PERMS_CHARS_OUT } from './limits.ts'
 import { type ClientMetadata, parseMetadataObject, readMetadata } from './metadata.ts'
 import { encodePermissions, type Permission, parsePermissions } from './permission.ts'
@@ -96,25 +87,19 @@ export function encodeNostrConnectUri(
     Partial<Pick<NostrConnectOffer, 'permissions' | 'metadata'>>,
   options: EncodeNostrConnectOptions = {},
 ): string {
-  const params = writableRelays(offer.relays).map((relay) => `relay=${escapeParam(relay)}`)
-  if (offer.secret !== null && offer.secret !== '') params.push(`secret=${writableSecret(offer.secret)}`)
-  else if (options.allowMissingSecret !== true) {
-    throw new UsageError('a nostrconnect:// URI needs a secret: 16 random bytes as 32 hex characters')
-  }
-  const perms = encodePermissions(offer.permissions ?? [])
-  if (perms.length > PERMS_CHARS_OUT) {
-    throw new UsageError(
-      `ask for permissions in at most ${PERMS_CHARS_OUT} characters: some remote signers read no more`,
-    )
-  }
-  if (perms !== '') params.push(`perms=${escapeParam(perms)}`)
-
-  const plain = plainMetadata(offer.metadata ?? {})
+  const { clientPubkey, secret, permissions = [], metadata = {} } = offer
+  if ((secret === null || secret === '') && options.allowMissingSecret !== true)
+    throw new UsageError('a nostrconnect:// offer needs a secret: 32 random hex characters')
+  const perms = encodePermissions(permissions)
+  if (perms.length > PERMS_CHARS_OUT)
+    throw new UsageError(`ask for permissions in at most ${PERMS_CHARS_OUT} characters`)
+  const plain = plainMetadata(metadata)
   const { name = '', url } = plain
   const legacy = options.legacyMetadata === false ? {} : { metadata: JSON.stringify({ name, url }) }
-  for (const [member, text] of Object.entries({ ...plain, ...legacy }))
-    params.push(`${member}=${escapeParam(text)}`)
-  return joinUri('nostrconnect', offer.clientPubkey, params)
+  const params = Object.entries({ ...(perms !== '' && { perms }), ...plain, ...legacy }).map(
+    ([member, text]) => `${member}=${escapeParam(text)}`,
+  )
+  return writeUri('nostrconnect', { ...offer, pubkey: clientPubkey }, escapeParam, params)
 }
 
 const NAMED_PARAMS: readonly string[] = ['perms', 'name', 'url', 'image', 'icon', 'metadata']

@@ -18,7 +18,7 @@ export function isPubkey(hex: unknown): hex is Pubkey {
   if (!isHex64(hex)) return false
   const x = BigInt(`0x${hex}`)
   // y² = x³ + 7 has a solution exactly when the right side is a square; it is never 0 on this curve.
-  return x < P && jacobi((x * x * x + 7n) % P, P) === 1
+  return x < P && isSquare((x * x * x + 7n) % P)
 }
 
 /**
@@ -33,30 +33,21 @@ export function parsePubkey(text: string): Result<Pubkey, 'pubkey'> {
   return isPubkey(hex) ? ok(hex) : err('pubkey')
 }
 
-/** The Jacobi symbol (a/n) for odd positive n: 1 for a square, -1 for a non-square, when n is prime. */
-function jacobi(a: bigint, n: bigint): -1 | 0 | 1 {
+/** Whether a number from 1 to P - 1 is a square modulo P: whether its Jacobi symbol is 1, and not -1. */
+function isSquare(a: bigint): boolean {
   let top = a
-  let bottom = n
-  let sign: -1 | 1 = 1
+  let bottom = P
+  let flips = 0
   while (top !== 0n) {
-    const zeros = trailingZeros(top)
+    // An even number of zeros flips nothing.
+    while (BigInt.asUintN(32, top) === 0n) top >>= 32n
+    const word = Number(BigInt.asUintN(32, top))
+    const zeros = 31 - Math.clz32(word & -word)
     top >>= BigInt(zeros)
-    const bottomMod8 = Number(bottom & 7n)
-    if (zeros % 2 === 1 && (bottomMod8 === 3 || bottomMod8 === 5)) sign = sign === 1 ? -1 : 1
-    if (bottomMod8 % 4 === 3 && (top & 3n) === 3n) sign = sign === 1 ? -1 : 1
-    const rest = bottom % top
-    bottom = top
-    top = rest
+    const low = Number(bottom & 7n)
+    // (2/n) is -1 for n = 3 or 5 modulo 8, where n² >> 3 is odd; (m/n) and (n/m) differ where both are 3 modulo 4.
+    flips ^= (zeros & ((low * low) >> 3)) ^ ((low & Number(top & 3n)) >> 1)
+    ;[top, bottom] = [bottom % top, top]
   }
-  return bottom === 1n ? sign : 0
-}
-
-/** Of a value that is not 0. */
-function trailingZeros(value: bigint): number {
-  let zeros = 0
-  for (let rest = value; ; rest >>= 32n) {
-    const word = Number(BigInt.asUintN(32, rest)) | 0
-    if (word !== 0) return zeros + 31 - Math.clz32(word & -word)
-    zeros += 32
-  }
+  return (flips & 1) === 0
 }
