@@ -7,6 +7,7 @@
 import type { Authenticate, Clock, RelayUrl } from '@nip46/core'
 import { slowdownMs } from './backoff.ts'
 import { arm } from './host.ts'
+import type { RelayAuth } from './relay-auth.ts'
 
 /** What wants ask of their link. */
 export interface LinkPort {
@@ -23,7 +24,7 @@ export interface LinkPort {
   /** Bytes that wait in the socket. */
   readonly buffered: () => number
   /** On the present connection; `done` is not called once that is gone. */
-  readonly authenticate: (by: Authenticate, done: (refusal?: string) => void) => void
+  readonly authenticate: RelayAuth['authenticate']
   /** A relay refused an event, for health. */
   readonly onRefusal: (reason: string) => void
   /** Something became live, came, or went. */

@@ -21,12 +21,12 @@ export type AuthDone = (refusal?: string) => void
 export interface RelayAuth {
   /** The relay sent a challenge; it replaces the one before. */
   challenge(text: string): void
-  /** Authenticates with the key behind `by` unless it already has. `done` is never called inside this call. */
+  /** Authenticates with the key behind `by` unless it already has. */
   authenticate(by: Authenticate, done: AuthDone): void
   /** Takes an OK. False if its id is not that of an AUTH that waits for one. */
   ok(id: string, accepted: boolean, reason: string): boolean
-  /** The connection is gone. Whoever waits is not told: everything it carried starts anew. */
-  end(): void
+  /** The connection is gone, and all of this with it. Whoever waits is not told: everything starts anew. */
+  reset(): void
 }
 
 export interface RelayAuthOptions {
@@ -72,38 +72,27 @@ export function createRelayAuth({ relay, clock, send }: RelayAuthOptions): Relay
     return true
   }
 
-  /** The state of the key behind `by`, which is asked to sign if that is new; or why there is none. */
-  const stateOf = (by: Authenticate, challenge: string): KeyState | string => {
-    const known = keys.get(keyOf.get(by) ?? '')
-    if (known !== undefined) return known
-    const event = callHost(() => by(relay, challenge))
-    if (event?.kind !== AUTH_KIND) return 'we do not authenticate to this relay'
-    const { id, pubkey } = event
-    keyOf.set(by, pubkey)
-    const same = keys.get(pubkey)
-    if (same !== undefined) return same
-    if (pending.size >= AUTH_KEYS) return 'too many keys are authenticating'
-    const [oldest = ''] = keys.keys()
-    if (keys.size >= AUTH_KEYS) keys.delete(oldest)
-    const state: KeyState = { waiting: [], refusal: undefined, timer: undefined }
-    arm(clock, state, AUTH_WAIT_MS, () => settle(id))
-    keys.set(pubkey, state)
-    pending.set(id, state)
-    send(signedFrame('AUTH', event))
-    return state
-  }
-
-  const answer = (challenge: string): void => {
-    for (const asked of unchallenged) {
-      const { by, done } = asked
-      unchallenged.delete(asked)
-      const state = stateOf(by, challenge)
-      const text = typeof state === 'string' ? `auth-required: ${state}` : state.refusal
-      if (typeof state === 'object' && state.waiting !== undefined) {
-        arm(clock, asked)
-        state.waiting.push(done)
-      } else arm(clock, asked, 0, () => done(text))
+  const answer = (challenge: string, by: Authenticate, done: AuthDone): void => {
+    let state = keys.get(keyOf.get(by) ?? '')
+    if (state === undefined) {
+      const event = callHost(() => by(relay, challenge))
+      if (event?.kind !== AUTH_KIND) return done('auth-required: we do not authenticate to this relay')
+      const { id, pubkey } = event
+      keyOf.set(by, pubkey)
+      state = keys.get(pubkey)
+      if (state === undefined) {
+        if (pending.size >= AUTH_KEYS) return done('auth-required: too many keys are authenticating')
+        const [oldest = ''] = keys.keys()
+        if (keys.size >= AUTH_KEYS) keys.delete(oldest)
+        state = { waiting: [], refusal: undefined, timer: undefined }
+        arm(clock, state, AUTH_WAIT_MS, () => settle(id))
+        keys.set(pubkey, state)
+        pending.set(id, state)
+        send(signedFrame('AUTH', event))
+      }
     }
+    if (state.waiting === undefined) done(state.refusal)
+    else state.waiting.push(done)
   }
 
   return {
@@ -111,21 +100,26 @@ export function createRelayAuth({ relay, clock, send }: RelayAuthOptions): Relay
       if (text === current) return
       current = text
       keys.clear()
-      answer(text)
+      for (const asked of unchallenged) {
+        unchallenged.delete(asked)
+        arm(clock, asked)
+        answer(text, asked.by, asked.done)
+      }
     },
     authenticate(by, done) {
+      if (current !== undefined) return answer(current, by, done)
       const asked: Asked = { by, done, timer: undefined }
       arm(clock, asked, AUTH_WAIT_MS, () => {
         unchallenged.delete(asked)
         done('auth-required: the relay sent no challenge')
       })
       unchallenged.add(asked)
-      if (current !== undefined) answer(current)
     },
     ok: (id, accepted, reason) => settle(id, accepted ? undefined : reason),
-    end() {
+    reset() {
       for (const waiter of [...unchallenged, ...pending.values()]) arm(clock, waiter)
-      pending.clear()
+      for (const all of [unchallenged, pending, keys]) all.clear()
+      current = undefined
     },
   }
 }

@@ -23,7 +23,7 @@ import {
   type RelayFrame,
   requestFrame,
 } from './frame.ts'
-import { arm, callHost, hostClock, hostRandomBytes } from './host.ts'
+import { arm, callHost } from './host.ts'
 import {
   createLinkPublications,
   type LinkPublications,
@@ -35,7 +35,7 @@ import {
   type LinkSubscriptions,
 } from './link-subscriptions.ts'
 import type { LinkPort } from './link-want.ts'
-import { createRelayAuth, type RelayAuth } from './relay-auth.ts'
+import { createRelayAuth } from './relay-auth.ts'
 import { CLOSE_GRACE_MS, FORBIDDEN_ADDRESS, type OpenSocket, type Socket } from './socket.ts'
 
 /** How long TCP, TLS and the WebSocket handshake may take together, in milliseconds. */
@@ -66,16 +66,15 @@ export const SKEW_WINDOW_MS = 300_000
 export interface RelayLinkOptions {
   readonly relay: RelayUrl
   readonly openSocket: OpenSocket
-  /** Default: the host's. */
-  readonly clock?: Clock | undefined
-  /** For subscription ids and jitter. Default: the host's. */
-  readonly randomBytes?: RandomBytes | undefined
-  /** Whether an address may be dialled. Default: any. */
-  readonly allowAddress?: ((host: string, ip: string) => boolean) | undefined
+  readonly clock: Clock
+  /** For subscription ids and jitter. */
+  readonly randomBytes: RandomBytes
+  /** Whether an address may be dialled. */
+  readonly allowAddress: (host: string, ip: string) => boolean
   /** A frame of the relay was dropped. */
-  readonly onDrop?: ((code: FrameDrop) => void) | undefined
+  readonly onDrop: (code: FrameDrop) => void
   /** Nothing was wanted for {@link IDLE_MS}; the link is closed and of no further use. */
-  readonly onIdle?: (() => void) | undefined
+  readonly onIdle: () => void
 }
 
 export type LinkState = 'idle' | 'connecting' | 'open' | 'backoff' | 'closed'
@@ -116,29 +115,23 @@ export interface RelayLink {
   close(): Promise<void>
 }
 
-/** What lives as long as one connection. */
+/** One connection, told from those before. */
 interface Connection {
-  /** Undefined if it could not even be tried. */
-  socket: Socket | undefined
-  readonly auth: RelayAuth
-  heardAt: Millis
   /** Of the dial, then of the next look at silence, then of the answer to a probe, then of the farewell. */
   timer: unknown
-  /** The subscription id of a probe, empty for a ping; undefined if there is none under way. */
-  probe: string | undefined
-  /** Set when this connection is no longer the link's. */
-  gone: (() => void) | undefined
 }
 
 export function createRelayLink(options: RelayLinkOptions): RelayLink {
-  const { relay, openSocket, onDrop, onIdle, allowAddress = () => true } = options
-  const clock = options.clock ?? hostClock
-  const randomBytes = options.randomBytes ?? hostRandomBytes
+  const { relay, openSocket, clock, randomBytes, allowAddress, onDrop, onIdle } = options
   const random = (): number => randomFraction(randomBytes)
 
   let state: LinkState = 'idle'
   let since = clock.now()
   let connection: Connection | undefined
+  let socket: Socket | undefined
+  let heardAt = 0
+  /** The subscription id of a probe, empty for a ping; undefined if there is none under way. */
+  let probeId: string | undefined
   let failures = 0
   let lastDialAt = Number.NEGATIVE_INFINITY
   /** Of the next dial, or, if nothing is wanted, of the end. */
@@ -149,13 +142,17 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   let lastFailure: string | undefined
   let lastNotice: string | undefined
   const drops: Partial<Record<FrameDrop, number>> = {}
-  let badFrames: Millis[] = []
-  let skewRefusals: Millis[] = []
+  let badFrames: readonly Millis[] = []
+  let skewRefusals: readonly Millis[] = []
   let farewell: Promise<void> | undefined
+  let onGone: (() => void) | undefined
 
-  const send = (frame: string): void => connection?.socket?.send(frame)
+  const send = (frame: string): void => socket?.send(frame)
   const newId = (): string => bytesToHex(randomBytes(8))
+  const recent = (times: readonly Millis[], windowMs: number): readonly Millis[] =>
+    times.filter((at) => at > clock.now() - windowMs)
 
+  const auth = createRelayAuth({ relay, clock, send })
   const port: LinkPort = {
     relay,
     clock,
@@ -164,13 +161,8 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     isOpen: () => state === 'open',
     isStarting: () => subscriptions.count('sent', 'authenticating') > 0,
     send,
-    buffered: () => connection?.socket?.buffered() ?? 0,
-    authenticate(by, done) {
-      const at = connection
-      at?.auth.authenticate(by, (refusal) => {
-        if (connection === at) done(refusal)
-      })
-    },
+    buffered: () => socket?.buffered() ?? 0,
+    authenticate: auth.authenticate,
     onRefusal(reason) {
       if (/^invalid:.*(?:created_at|timestamp)/i.test(reason))
         skewRefusals = [...skewRefusals, clock.now()].slice(-SKEW_REFUSALS)
@@ -200,7 +192,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
       if (state === 'backoff') enter('idle')
       arm(clock, link, IDLE_MS, () => {
         void close()
-        onIdle?.()
+        onIdle()
       })
     } else if (state === 'idle') {
       dialSoon()
@@ -234,36 +226,28 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     arm(clock, link)
     enter('connecting')
     lastDialAt = clock.now()
-    const at: Connection = {
-      socket: undefined,
-      auth: createRelayAuth({ relay, clock, send }),
-      heardAt: 0,
-      timer: undefined,
-      probe: undefined,
-      gone: undefined,
-    }
+    const at: Connection = { timer: undefined }
     connection = at
+    probeId = undefined
     arm(clock, at, CONNECT_MS, () => lose('the connection took too long'))
     const ours =
       <V extends readonly unknown[]>(run: (...values: V) => void) =>
       (...values: V): void => {
-        if (at === connection) run(...values)
+        if (at === connection && state !== 'closed') run(...values)
       }
     const host = relayHost(relay)
     try {
       if (isAddress(host) && !allowAddress(host, host)) throw new Error(FORBIDDEN_ADDRESS)
-      at.socket = openSocket(
+      socket = openSocket(
         relay,
         {
-          onOpen: ours(() => opened(at)),
-          onMessage: ours((text) => {
-            heard(at)
-            receive(text)
-          }),
-          onPong: ours(() => heard(at)),
+          onOpen: ours(opened),
+          onMessage: ours(receive),
+          onPong: ours(heard),
           onEnd(reason) {
-            at.gone?.()
-            ours(lose)(reason)
+            if (at !== connection) return
+            if (onGone === undefined) lose(reason)
+            else onGone()
           },
         },
         { maxBytes: FRAME_BYTES, allowAddress },
@@ -273,24 +257,15 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     }
   }
 
-  const opened = (at: Connection): void => {
-    at.heardAt = clock.now()
+  const opened = (): void => {
+    heardAt = clock.now()
     enter('open')
-    watch(at)
+    watch()
     subscriptions.opened()
     publications.flush()
   }
 
   // -- losing --------------------------------------------------------------------------------------
-
-  /** Takes the connection away from the link; its socket may live on to say goodbye. */
-  const detach = (): Connection | undefined => {
-    const at = connection
-    connection = undefined
-    if (at !== undefined) arm(clock, at)
-    at?.auth.end()
-    return at
-  }
 
   const lose = (detail: string): void => {
     if (state === 'closed') return
@@ -298,7 +273,11 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     /** The relay's address is one that must not be dialled: there will be no other try. */
     const final = detail === FORBIDDEN_ADDRESS
     if (wasOpen && clock.now() - since >= WORTHWHILE_MS) failures = Math.min(failures, WORTHWHILE_FAILURES)
-    detach()?.socket?.terminate()
+    setTimer(0)
+    connection = undefined
+    auth.reset()
+    socket?.terminate()
+    socket = undefined
     const reason = plainText(final ? detail : `unreachable: ${detail}`)
     lastFailure = reason
     enter('idle')
@@ -312,34 +291,39 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   // -- listening -----------------------------------------------------------------------------------
 
-  const heard = (at: Connection): void => {
-    at.heardAt = clock.now()
-    if (at.probe === undefined) return
-    if (at.probe !== '') send(closeFrame(at.probe))
-    at.probe = undefined
-    watch(at)
+  /** The timer of the present connection. */
+  const setTimer = (afterMs: number, run?: () => void): void => {
+    if (connection !== undefined) arm(clock, connection, afterMs, run)
   }
 
-  const watch = (at: Connection, afterMs = QUIET_MS): void =>
-    arm(clock, at, afterMs, () => {
+  const heard = (): void => {
+    heardAt = clock.now()
+    if (probeId === undefined) return
+    if (probeId !== '') send(closeFrame(probeId))
+    probeId = undefined
+    watch()
+  }
+
+  const watch = (afterMs = QUIET_MS): void =>
+    setTimer(afterMs, () => {
       failures = 0
       // After the wall clock was set back, the last frame seems to lie in the future.
-      at.heardAt = Math.min(at.heardAt, clock.now())
-      const left = at.heardAt + QUIET_MS - clock.now()
-      if (left > 0) watch(at, left)
-      else probe(at)
+      heardAt = Math.min(heardAt, clock.now())
+      const left = heardAt + QUIET_MS - clock.now()
+      if (left > 0) watch(left)
+      else probe()
     })
 
-  const probe = (at: Connection): void => {
-    if (at.probe !== undefined) return
-    arm(clock, at, PROBE_MS, () => lose('the relay fell silent'))
-    at.probe = ''
-    if (at.socket?.ping !== undefined) return at.socket.ping()
-    at.probe = newId()
-    send(requestFrame(at.probe, [{ kinds: [24133], '#p': ['0'.repeat(64)], limit: 0 }]))
+  const probe = (): void => {
+    if (probeId !== undefined) return
+    setTimer(PROBE_MS, () => lose('the relay fell silent'))
+    probeId = socket?.ping === undefined ? newId() : ''
+    if (probeId === '') socket?.ping?.()
+    else send(requestFrame(probeId, [{ kinds: [24133], '#p': ['0'.repeat(64)], limit: 0 }]))
   }
 
   const receive = (text: string | undefined): void => {
+    heard()
     const parsed = text === undefined ? err('frame/json' as const) : parseRelayFrame(text)
     const problem = parsed.ok ? take(parsed.value) : parsed.error
     if (problem !== undefined) drop(problem)
@@ -349,11 +333,10 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     if (frame.type === 'notice') {
       lastNotice = frame.text
     } else if (frame.type === 'auth') {
-      connection?.auth.challenge(frame.challenge)
+      auth.challenge(frame.challenge)
     } else if (frame.type === 'ok') {
       const { id, accepted, reason } = frame
-      if (connection?.auth.ok(id, accepted, reason) !== true && !publications.ok(id, accepted, reason))
-        return 'frame/unknown-ok'
+      if (!auth.ok(id, accepted, reason) && !publications.ok(id, accepted, reason)) return 'frame/unknown-ok'
     } else if (!subscriptions.take(frame)) {
       return 'frame/unknown-subscription'
     }
@@ -362,11 +345,10 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   const drop = (code: FrameDrop): void => {
     drops[code] = (drops[code] ?? 0) + 1
-    callHost(() => onDrop?.(code))
+    callHost(() => onDrop(code))
     // Late answers to what we gave up are nobody's fault.
     if (code.startsWith('frame/unknown-')) return
-    const now = clock.now()
-    badFrames = [...badFrames.filter((at) => at > now - 60_000), now]
+    badFrames = [...recent(badFrames, 60_000), clock.now()]
     if (badFrames.length <= BAD_FRAMES_PER_MINUTE) return
     badFrames = []
     lose('too many frames that are no NIP-01')
@@ -380,20 +362,20 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
       subscriptions.end()
       enter('closed')
       arm(clock, link)
-      const at = detach()
-      publications.lost('closed', 'end')
-      const { socket } = at ?? {}
-      if (at === undefined || socket === undefined) return resolve()
-      at.gone = () => {
-        arm(clock, at)
+      auth.reset()
+      onGone = () => {
+        setTimer(0)
+        connection = undefined
         resolve()
       }
-      arm(clock, at, CLOSE_GRACE_MS, () => {
-        socket.terminate()
-        resolve()
+      if (socket === undefined) onGone()
+      publications.lost('closed', 'end')
+      setTimer(CLOSE_GRACE_MS, () => {
+        socket?.terminate()
+        onGone?.()
       })
-      if (wasOpen) socket.close()
-      else socket.terminate()
+      if (wasOpen) socket?.close()
+      else socket?.terminate()
     })
     return farewell
   }
@@ -413,7 +395,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     },
     wake() {
       if (state === 'backoff') dial()
-      else if (state === 'open' && connection !== undefined) probe(connection)
+      else if (state === 'open') probe()
     },
     health: () => ({
       relay,
@@ -426,8 +408,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
       lastFailure,
       lastNotice,
       drops: { ...drops },
-      clockSkew:
-        skewRefusals.length >= SKEW_REFUSALS && (skewRefusals[0] ?? 0) > clock.now() - SKEW_WINDOW_MS,
+      clockSkew: recent(skewRefusals, SKEW_WINDOW_MS).length >= SKEW_REFUSALS,
     }),
     busy,
     close,

@@ -22,7 +22,7 @@ import {
 } from '@nip46/core'
 import { openSocket } from '#socket'
 import { type FrameDrop, signedFrame } from './frame.ts'
-import { callHost, hostClock } from './host.ts'
+import { callHost, hostClock, hostRandomBytes } from './host.ts'
 import { createRelayLink, type RelayHealth, type RelayLink } from './relay-link.ts'
 import type { WebSocketConstructor } from './socket.ts'
 import { openSocketWith } from './socket-global.ts'
@@ -81,9 +81,7 @@ export interface RelayPool extends Transport {
  * `too-many-relays`, `relay/forbidden-address`, and texts that begin with `unreachable`.
  */
 export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
-  const { onDrop } = options
-  const clock = options.clock ?? hostClock
-  const maxRelays = options.maxRelays ?? POOL_LINKS
+  const { clock = hostClock, randomBytes = hostRandomBytes, maxRelays = POOL_LINKS, onDrop } = options
   if (!Number.isSafeInteger(maxRelays) || maxRelays < 1) {
     throw new UsageError('maxRelays is a whole number of relays, from 1')
   }
@@ -100,30 +98,25 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       links.set(relay, known)
       return known
     }
-    if (links.size >= maxRelays && !makeRoom()) return undefined
+    if (links.size >= maxRelays) {
+      const idle = [...links.values()].find((link) => !link.busy())
+      if (idle === undefined) return undefined
+      links.delete(idle.relay)
+      void idle.close()
+    }
     const link = createRelayLink({
       relay,
       openSocket: open,
       clock,
-      randomBytes: options.randomBytes,
+      randomBytes,
       allowAddress: addressRule(relay, options),
-      onDrop: onDrop === undefined ? undefined : (code) => onDrop(relay, code),
-      onIdle: () => {
+      onDrop: (code) => onDrop?.(relay, code),
+      onIdle() {
         if (links.get(relay) === link) links.delete(relay)
       },
     })
     links.set(relay, link)
     return link
-  }
-
-  const makeRoom = (): boolean => {
-    for (const [relay, link] of links) {
-      if (link.busy()) continue
-      links.delete(relay)
-      void link.close()
-      return true
-    }
-    return false
   }
 
   const publish = (
@@ -190,24 +183,17 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
 
   const subscribe = (request: SubscribeRequest): Subscription => {
     if (request.filters.length === 0) throw new UsageError('a subscription needs at least one filter')
-    const closers: (() => void)[] = []
     const { relays, ...rest } = request
-    let ended = false
-    for (const relay of new Set(relays)) {
+    const closers = [...new Set(relays)].map((relay) => {
       const link = closing === undefined ? linkTo(relay) : undefined
-      if (link !== undefined) {
-        closers.push(link.subscribe(rest))
-        continue
-      }
+      if (link !== undefined) return link.subscribe(rest)
       const reason = closing === undefined ? 'too-many-relays' : 'closed'
-      queueMicrotask(() => {
-        if (!ended) callHost(() => request.onDown?.(relay, reason, true))
-      })
-    }
+      const timer = clock.setTimer(() => callHost(() => request.onDown?.(relay, reason, true)), 0)
+      return () => clock.clearTimer(timer)
+    })
     return {
       close() {
-        ended = true
-        for (const close of closers.splice(0)) close()
+        for (const close of closers) close()
       },
     }
   }
@@ -220,11 +206,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       for (const link of links.values()) link.wake()
     },
     close() {
-      closing ??= (async () => {
-        const open = [...links.values()]
-        links.clear()
-        await Promise.all(open.map((link) => link.close()))
-      })()
+      closing ??= Promise.all([...links.values()].map((link) => link.close())).then(() => links.clear())
       return closing
     },
   }

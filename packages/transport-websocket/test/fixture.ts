@@ -88,7 +88,9 @@ export function bench(options: Partial<RelayLinkOptions> & { readonly canPing?: 
     openSocket: sockets.openSocket,
     clock,
     randomBytes: (length) => random.bytes(length),
+    allowAddress: () => true,
     onDrop: (code) => drops.push(code),
+    onIdle: () => undefined,
     ...options,
   })
   const subscribe: Bench['subscribe'] = (request = {}) => {

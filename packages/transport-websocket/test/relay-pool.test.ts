@@ -172,6 +172,7 @@ describe('the relays of a pool', () => {
       ok: false,
       error: [{ relay: C, reason: 'too-many-relays' }],
     })
+    clock.advance(0)
     expect(third.log).toEqual([`final ${C} too-many-relays`])
     first.close()
     second.close()
@@ -180,11 +181,11 @@ describe('the relays of a pool', () => {
     expect(pool.health().map(({ relay }) => relay)).toEqual([A, C])
   })
 
-  test('that find no room are not heard of once the subscription has ended', async () => {
+  test('that find no room are not heard of once the subscription has ended', () => {
     const pool = createPool({ maxRelays: 1 })
     const { log, close } = subscribe(pool, [A, B])
     close()
-    await clock.settle()
+    clock.advance(0)
     expect(log).toEqual([])
   })
 
