@@ -4,10 +4,10 @@
  * Never writes a change that lost a race, and never says that one is written before it is on the disk.
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { toBlob, toHex } from './blob.ts'
-import { AUDIT_SLACK, OUTBOX_MEMORY_MS, SWEEP, SWEEP_MS } from './limits.ts'
+import { AUDIT_SLACK, KNOWN_SESSIONS, OUTBOX_MEMORY_MS, SWEEP, SWEEP_MS } from './limits.ts'
 import type {
   CallReply,
   ChainPoint,
@@ -16,6 +16,7 @@ import type {
   PlainCall,
   PlainChange,
   PlainClaim,
+  PlainOffer,
   PlainOutcome,
   PlainSession,
 } from './message.ts'
@@ -57,6 +58,15 @@ export interface WriterOptions
   readonly steady: number
 }
 
+interface SessionRow {
+  /** Undefined: there is none. */
+  readonly place: number | undefined
+  readonly revision: number
+}
+
+const NO_SESSION: SessionRow = { place: undefined, revision: 0 }
+const DONE: PlainOutcome = { type: 'done' }
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 export function createGroupWriter(
@@ -65,9 +75,15 @@ export function createGroupWriter(
   stored: WriterState,
   options: WriterOptions,
 ): GroupWriter {
+  /** Rows that this transaction changed. */
+  let written = 0
   const run = (sql: string): ((...values: (string | number | Uint8Array | null)[]) => number) => {
     const statement = database.prepare(sql)
-    return (...values) => Number(statement.run(...values).changes)
+    return (...values) => {
+      const changes = Number(statement.run(...values).changes)
+      written += changes
+      return changes
+    }
   }
   const get = (sql: string): ((...values: (string | number | Uint8Array)[]) => unknown) => {
     const statement = database.prepare(sql)
@@ -75,12 +91,12 @@ export function createGroupWriter(
   }
 
   const begin = database.prepare('BEGIN IMMEDIATE')
-  const totalChanges = get('SELECT total_changes() AS value')
   const oldestClaim = get('SELECT min(place) AS value FROM claims')
   const youngestClaim = get('SELECT max(place) AS value FROM claims')
   const addClaim = run(
     'INSERT INTO claims (event_id, signer, client, at, elapsed, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
+  const dropClaim = run('DELETE FROM claims WHERE event_id = ?')
   const claimsAfter = database.prepare('SELECT place, at, elapsed FROM claims ORDER BY place LIMIT ?')
   const dropClaims = run('DELETE FROM claims WHERE place <= ?')
 
@@ -140,6 +156,13 @@ export function createGroupWriter(
   let state = stored
   let next: Mutable<WriterState> = { ...stored }
   let drop: ChainPoint | null = null
+  /** Nobody else writes, so what was looked up or written stays so until a transaction is taken back. */
+  const sessions = new Map<string, SessionRow>()
+  const findClaimSpan = (): { oldest: number; next: number } => ({
+    oldest: Number(oldestClaim() ?? 1),
+    next: Number(youngestClaim() ?? 0) + 1,
+  })
+  let claimSpan = findClaimSpan()
   let clients = Number(countClients())
   let answers = Number(countAnswers())
   let sweptAt = Number.NEGATIVE_INFINITY
@@ -147,53 +170,70 @@ export function createGroupWriter(
 
   // -- one change ------------------------------------------------------------------------------
 
-  const conflictOf = (change: PlainChange, packer: Packer): PlainOutcome | undefined => {
-    const claimed: PlainClaim[] = []
-    for (const { eventId } of change.claims ?? []) {
-      const claim = reader.claim(toBlob(eventId), packer)
-      if (claim !== undefined) claimed.push(claim)
-    }
-    const { session } = change
-    const storedSession = () =>
-      session === undefined ? undefined : (reader.session(session.signer, session.client, packer) ?? null)
-    if (claimed.length > 0)
-      return {
-        type: 'claimed',
-        claims: claimed,
-        ...(session !== undefined && { session: storedSession() ?? null }),
-      }
+  const isStale = ({ session, offers }: PlainChange): boolean =>
+    (session !== undefined && sessionRow(session).revision !== session.revision) ||
+    offers?.some(isOfferStale) === true
 
-    const isStale = session !== undefined && revisionOf(session) !== session.revision
-    const offers = (change.offers ?? []).filter(
-      ({ token, revision }) => ((offerRevision(token) as number | undefined) ?? 0) !== revision,
-    )
-    if (!isStale && offers.length === 0) return undefined
+  const isOfferStale = ({ token, revision }: PlainOffer): boolean =>
+    ((offerRevision(token) as number | undefined) ?? 0) !== revision
+
+  /** Of a change that lost: what was there. */
+  const conflictOf = ({ claims = [], session, offers = [] }: PlainChange, packer: Packer): PlainOutcome => {
+    const claimed = claims.flatMap(({ eventId }) => reader.claim(toBlob(eventId), packer) ?? [])
+    const storedSession =
+      session === undefined
+        ? undefined
+        : { session: reader.session(session.signer, session.client, packer) ?? null }
+    if (claimed.length > 0) return { type: 'claimed', claims: claimed, ...storedSession }
+    const isLate = session !== undefined && sessionRow(session).revision !== session.revision
     return {
       type: 'stale',
-      ...(isStale && { session: storedSession() ?? null }),
-      offers: offers.map(({ token }) => ({ token, stored: reader.offer(token, packer) ?? null })),
+      ...(isLate && storedSession),
+      offers: offers
+        .filter(isOfferStale)
+        .map(({ token }) => ({ token, stored: reader.offer(token, packer) ?? null })),
     }
   }
 
-  const revisionOf = ({ signer, client }: PlainSession): number =>
-    Number(sessionAt.get(toBlob(signer), toBlob(client))?.['revision'] ?? 0)
+  const sessionRow = ({ signer, client }: PlainSession): SessionRow => {
+    const name = signer + client
+    const known = sessions.get(name)
+    if (known !== undefined) return known
+    const found = sessionAt.get(toBlob(signer), toBlob(client))
+    const row: SessionRow =
+      found === undefined
+        ? NO_SESSION
+        : { place: Number(found['place']), revision: Number(found['revision']) }
+    note(name, row)
+    return row
+  }
+
+  const note = (name: string, row: SessionRow): void => {
+    if (sessions.size >= KNOWN_SESSIONS) sessions.clear()
+    sessions.set(name, row)
+  }
 
   const writeSession = (
     session: PlainSession,
     bytes: (place: readonly [number, number]) => Uint8Array,
   ): void => {
     const { signer, client, revision, head, parts, dropped } = session
-    const known = sessionAt.get(toBlob(signer), toBlob(client))?.['place']
+    const name = signer + client
+    const known = sessionRow(session).place
     if (head === null) {
+      note(name, NO_SESSION)
       if (known === undefined) return
-      dropParts(known as number)
-      dropSession(known as number)
+      dropParts(known)
+      dropSession(known)
       return
     }
-    let place = known as number
-    if (known === undefined)
-      place = Number(addSession.get(toBlob(signer), toBlob(client), revision + 1, bytes(head))?.['place'])
-    else setSession(revision + 1, bytes(head), place)
+    const next = revision + 1
+    let place = known
+    if (place === undefined) {
+      place = Number(addSession.get(toBlob(signer), toBlob(client), next, bytes(head))?.['place'])
+      written += 1
+    } else setSession(next, bytes(head), place)
+    note(name, { place, revision: next })
     if (dropped === 'all') {
       if (known !== undefined) dropParts(place)
     } else for (const id of dropped) dropPart(place, id)
@@ -204,8 +244,6 @@ export function createGroupWriter(
     change: PlainChange,
     bytes: (place: readonly [number, number]) => Uint8Array,
   ): void => {
-    for (const { eventId, signer, client, at, body } of change.claims ?? [])
-      addClaim(toBlob(eventId), toBlob(signer), toBlob(client), at, next.elapsed, bytes(body))
     if (change.session !== undefined) writeSession(change.session, bytes)
     for (const { token, revision, body } of change.offers ?? []) {
       if (body === null) dropOffer(token)
@@ -237,9 +275,28 @@ export function createGroupWriter(
     next.head = { seq, hash }
   }
 
+  /** False, and nothing is written, if one of the events was claimed before. */
+  const writeClaims = (
+    claims: readonly PlainClaim[],
+    bytes: (place: readonly [number, number]) => Uint8Array,
+  ): boolean => {
+    const isMine = new Set<string>()
+    for (const { eventId, signer, client, at, body } of claims) {
+      const isNew =
+        addClaim(toBlob(eventId), toBlob(signer), toBlob(client), at, next.elapsed, bytes(body)) > 0
+      if (isNew) isMine.add(eventId)
+      else if (!isMine.has(eventId)) {
+        for (const own of isMine) dropClaim(toBlob(own))
+        return false
+      }
+    }
+    claimSpan.next += isMine.size
+    return true
+  }
+
   const writeCall = (call: PlainCall, buffer: ArrayBuffer, packer: Packer): CallReply => {
     const fresh = call.changes.reduce((sum, { claims = [] }) => sum + claims.length, 0)
-    if (fresh > 0 && Number(youngestClaim() ?? 0) - Number(oldestClaim() ?? 1) + 1 + fresh > options.claims)
+    if (fresh > 0 && claimSpan.next - claimSpan.oldest + fresh > options.claims)
       return {
         type: 'failed',
         code: 'store/full',
@@ -249,11 +306,11 @@ export function createGroupWriter(
     return {
       type: 'outcomes',
       outcomes: call.changes.map((change) => {
-        const conflict = conflictOf(change, packer)
-        if (conflict !== undefined) return conflict
-        if (isEmpty(change)) return { type: 'done' }
+        const { claims = [] } = change
+        if (isStale(change)) return conflictOf(change, packer)
+        if (claims.length > 0 && !writeClaims(claims, bytes)) return conflictOf(change, packer)
         writeChange(change, bytes)
-        return { type: 'done' }
+        return DONE
       }),
     }
   }
@@ -270,6 +327,7 @@ export function createGroupWriter(
       last = Number(place)
     }
     if (last > 0) dropClaims(last)
+    claimSpan = findClaimSpan()
     dropOldAnswers(now - OUTBOX_MEMORY_MS)
     answers = Number(countAnswers())
   }
@@ -304,7 +362,7 @@ export function createGroupWriter(
       next = { ...state, elapsed: stored.elapsed + Math.max(0, Math.round(group.steady - options.steady)) }
       next.elapsed = Math.max(next.elapsed, state.elapsed)
       begin.run()
-      const before = totalChanges()
+      written = 0
       const replies = group.calls.map((call) => writeCall(call, bytes, packer))
       const now = group.calls.reduce((latest, call) => Math.max(latest, call.now), Number.NEGATIVE_INFINITY)
       sweepingAt = sweptAt
@@ -315,7 +373,7 @@ export function createGroupWriter(
       trim()
       if (group.checkpoint !== null) dropUpTo(group.checkpoint)
       if (group.anchor !== null) setAnchor(group.anchor)
-      const isWritten = totalChanges() !== before
+      const isWritten = written > 0
       if (isWritten) {
         next.commits = state.commits + 1
         setState(next.commits, next.elapsed, next.head.seq, toBlob(next.head.hash))
@@ -328,6 +386,8 @@ export function createGroupWriter(
       sweptAt = sweepingAt
     },
     reject() {
+      sessions.clear()
+      claimSpan = findClaimSpan()
       clients = Number(countClients())
       answers = Number(countAnswers())
     },
@@ -340,17 +400,11 @@ export function createGroupWriter(
   }
 }
 
-function isEmpty(change: PlainChange): boolean {
-  return Object.keys(change).length === 0
-}
-
 function toHexOrNull(blob: unknown): string | null {
   return blob === undefined || blob === null ? null : toHex(blob)
 }
 
 /** See `AuditEntry.hash`. `record` is canonical JSON already, and the names are in their order. */
 export function hashEntry(chain: string, prev: string, record: string, seq: number): string {
-  return createHash('sha256')
-    .update(`{"chain":"${chain}","prev":"${prev}","record":${record},"seq":${seq}}`)
-    .digest('hex')
+  return hash('sha256', `{"chain":"${chain}","prev":"${prev}","record":${record},"seq":${seq}}`)
 }

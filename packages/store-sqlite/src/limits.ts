@@ -8,6 +8,8 @@
 export const GROUP_CHANGES = 1_024
 /** Sealed bytes written in one transaction, unless one call has more. */
 export const GROUP_BYTES = 16_777_216
+/** How far apart groups begin while several sessions commit at once, in milliseconds: a group costs an fsync, however small it is. */
+export const GROUP_PACE_MS = 2
 /** Changes that wait to be written; over it a commit is refused. */
 export const WAITING_CHANGES = 10_000
 /** Sealed bytes of these; likewise. */
@@ -24,6 +26,8 @@ export const CLOSE_PATIENCE_MS = 5_000
 export const CHECKPOINT_PAGES = 1_000
 /** Bytes that the write-ahead log keeps on disk when it has been moved. */
 export const LOG_BYTES = 67_108_864
+/** Sessions whose row and revision the thread knows without looking. */
+export const KNOWN_SESSIONS = 16_384
 /** KiB of pages that SQLite keeps in memory. */
 export const CACHE_KIB = 32_768
 
@@ -46,8 +50,10 @@ export const AUDIT_SLACK = 256
 export const SWEEP_MS = 1_000
 /** How long the head of the audit chain may stay unsealed when nothing else is written, in milliseconds. */
 export const ANCHOR_MS = 250
-/** Parts of one session's memory of answers. */
+/** Rows of one session's memory of answers. */
 export const SESSION_PARTS = 1_024
+/** Answers of a chunk up to which each has a row of its own: core joins chunks of so many to larger ones. */
+export const LOOSE_ANSWERS = 8
 /** Characters of the token of an offer, and of the id of an answer. */
 export const NAME_CHARS = 512
 /** Characters of the name of a host record. */

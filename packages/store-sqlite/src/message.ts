@@ -50,7 +50,13 @@ export interface ChainPoint {
 export type ThreadRequest =
   | { readonly type: 'begin'; readonly check: Uint8Array; readonly anchor: Uint8Array }
   | { readonly type: 'restored'; readonly now: number }
-  | { readonly type: 'group'; readonly group: Group; readonly bytes: ArrayBuffer }
+  /** `calls` are those of the group as JSON, which costs a fraction of a structured clone. The answer is a `GroupReply` as JSON. */
+  | {
+      readonly type: 'group'
+      readonly group: Omit<Group, 'calls'>
+      readonly calls: string
+      readonly bytes: ArrayBuffer
+    }
   | { readonly type: 'page'; readonly table: PagedTable; readonly after: number }
   | { readonly type: 'read'; readonly wanted: PlainWanted }
   /** Those of these events that are claimed. */
@@ -90,11 +96,7 @@ export interface PlainCall {
 export interface PlainChange {
   readonly claims?: readonly PlainClaim[]
   readonly session?: PlainSession
-  readonly offers?: readonly {
-    readonly token: string
-    readonly revision: number
-    readonly body: Place | null
-  }[]
+  readonly offers?: readonly PlainOffer[]
   readonly keys?: readonly { readonly pubkey: string; readonly createdAt: number; readonly secret: Place }[]
   readonly forgetKeys?: readonly string[]
   readonly clients?: readonly { readonly pubkey: string; readonly body: Place }[]
@@ -102,6 +104,13 @@ export interface PlainChange {
   readonly audit?: readonly string[]
   readonly outbox?: readonly { readonly id: string; readonly at: number; readonly body: Place }[]
   readonly published?: readonly string[]
+}
+
+export interface PlainOffer {
+  readonly token: string
+  readonly revision: number
+  /** Null forgets the offer. */
+  readonly body: Place | null
 }
 
 export interface PlainClaim {

@@ -1,6 +1,7 @@
 /**
- * Records as what is written down: sealed, each bound to its place. The full parts of a session's memory are rows of their own,
- * written once; what changes with every request is in the session's row.
+ * Records as what is written down: sealed, each bound to its place. A session's memory of answers is in rows of its own: an answer
+ * is sealed when it is given, and once more with all those of its chunk when that is full. What changes with every request is in
+ * the session's row, and is small.
  * Never leaves a plaintext unsealed.
  */
 
@@ -38,6 +39,7 @@ import type {
   StoredSession,
 } from './message.ts'
 import { bytesAt, type Packer } from './packer.ts'
+import { type Entry, layOut, type Part } from './session-parts.ts'
 
 export interface RecordCodec {
   /** Throws `store/usage` on what can never be stored. */
@@ -59,19 +61,21 @@ export interface RecordCodec {
 
 type Chunk = SignerSession['ledger']['chunks'][number]
 type Head = Omit<SignerSession, 'ledger'> & {
-  readonly ledger: { readonly chars: number; readonly parts: readonly number[]; readonly last: Chunk | null }
+  readonly ledger: {
+    readonly chars: number
+    readonly parts: readonly Part[]
+    /** Of stores that kept the chunk that was being filled here. */
+    readonly last?: Chunk | null
+  }
 }
 
 const HEX_64 = /^[0-9a-f]{64}$/
 
 export function createRecordCodec(seal: StoreSeal): RecordCodec {
   /** In which rows the parts of a session's memory are, by the very object that is stored. */
-  const places = new WeakMap<
-    SignerSession,
-    { readonly revision: number; readonly parts: readonly number[] }
-  >()
+  const places = new WeakMap<SignerSession, { readonly revision: number; readonly parts: readonly Part[] }>()
   /** Where they will be, once the change is stored. */
-  const planned = new WeakMap<SignerSession, readonly number[]>()
+  const planned = new WeakMap<SignerSession, readonly Part[]>()
   const encoder = new TextEncoder()
   const decoder = new TextDecoder('utf-8', { fatal: true })
 
@@ -98,37 +102,31 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
     const signer = hex64(signerPubkey)
     const client = hex64(clientPubkey)
     if (after === null) return { signer, client, revision, head: null, parts: [], dropped: 'all' }
-    const known = before === null ? undefined : places.get(before)
-    const isKnown = known?.revision === revision
-    const stored = new Map<Chunk, number>()
-    if (isKnown)
-      before?.ledger.chunks
-        .slice(0, -1)
-        .forEach((chunk, i) => void stored.set(chunk, known.parts[i] as number))
+    const stored = before === null ? undefined : places.get(before)
+    const isKnown = stored?.revision === revision
     const { chunks, chars } = after.ledger
-    if (chunks.length > SESSION_PARTS)
+    // Numbered by the revision that writes them: none is ever written twice.
+    const firstRow = (revision + 1) * SESSION_PARTS
+    const { parts, fresh, dropped } = layOut(
+      chunks,
+      isKnown ? { chunks: before?.ledger.chunks ?? [], parts: stored.parts } : { chunks: [], parts: [] },
+      firstRow,
+    )
+    const rows = parts.reduce<number>((sum, part) => sum + (typeof part === 'number' ? 1 : part.length), 0)
+    if (Math.max(rows, chunks.length) > SESSION_PARTS)
       throw unstorable(`more than ${SESSION_PARTS} parts of a session's memory`)
-    const fresh: (readonly [number, ReturnType<Packer['add']>])[] = []
-    const parts = chunks.slice(0, -1).map((chunk) => {
-      const kept = stored.get(chunk)
-      if (kept !== undefined) {
-        stored.delete(chunk)
-        return kept
-      }
-      // Numbered by the revision that writes them: none is ever written twice.
-      const id = (revision + 1) * SESSION_PARTS + fresh.length
-      fresh.push([id, packer.add(sealJson(chunk, `part ${signer} ${client} ${id}`))])
-      return id
-    })
-    const head: Head = { ...after, ledger: { chars, parts, last: chunks.at(-1) ?? null } }
+    const head: Head = { ...after, ledger: { chars, parts } }
     planned.set(after, parts)
     return {
       signer,
       client,
       revision,
       head: packer.add(sealJson(head, `session ${signer} ${client} ${revision + 1}`)),
-      parts: fresh,
-      dropped: isKnown ? [...stored.values()] : 'all',
+      parts: fresh.map((value, i) => {
+        const id = firstRow + i
+        return [id, packer.add(sealJson(value, `part ${signer} ${client} ${id}`))] as const
+      }),
+      dropped: isKnown ? dropped : 'all',
     }
   }
   const session: RecordCodec['session'] = (row, bytes) => {
@@ -140,14 +138,20 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
     ) as Head
     const { chars, parts, last } = head.ledger
     const rows = new Map(row.parts)
-    const chunks = parts.map((id) => {
+    const openPart = (id: number): unknown => {
       const place = rows.get(id)
       if (place === undefined) throw corruptError('a session')
-      return openJson(bytesAt(bytes, place), `part ${signer} ${client} ${id}`, 'a session') as Chunk
-    })
-    if (last !== null) chunks.push(last)
+      return openJson(bytesAt(bytes, place), `part ${signer} ${client} ${id}`, 'a session')
+    }
+    const chunks = parts.map(
+      (part): Chunk =>
+        typeof part === 'number'
+          ? (openPart(part) as Chunk)
+          : Object.fromEntries(part.map((id) => openPart(id) as Entry)),
+    )
+    if (last != null) chunks.push(last)
     const value: SignerSession = { ...head, ledger: { chunks, chars } }
-    places.set(value, { revision, parts })
+    if (last === undefined) places.set(value, { revision, parts })
     return { revision, value }
   }
 

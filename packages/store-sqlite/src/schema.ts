@@ -90,6 +90,19 @@ export const MIGRATIONS: readonly string[] = [
     body BLOB NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // One after the other as they come, not by session: a row of this size would otherwise need a page of its own.
+  `
+  ALTER TABLE parts RENAME TO old_parts;
+  CREATE TABLE parts (
+    place INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    UNIQUE (session, id)
+  ) STRICT;
+  INSERT INTO parts (session, id, body) SELECT session, id, body FROM old_parts;
+  DROP TABLE old_parts;
+  `,
 ]
 
 /** Whether the file is empty, or a store of a version that this program knows. Throws if it is anything else. */

@@ -24,6 +24,7 @@ import type {
   Opening,
   PagedTable,
   PlainAuditPage,
+  PlainCall,
   PlainChange,
   PlainFound,
   PlainHostRecord,
@@ -176,6 +177,9 @@ async function makeStore(
   let waitingChanges = 0
   let waitingBytes = 0
   let isWriting = false
+  /** When the last group began, and whether several sessions were in it. */
+  let beganAt = 0
+  let isCrowded = false
   let isScheduled = false
   let isClosed = false
   let loads = 0
@@ -186,11 +190,25 @@ async function makeStore(
   const schedule = (): void => {
     if (isScheduled || isWriting || loads > 0) return
     isScheduled = true
-    // At the end of this turn of the event loop, so that all of its commits are one group.
-    setImmediate(() => {
+    const begin = (): void => {
       isScheduled = false
       if (!isWriting && loads === 0) void write()
-    })
+    }
+    const pause = pauseLeft()
+    // At the end of this turn of the event loop at the earliest, so that all of its commits are one group.
+    if (pause > 0) setTimeout(begin, pause)
+    else setImmediate(begin)
+  }
+
+  /** One that commits alone never waits for others. */
+  const pauseLeft = (): number =>
+    isCrowded ? Math.min(limits.GROUP_PACE_MS, beganAt + limits.GROUP_PACE_MS - performance.now()) : 0
+
+  const beginGroup = (calls: readonly Call[]): void => {
+    isWriting = true
+    beganAt = performance.now()
+    const sessions = calls.flatMap(({ changes }) => changes.filter(({ session }) => session !== undefined))
+    isCrowded = sessions.length > 1
   }
 
   const takeGroup = (): readonly Call[] => {
@@ -218,7 +236,7 @@ async function makeStore(
     const point = head
     const anchor = isAnchored && point.seq !== anchored.seq ? createAnchor(seal, id, point) : null
     if (calls.length === 0 && anchor === null) return finishWriting()
-    isWriting = true
+    beginGroup(calls)
     clearTimeout(patience)
     if (queue.length > 0) startPatience()
     try {
@@ -234,27 +252,28 @@ async function makeStore(
       })
       const checkpoint =
         drop === null ? null : { ...drop, sealed: createAnchor(seal, id, drop, 'checkpoint') }
-      const group = {
-        calls: calls.map((call, i) => ({ now: call.now, changes: call.plain, base: bases[i] ?? 0 })),
-        steady: steadyNow(),
-        anchor,
-        checkpoint,
-      }
-      const reply = await thread.ask<GroupReply>({ type: 'group', group, bytes }, [bytes])
-      const isFailed =
-        reply.value.calls.length > 0 && reply.value.calls.every(({ type }) => type === 'failed')
+      const plain = calls.map((call, i): PlainCall => {
+        return { now: call.now, changes: call.plain, base: bases[i] ?? 0 }
+      })
+      const group = { steady: steadyNow(), anchor, checkpoint }
+      const reply = await thread.ask<string>({ type: 'group', group, calls: JSON.stringify(plain), bytes }, [
+        bytes,
+      ])
+      const replied = JSON.parse(reply.value) as GroupReply
+      const isFailed = replied.calls.length > 0 && replied.calls.every(({ type }) => type === 'failed')
       if (anchor !== null && !isFailed) anchored = point
-      head = reply.value.head
-      drop = reply.value.drop
+      head = replied.head
+      drop = replied.drop
       calls.forEach((call, i) => {
-        settle(call, reply.value.calls[i], reply.bytes)
+        settle(call, replied.calls[i], reply.bytes)
       })
     } catch (cause) {
       for (const { reject } of calls) reject(cause)
     }
     isWriting = false
-    if (queue.length > 0 && loads === 0) void write()
-    else finishWriting()
+    if (queue.length === 0 || loads > 0) finishWriting()
+    else if (pauseLeft() > 0) schedule()
+    else void write()
   }
 
   const finishWriting = (): void => {

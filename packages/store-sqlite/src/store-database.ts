@@ -93,22 +93,22 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
     const { writer } = current()
     const packer = new Packer()
     try {
-      return answerOf(commitGroup(group, bytes, packer), packer)
+      return groupAnswer(commitGroup(group, bytes, packer), packer)
     } catch (cause) {
       if (isDistrusted(cause)) {
         const calls = recover(writer.state.commits + 1, group.steady)
         const written = calls === 'written' ? attempted : undefined
-        if (written !== undefined) return answerOf(replyOf(written.calls), written.packer)
+        if (written !== undefined) return groupAnswer(replyOf(written.calls), written.packer)
       } else {
         rollBack()
         const { code, message } = storeError(cause)
         if (code === 'store/usage' && group.calls.length > 1) return writeSingly(group, bytes)
-        return { value: replyOf(group.calls.map(() => ({ type: 'failed', code, message }))) }
+        return groupAnswer(replyOf(group.calls.map(() => ({ type: 'failed', code, message }))))
       }
       const { code, message } = failureOf(cause)
       const head = live?.writer.state.head ?? writer.state.head
       const failed = group.calls.map((): CallReply => ({ type: 'failed', code, message }))
-      return { value: { calls: failed, head, drop: null } satisfies GroupReply }
+      return groupAnswer({ calls: failed, head, drop: null })
     }
   }
 
@@ -149,7 +149,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
         return { type: 'failed', code, message }
       }
     })
-    return answerOf(replyOf(calls), packer)
+    return groupAnswer(replyOf(calls), packer)
   }
 
   const rollBack = (): void => {
@@ -304,7 +304,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
         close()
         return { value: undefined }
       case 'group':
-        return writeGroup(request.group, request.bytes)
+        return writeGroup({ ...request.group, calls: JSON.parse(request.calls) }, request.bytes)
     }
   }
 
@@ -328,6 +328,11 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
 
 function answerOf(value: unknown, packer: Packer): Answer {
   return { value, bytes: packer.toBuffer() }
+}
+
+function groupAnswer(reply: GroupReply, packer?: Packer): Answer {
+  const value = JSON.stringify(reply)
+  return packer === undefined || packer.length === 0 ? { value } : answerOf(value, packer)
 }
 
 /** A copy as it is now, in one file that nobody else may read. What was deleted is not in it. */
