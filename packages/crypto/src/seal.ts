@@ -32,6 +32,8 @@ const NONCE_AT = 1
 const BODY_AT: number = NONCE_AT + NONCE_BYTES
 /** Bytes by which a sealed value is longer than its plaintext: version, nonce, MAC. */
 export const SEAL_OVERHEAD_BYTES: number = BODY_AT + MAC_BYTES
+/** Nonces drawn from the host at once: each draw costs more than its bytes. */
+const NONCES = 128
 /** So that no key derived here is ever derived for another use, or by another version. */
 const TAG = 'nip46/seal/1'
 
@@ -50,7 +52,7 @@ const TAG = 'nip46/seal/1'
  */
 export function createSeal(key: Uint8Array, options: SealOptions = {}): DestructibleSeal {
   expectBytes('the key of a seal', key, 32)
-  const random = options.random ?? hostRandom
+  const random = options.random ?? drawnTogether(NONCE_BYTES, NONCES)
   const symmetric = hostSymmetric()
   const hashPlace = symmetric.taggedHash(TAG)
   const encoder = new TextEncoder()
@@ -113,4 +115,18 @@ export function createSeal(key: Uint8Array, options: SealOptions = {}): Destruct
       prepared.fill(0)
     },
   })
+}
+
+/** The host's random bytes in pieces of one length. None is given twice. */
+function drawnTogether(length: number, count: number): RandomBytes {
+  let drawn: Uint8Array = new Uint8Array(0)
+  let at = 0
+  return () => {
+    if (at === drawn.length) {
+      drawn = hostRandom(length * count)
+      at = 0
+    }
+    at += length
+    return drawn.subarray(at - length, at)
+  }
 }
