@@ -25,7 +25,7 @@ export interface Scenario {
   run(options: StressOptions, short: boolean): Promise<Verdict>
 }
 
-const DURABLE = { windows: [16, 64, 256], shares: [0.5], clients: 16 } as const
+const DURABLE = { windows: [64, 256], shares: [0.5], clients: 16 } as const
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'crash', store: 'sqlite', run: (options) => crash('sqlite', options) },
@@ -47,7 +47,7 @@ export const SCENARIOS: readonly Scenario[] = [
         'sqlite',
         short
           ? { ...DURABLE, windows: [16], rounds: 1, windowMs: 200, openMs: 300 }
-          : { ...DURABLE, rounds: 5, windowMs: 1_500, openMs: 3_000 },
+          : { ...DURABLE, rounds: 5, warmMs: 3_000, windowMs: 2_000, openMs: 3_000 },
         options,
       ),
   },

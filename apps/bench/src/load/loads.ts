@@ -26,6 +26,8 @@ export interface LoadPlan {
   readonly shares: readonly number[]
   readonly openMs: number
   readonly clients: number
+  /** How long each bunker of a round works before it is measured, in milliseconds. Default: not at all. */
+  readonly warmMs?: number
 }
 
 export interface BunkerSpec {
@@ -76,6 +78,8 @@ const CALIBRATION_FRAMES = 3_000
 const CALIBRATION_MS = 400
 /** Throughput may be this much better than in the calibration. */
 const HEADROOM = 2
+/** Requests in flight while a bunker warms up. */
+const WARM_WINDOW = 64
 const CURVE_SHARES = [0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1] as const
 /** The bunker has a core of its own where there are two; relay and generator share the other. */
 const BUNKER_CORE = 0
@@ -185,6 +189,15 @@ export async function runLoads(options: LoadOptions): Promise<LoadOutcome> {
       onProgress?.('signing requests', 0.1 + (0.9 * done) / (tracks.length * plan.rounds))
       await generator.ask('prepare', { count: framesFor(stages, plan) })
       // In every other round the other way round.
+      for (const stage of stages) {
+        if (stage.failure !== undefined || isOver(stage, round)) continue
+        try {
+          await warm(stage, generator, plan)
+        } catch (cause) {
+          stage.failure = reasonOf(cause)
+          leaveOut(stage.spec, `warming up: ${stage.failure}`)
+        }
+      }
       for (const track of heats.flatMap((heat) => (round % 2 === 0 ? heat : heat.toReversed()))) {
         const { stage } = track
         onProgress?.(
@@ -238,6 +251,17 @@ function trackOf(stage: Stage, load: LoadKind): Track {
   }
 }
 
+/** Code that was not compiled yet is no measure of a process that runs for years. */
+async function warm(stage: Stage, generator: Child, { warmMs = 0 }: LoadPlan): Promise<void> {
+  if (warmMs === 0) return
+  const { steady, seconds } = await generator.ask<RunResult>('window', {
+    name: stage.spec.name,
+    inFlight: WARM_WINDOW,
+    ms: warmMs,
+  })
+  stage.rate = Math.max(stage.rate, steady / seconds)
+}
+
 function isOver({ spec }: Stage, round: number): boolean {
   return spec.rounds !== undefined && round >= spec.rounds
 }
@@ -286,10 +310,11 @@ function openArgument(track: Track, { openMs }: LoadPlan): object {
   return { name: track.stage.spec.name, perSecond, ms: openMs }
 }
 
-function framesFor(stages: readonly Stage[], { windows, windowMs, shares, openMs }: LoadPlan): number {
+function framesFor(stages: readonly Stage[], plan: LoadPlan): number {
+  const { windows, windowMs, shares, openMs, warmMs = 0 } = plan
   const fastest = Math.max(1, ...stages.map(({ rate }) => rate))
   const open = shares.reduce((sum, share) => sum + share, 0)
-  const seconds = (windows.length * windowMs + open * openMs) / 1_000
+  const seconds = (warmMs + windows.length * windowMs + open * openMs) / 1_000
   const least = windows.reduce((sum, inFlight) => sum + 4 * inFlight, 0)
   return Math.min(FRAMES, Math.ceil(least + fastest * HEADROOM * seconds))
 }
