@@ -47,6 +47,8 @@ export interface GroupWriter {
   /** After the transaction was rolled back. */
   reject(): void
   readonly state: WriterState
+  /** Rows that the last transaction changed. */
+  readonly written: number
   /** Audit records may be dropped up to here. */
   readonly drop: ChainPoint | null
 }
@@ -393,6 +395,9 @@ export function createGroupWriter(
     },
     get state() {
       return state
+    },
+    get written() {
+      return written
     },
     get drop() {
       return drop

@@ -22,8 +22,10 @@ export const LOCK_PATIENCE_MS = 5_000
 export const LOCK_RETRY_MS = 50
 /** How long `close()` waits for what is being written, in milliseconds; then the thread is ended. */
 export const CLOSE_PATIENCE_MS = 5_000
-/** Pages of the write-ahead log after which they are moved into the file. */
-export const CHECKPOINT_PAGES = 1_000
+/** Rows written after which the write-ahead log is moved into the file, between two groups. */
+export const CHECKPOINT_ROWS = 4_000
+/** Pages of the log after which it is moved at once, since there is nothing between two groups. */
+export const CHECKPOINT_PAGES = 8_000
 /** Bytes that the write-ahead log keeps on disk when it has been moved. */
 export const LOG_BYTES = 67_108_864
 /** Sessions whose row and revision the thread knows without looking. */

@@ -12,6 +12,7 @@ import { closeQuietly, openConnection, sizeOf } from './connection.ts'
 import { closedError, isDistrusted, StoreError, storeError } from './error.ts'
 import { createGroupWriter, type GroupWriter } from './group-writer.ts'
 import { readHostRecords, writeHostRecords } from './host-records.ts'
+import { CHECKPOINT_ROWS } from './limits.ts'
 import type {
   CallReply,
   Group,
@@ -30,6 +31,8 @@ export interface StoreDatabase {
   readonly opened: OpenedState
   /** Answers one request. Throws `StoreError`. */
   handle(request: ThreadRequest): Answer
+  /** What need not be waited for, after an answer. */
+  tidy(): void
 }
 
 export interface Answer {
@@ -50,6 +53,8 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
   let isClosed = false
   /** Transactions that were told to be written. */
   let acknowledged = 0
+  /** Rows that were written since the log was moved into the file. */
+  let rowsInLog = 0
 
   const stateOf = (database: DatabaseSync): Row => {
     const row = database.prepare('SELECT * FROM state').get()
@@ -126,6 +131,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
     database.exec('COMMIT')
     writer.accept()
     acknowledged = writer.state.commits
+    rowsInLog += writer.written
     return replyOf(calls)
   }
 
@@ -321,6 +327,16 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
       } catch (cause) {
         if (isDistrusted(cause)) drop()
         throw failureOf(cause)
+      }
+    },
+    tidy() {
+      if (live === undefined || rowsInLog < CHECKPOINT_ROWS) return
+      rowsInLog = 0
+      try {
+        live.database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      } catch (cause) {
+        // The log is whole: it is moved another time, by another connection if this one is not believed any more.
+        if (isDistrusted(cause)) drop()
       }
     },
   }

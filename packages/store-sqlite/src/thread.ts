@@ -31,6 +31,7 @@ try {
       fail(id, cause)
     }
     if (request.type === 'close') port.close()
+    else store.tidy()
   })
   post(0, { value: store.opened })
 } catch (cause) {
