@@ -23,7 +23,7 @@ import { nativeRequestCases, requestCases } from './scenario/requests.ts'
 import { measureStartUp } from './scenario/start-up.ts'
 import { measureWorkers } from './scenario/workers.ts'
 import { processStopwatch } from './stopwatch.ts'
-import { type Backend, describeAuto, loadBackends } from './subject/backends.ts'
+import { type Backend, describeAuto, loadBackends, SMALL } from './subject/backends.ts'
 import { loadNativeLibrary } from './subject/native-library.ts'
 import { nostrToolsSubject, nostrToolsWasmSubject } from './subject/nostr-tools.ts'
 import { ownSubject } from './subject/own.ts'
@@ -93,7 +93,7 @@ export async function runAll({ plan, nodes, onProgress }: RunOptions): Promise<R
     found.some((one) => one.name === name),
   )
   if (wants(plan, 'client')) {
-    const names = found.map(({ name }) => name)
+    const names = [...found.map(({ name }) => name), SMALL]
     add(await measureClients(names, fastest, plan.clients, part(PARTS.clients)))
   }
   if (wants(plan, 'workers')) {

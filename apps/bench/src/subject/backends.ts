@@ -24,6 +24,9 @@ export interface MissingBackend {
 /** Slowest last, so that a report reads from the best to the yardstick. */
 export const BACKENDS = ['native', 'ox', 'tiny', 'noble'] as const
 
+/** What apps in browsers start with, measured as a client only: it counts bytes, and has no NIP-04 of its own. */
+export const SMALL = 'small'
+
 /** Of each name the backend, or why not. `importModule` is asked for `@nip46/crypto/<name>`. */
 export async function loadBackends(
   names: readonly string[] = BACKENDS,

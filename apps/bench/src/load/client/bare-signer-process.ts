@@ -1,6 +1,6 @@
 /**
- * A remote signer for measuring clients: core's envelope and messages, no session, no policy, no limit. It answers each
- * request of anybody as it comes, and 100 at once of one client too, which the reference signer bounds.
+ * A remote signer for measuring clients: core's envelope and messages, no session, no policy, no store. It answers each request
+ * of anybody as it comes, in less time than a client takes to ask: with a whole signer the fastest clients would wait for it.
  * Never a signer for people: it asks nobody.
  */
 
