@@ -29,6 +29,7 @@ export function createAuditTail({ audit, clock, isWanted, onEntry, onFault }: Au
   let last = 0
   let isReading = false
   let isStirred = false
+  let isClosed = false
 
   const read = async (): Promise<void> => {
     const { entries } = await audit.readAudit({ after: last, limit: AUDIT_TAIL_PAGE })
@@ -55,7 +56,7 @@ export function createAuditTail({ audit, clock, isWanted, onEntry, onFault }: Au
   }
 
   const stir = (): void => {
-    if (!isWanted()) return
+    if (isClosed || !isWanted()) return
     timer ??= clock.setTimer(onTimer, AUDIT_TAIL_MS)
   }
 
@@ -68,6 +69,7 @@ export function createAuditTail({ audit, clock, isWanted, onEntry, onFault }: Au
     },
     stir,
     close() {
+      isClosed = true
       clock.clearTimer(timer)
       timer = undefined
     },
