@@ -114,6 +114,32 @@ describe('what cannot be read', () => {
     expect([exit, JSON.parse(err).error.code]).toEqual([EXIT.noDaemon, 'daemon/not-running'])
   })
 
+  test('what is about policies alone works without a daemon, and says so where that matters', async () => {
+    const lone = (...args: readonly string[]): Promise<Ran> => runIn('/nowhere', args)
+    const presets = await lone('policy', 'presets', '--json')
+    expect(presets).toMatchObject({ exit: EXIT.done, err: '' })
+    expect(presets.json).toMatchObject({
+      presets: expect.arrayContaining([
+        { name: 'standard', words: expect.any(String), default: true },
+        { name: 'paranoid', words: expect.any(String), default: false },
+      ]),
+    })
+    expect((await lone('policy', 'presets')).out).toMatch(/standard +yes/)
+    expect((await lone('policy', 'lint', '--grant', 'sign_event:1')).exit).toBe(EXIT.done)
+    for (const command of ['test', 'explain']) {
+      const ran = await lone('policy', command, '--grant', 'sign_event:1', '--kind', '1', '--json')
+      expect(ran).toMatchObject({ exit: EXIT.done, json: { effect: 'allow' } })
+      expect(ran.err).toContain('no daemon runs')
+      expect(
+        (await lone('policy', command, '--preset', 'paranoid', '--kind', '1', '--json')).json,
+      ).toMatchObject({
+        effect: 'ask',
+      })
+      expect((await lone('policy', command, '--app', 'x', '--kind', '1')).exit).toBe(EXIT.noDaemon)
+    }
+    expect((await lone('policy', 'replay', '--preset', 'paranoid')).exit).toBe(EXIT.noDaemon)
+  })
+
   test('times', () => {
     expect(['90s', '15m', '12h', '30d', '2w'].map((text) => readDuration('x', text) / 1_000)).toEqual([
       90, 900, 43_200, 2_592_000, 1_209_600,

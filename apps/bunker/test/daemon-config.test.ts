@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig, showSetting, showStore } from '../src/daemon/config.ts'
+import { AUDIT_RECORDS, AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN } from '../src/daemon/limits.ts'
 
 let home: string
 beforeAll(async () => {
@@ -136,6 +137,50 @@ test('a database password that is not percent-encoded is refused, since a part o
     env: { NIP46_BUNKER_STORE: store, NIP46_BUNKER_RELAYS: 'wss://one.example' },
   })
   expect(showSetting(config, 'store')).toBe('postgres://db.example/b')
+})
+
+test('how much of the audit log is kept: from the file, the environment and the command line, at its bounds', async () => {
+  const relays = ['wss://one.example']
+  const kept = async (json: object, env: Record<string, string> = {}, flags: Record<string, string> = {}) =>
+    (await loadConfig({ file: await withFile({ relays, ...json }), home, env, flags })).config.auditRecords
+  expect(await kept({})).toBe(AUDIT_RECORDS)
+  for (const count of [AUDIT_RECORDS_MIN, AUDIT_RECORDS_MAX]) {
+    expect(await kept({ auditRecords: count })).toBe(count)
+    expect(await kept({ auditRecords: 5_000 }, { NIP46_BUNKER_AUDIT_RECORDS: String(count) })).toBe(count)
+    expect(await kept({}, { NIP46_BUNKER_AUDIT_RECORDS: '5000' }, { auditRecords: String(count) })).toBe(
+      count,
+    )
+  }
+  const range = `must be a whole number from ${AUDIT_RECORDS_MIN} to ${AUDIT_RECORDS_MAX}`
+  for (const count of [AUDIT_RECORDS_MIN - 1, AUDIT_RECORDS_MAX + 1]) {
+    await expect(kept({ auditRecords: count })).rejects.toThrow(range)
+    await expect(kept({}, { NIP46_BUNKER_AUDIT_RECORDS: String(count) })).rejects.toThrow(
+      `NIP46_BUNKER_AUDIT_RECORDS ${range}`,
+    )
+    await expect(kept({}, {}, { auditRecords: String(count) })).rejects.toThrow(`--audit-records ${range}`)
+  }
+})
+
+test('a % that encodes nothing is refused with the fix, and without what it is in', async () => {
+  for (const store of [
+    'postgres://bunker:hunter22%ff@db.example/b',
+    'postgres://bunker:hunter22%zz@db.example/b',
+    'postgres://bunker:hunter22%@db.example/b',
+    'postgres://bunker:hunter22%c3%28@db.example/b',
+    'postgres://bunker%ff:hunter22@db.example/b',
+    'postgres://bunker@db.example/b%ff?password=hunter22',
+    'postgres://bunker@db.example/b?password=hunter22%ff',
+  ]) {
+    const env = { NIP46_BUNKER_STORE: store, NIP46_BUNKER_RELAYS: 'wss://one.example' }
+    const refused = loadConfig({ home, env })
+    await expect(refused, store).rejects.toThrow(
+      'NIP46_BUNKER_STORE has a % that begins no percent-encoded UTF-8: write %25',
+    )
+    await expect(refused).rejects.not.toThrow('hunter22')
+  }
+  const store = 'postgres://bunker:100%25%C3%A9@db.example/b'
+  const env = { NIP46_BUNKER_STORE: store, NIP46_BUNKER_RELAYS: 'wss://one.example' }
+  expect((await loadConfig({ home, env })).config.store).toEqual({ kind: 'postgres', url: store })
 })
 
 test('a database behind a socket is shown with it', () => {

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Deliberation, Operation, Pubkey, Question, Verdict } from '@nip46/core'
+import { createSeal } from '@nip46/crypto/seal'
 import { memoryStore } from '@nip46/remote-signer'
 import { createFakeClock, seededRandom } from '@nip46/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -31,6 +32,7 @@ import { listFiles, MANIFEST, verifyBackup } from '../src/daemon/handlers/backup
 import { linkHandlers } from '../src/daemon/handlers/links.ts'
 import type { Host } from '../src/daemon/host.ts'
 import {
+  AUDIT_RECORDS_MIN,
   BACKUP_FILES,
   CHALLENGE_AFTER_MS,
   DECIDED_REMEMBERED,
@@ -44,6 +46,7 @@ import {
 } from '../src/daemon/limits.ts'
 import { PRIVATE_FILE_BYTES, readPrivateFile } from '../src/daemon/private-file.ts'
 import { LABELS, openSettings, withLabel } from '../src/daemon/settings.ts'
+import { type OpenStore, openStore } from '../src/daemon/store.ts'
 
 const NOW = 1_767_225_600_000
 const NEVER = { for: [], scopes: [] }
@@ -427,3 +430,45 @@ describe('files', () => {
     })
   })
 })
+
+test('the log in SQLite keeps as many records as the settings say, whatever was kept before', async () => {
+  const data = join(directory, 'retention')
+  await mkdir(data, { mode: 0o700 })
+  const key = bytes(32)
+  const open = async (auditRecords: number) => {
+    const { config } = await loadConfig({
+      ...{ env: {}, home: directory },
+      flags: { data, relays: 'wss://one.example', auditRecords: String(auditRecords) },
+    })
+    return openStore(config, {
+      vault: { seal: () => createSeal(key, { random: bytes }) },
+      instance: async () => '',
+      onReach: () => undefined,
+    })
+  }
+  const record = {
+    type: 'offer-withdrawn',
+    at: NOW,
+    signerPubkey: USER,
+    userPubkey: USER,
+    clientPubkey: null,
+  } as const
+  const write = async ({ store }: OpenStore, count: number): Promise<void> => {
+    await store.commit([{ audit: Array.from({ length: count }, () => record) }], NOW)
+    await store.commit([{ audit: [record] }], NOW)
+  }
+  const wide = await open(2 * AUDIT_RECORDS_MIN)
+  await write(wide, 2 * AUDIT_RECORDS_MIN - 1)
+  expect(await wide.audit.verifyAudit()).toMatchObject({ ok: true, entries: 2 * AUDIT_RECORDS_MIN })
+  await wide.close()
+  const narrow = await open(AUDIT_RECORDS_MIN)
+  await write(narrow, 1)
+  await narrow.store.commit([{ audit: [record] }], NOW)
+  const { ok, entries } = await narrow.audit.verifyAudit()
+  expect(ok).toBe(true)
+  expect(entries).toBeGreaterThanOrEqual(AUDIT_RECORDS_MIN)
+  expect(entries).toBeLessThan(AUDIT_RECORDS_MIN + 256)
+  await narrow.close()
+})
+
+const USER = 'a'.repeat(64) as Pubkey

@@ -6,7 +6,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { limits, type RelayUrl, UsageError } from '@nip46/core'
-import { USER_RELAYS } from './limits.ts'
+import { AUDIT_RECORDS, AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN, USER_RELAYS } from './limits.ts'
 import {
   type Address,
   addressSetting,
@@ -57,6 +57,8 @@ export interface Config {
   readonly nip44GetKey: boolean
   readonly signsPerSecond: number
   readonly ciphersPerSecond: number
+  /** Records of the audit log that are kept; on PostgreSQL of all daemons together. */
+  readonly auditRecords: number
   readonly onDuplicate: 'alert' | 'stop'
   readonly log: 'debug' | 'info' | 'warning' | 'error'
 }
@@ -78,12 +80,27 @@ function readStore(text: string): Read<StoreChoice> {
   if (text === 'sqlite') return { value: { kind: 'sqlite', path: null } }
   if (text.startsWith('sqlite:/')) return { value: { kind: 'sqlite', path: text.slice('sqlite:'.length) } }
   if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) {
+    if (!isDecodable(text))
+      return {
+        problem:
+          'has a % that begins no percent-encoded UTF-8: write %25 for a % that is part of a name or a password',
+      }
     // A password that is not encoded ends the host at the wrong place: a part of it would be shown as port and database.
     if (isUnencoded(new URL(text)))
       return { problem: 'must have its password percent-encoded: %2F for /, %3F for ?, %23 for #, %40 for @' }
     return { value: { kind: 'postgres', url: text } }
   }
   return { problem: 'must be sqlite, sqlite:/path/to/file, memory, or a postgres:// URL' }
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch (cause) {
+    if (!(cause instanceof URIError)) throw cause
+    return false
+  }
 }
 
 function isUnencoded({ pathname, searchParams, hash }: URL): boolean {
@@ -120,6 +137,11 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> }
   nip44GetKey: flagSetting('DANGER: hand out conversation keys, asking each time'),
   signsPerSecond: numberSetting('events that one app gets signed in a second', 1, 100_000),
   ciphersPerSecond: numberSetting('texts that one app gets encrypted or decrypted in a second', 1, 100_000),
+  auditRecords: numberSetting(
+    'records of the audit log that are kept; older ones go',
+    AUDIT_RECORDS_MIN,
+    AUDIT_RECORDS_MAX,
+  ),
   onDuplicate: choiceSetting('when another daemon answers with our keys', ['alert', 'stop']),
   log: choiceSetting('how much is logged', ['debug', 'info', 'warning', 'error']),
 }
@@ -138,6 +160,15 @@ export interface ConfigInput {
 
 /** Rejects with a `UsageError` that names the setting, its place and what it must be. */
 export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
+  const loaded = await readConfig(input)
+  const { config, sources, file } = loaded
+  checkTogether(config)
+  await checkPassword(config, sources.store, file)
+  return loaded
+}
+
+/** Likewise, but whether a daemon could run by them all together is not looked at. */
+export async function readConfig(input: ConfigInput): Promise<LoadedConfig> {
   const { env, flags = {} } = input
   const paths = xdgPaths(env, input.home)
   const inFile = await readConfigFile(input.file, join(paths.config, 'config.json'))
@@ -189,11 +220,10 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
     nip44GetKey: value('nip44GetKey', false),
     signsPerSecond: value('signsPerSecond', 5),
     ciphersPerSecond: value('ciphersPerSecond', 50),
+    auditRecords: value('auditRecords', AUDIT_RECORDS),
     onDuplicate: value('onDuplicate', 'alert'),
     log: value('log', 'info'),
   }
-  checkTogether(config)
-  await checkPassword(config, found.get('store')?.source, inFile.path)
   const sources = Object.fromEntries(NAMES.map((name) => [name, found.get(name)?.source ?? 'default']))
   return { config, sources: sources as LoadedConfig['sources'], file: inFile.exists ? inFile.path : null }
 }
@@ -320,7 +350,7 @@ function isLoopback(host: string): boolean {
 }
 
 /** A password where others may read it is told about before anything starts. */
-async function checkPassword(config: Config, source: Source | undefined, file: string): Promise<void> {
+async function checkPassword(config: Config, source: Source, file: string | null): Promise<void> {
   const { store, storePasswordFile, storePasswordCredential } = config
   const places = [storePasswordFile, storePasswordCredential].filter((place) => place !== null)
   if (places.length > 0 && store.kind !== 'postgres')
@@ -334,7 +364,7 @@ async function checkPassword(config: Config, source: Source | undefined, file: s
     throw new UsageError(
       `--store has a password in it, which every user of this machine can see: give --store without it, and --${flagName('storePasswordFile')} FILE, or set ${envName('store')}`,
     )
-  if (isInUrl && source === 'file') {
+  if (isInUrl && source === 'file' && file !== null) {
     const { mode } = await stat(file)
     if ((mode & 0o077) !== 0)
       throw new UsageError(`others may read ${file}, and a password is in it: run chmod 600 ${file}`)

@@ -51,6 +51,11 @@ export const AUDIT_TAIL_MS = 50
 /** Entries read at once. */
 export const AUDIT_TAIL_PAGE = 200
 
+/** Records of the audit log that are kept unless said otherwise, and the least and the most that can be. */
+export const AUDIT_RECORDS = 1_000_000
+export const AUDIT_RECORDS_MIN = 1_000
+export const AUDIT_RECORDS_MAX = 100_000_000
+
 // -- requests --------------------------------------------------------------------------------------
 /** What an app may ask for at once, in seconds of what it may ask for in the long run. */
 export const BURST_SECONDS = 10

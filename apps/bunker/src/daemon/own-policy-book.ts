@@ -50,6 +50,9 @@ export interface PolicyBookOptions {
   readonly origins?: (client: Pubkey) => readonly string[] | undefined
 }
 
+/** A pubkey for drafts that are about no app: that of the secret 1, which everybody has. */
+export const NOBODY: Pubkey = '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798' as Pubkey
+
 const NOTHING: RememberChoices = { for: [], scopes: [] }
 
 export function createPolicyBook({

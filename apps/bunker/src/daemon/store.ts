@@ -45,7 +45,7 @@ export interface OpenStore {
 }
 
 export interface StoreHost {
-  readonly vault: Vault
+  readonly vault: Pick<Vault, 'seal'>
   /** See `instanceName`. */
   readonly instance: () => Promise<string>
   /** The database can be reached again, or no longer. */
@@ -56,7 +56,7 @@ export interface StoreHost {
 export async function openStore(config: Config, host: StoreHost): Promise<OpenStore> {
   const { store, data } = config
   if (store.kind === 'memory') return openMemoryStore()
-  if (store.kind === 'sqlite') return openSqlite(store.path ?? join(data, 'store.sqlite'), host.vault)
+  if (store.kind === 'sqlite') return openSqlite(store.path ?? join(data, 'store.sqlite'), config, host.vault)
   return openPostgres(store, config, host)
 }
 
@@ -85,6 +85,7 @@ async function openPostgres(
       seal: vault.seal(),
       name,
       instance: name,
+      auditRecords: config.auditRecords,
       onEvent(event) {
         if (event.type !== 'reachable') return
         reachable = event.reachable
@@ -145,9 +146,13 @@ async function withPassword(
   return url.href
 }
 
-async function openSqlite(file: string, vault: Vault): Promise<OpenStore> {
+async function openSqlite(
+  file: string,
+  { auditRecords }: Config,
+  vault: Pick<Vault, 'seal'>,
+): Promise<OpenStore> {
   try {
-    const store = await openSqliteStore(file, { seal: vault.seal() })
+    const store = await openSqliteStore(file, { seal: vault.seal(), auditRecords })
     return {
       kind: 'sqlite',
       place: file,

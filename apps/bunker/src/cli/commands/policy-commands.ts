@@ -5,13 +5,14 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Fault } from '../../api/fault.ts'
-import { OPERATIONS, type OutputOf } from '../../api/operations.ts'
-import type { Explanation, PolicyChoice, RequestDraft } from '../../api/shapes.ts'
+import { OPERATIONS } from '../../api/operations.ts'
+import type { Explanation, RequestDraft } from '../../api/shapes.ts'
 import { chooseApp } from '../choose.ts'
 import type { Call, Command, Context, OptionSpecs } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { describeFindings, isWell } from '../findings.ts'
 import { readChoice, readDuration, readNumber } from '../options.ts'
+import { askPolicies } from '../policies.ts'
 import { needPolicyChoice, POLICY_OPTIONS, readPolicyChoice } from '../policy-options.ts'
 import { CommandProblem } from '../problem.ts'
 import { clean, facts, plural, short, table, when } from '../text.ts'
@@ -35,6 +36,9 @@ const DRAFT_OPTIONS: OptionSpecs = {
   request: { type: 'text', value: 'FILE', words: 'JSON instead: {"method":"sign_event","event":{"kind":1}}' },
 }
 
+const OFFLINE = ['Works while no daemon runs too.'] as const
+const DRAFT_NOTES = ['Works while no daemon runs too, unless it is about an app.'] as const
+
 export const POLICY_COMMANDS: readonly Command[] = [
   {
     name: 'policy presets',
@@ -42,9 +46,10 @@ export const POLICY_COMMANDS: readonly Command[] = [
     operands: [],
     options: {},
     example: 'policy presets',
+    notes: OFFLINE,
     operations: ['policy.presets'],
-    async run(context) {
-      const { presets } = await (await context.api()).call('policy.presets')
+    async run(context, call) {
+      const { presets } = await askPolicies(context, call, 'policy.presets', {})
       const rows = presets.map((preset) => [preset.name, preset.default ? 'yes' : '', preset.words])
       return { json: { presets }, text: table(['PRESET', 'DEFAULT', 'MEANS'], rows, 'no presets') }
     },
@@ -55,11 +60,11 @@ export const POLICY_COMMANDS: readonly Command[] = [
     operands: [],
     options: POLICY_OPTIONS,
     example: 'policy lint --grant sign_event:1',
-    notes: ['Works without a daemon too. Ends with 6 if something is wrong.'],
+    notes: [...OFFLINE, 'Ends with 6 if something is wrong.'],
     operations: ['policy.lint'],
     async run(context, call) {
       const policy = await needPolicyChoice(call)
-      const { findings, policy: view } = await lint(context, policy)
+      const { findings, policy: view } = await askPolicies(context, call, 'policy.lint', { policy })
       return {
         json: { findings, policy: view },
         text: describeFindings(findings),
@@ -73,6 +78,7 @@ export const POLICY_COMMANDS: readonly Command[] = [
     operands: [],
     options: DRAFT_OPTIONS,
     example: 'policy test --app coracle --kind 3',
+    notes: DRAFT_NOTES,
     operations: ['app.list', 'policy.test'],
     async run(context, call) {
       const explanation = await judge(context, call, 'policy.test')
@@ -85,6 +91,7 @@ export const POLICY_COMMANDS: readonly Command[] = [
     operands: [],
     options: DRAFT_OPTIONS,
     example: 'policy explain --app coracle --kind 3',
+    notes: DRAFT_NOTES,
     operations: ['app.list', 'policy.explain'],
     async run(context, call) {
       const explanation = await judge(context, call, 'policy.explain')
@@ -135,24 +142,6 @@ export const POLICY_COMMANDS: readonly Command[] = [
   },
 ]
 
-/** By the daemon; while none runs, by the same rules here. */
-async function lint(context: Context, policy: PolicyChoice): Promise<OutputOf<'policy.lint'>> {
-  try {
-    return await (await context.api()).call('policy.lint', { policy })
-  } catch (cause) {
-    if (!(cause instanceof Fault && cause.code === 'daemon/not-running') || context.remote) throw cause
-  }
-  const { createPolicyBook } = await import('../../daemon/own-policy-book.ts')
-  const book = createPolicyBook({
-    now: context.io.now,
-    preset: 'standard',
-    salt: '',
-    relays: () => [],
-  })
-  const view = book.view(book.begin(policy))
-  return { findings: book.lint(policy), policy: { ...view, suspended: false, suspendedUntil: null } }
-}
-
 async function judge(
   context: Context,
   call: Call,
@@ -165,9 +154,8 @@ async function judge(
     throw new CommandProblem('usage', 'say by which policy: --app APP, or --preset, --grant or --policy')
   if (policy !== undefined && app !== undefined)
     throw new CommandProblem('usage', 'give --app, or a policy, not both')
-  const api = await context.api()
-  const client = app === undefined ? undefined : (await chooseApp(api, app)).client
-  return api.call(operation, {
+  const client = app === undefined ? undefined : (await chooseApp(await context.api(), app)).client
+  return askPolicies(context, call, operation, {
     request,
     ...(client !== undefined && { client }),
     ...(policy !== undefined && { policy }),

@@ -10,6 +10,7 @@ import { Fault } from '../../api/fault.ts'
 import type { Handlers } from '../../api/server.ts'
 import type { AuditEntry, PolicyChoice } from '../../api/shapes.ts'
 import type { Host } from '../host.ts'
+import { NOBODY } from '../own-policy-book.ts'
 import type { OwnPolicy, Whose } from '../policy-book.ts'
 import { readSessionPolicy } from '../session-policy.ts'
 import { entriesOf, sessionsOf } from './app-view.ts'
@@ -84,9 +85,6 @@ export function policyHandlers(host: Host): Pick<Handlers, Names> {
     return [policy.own, whose]
   }
 }
-
-/** A pubkey for drafts that are about no app: that of the secret 1, which everybody has. */
-const NOBODY = '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798' as Pubkey
 
 const FAULTS = {
   missing: 'it is missing',
