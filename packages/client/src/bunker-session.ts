@@ -6,8 +6,6 @@
 import type { MethodResults, Pubkey, RelayUrl, UserRelays } from '@nip46/core'
 import type { ClientPhase } from '@nip46/core/client'
 import type { CallOptions } from './calls.ts'
-import type { EventStream } from './event-stream.ts'
-import type { RelayHealth } from './relay-health.ts'
 import type { SavedSession } from './saved-session.ts'
 import type { SessionEvent } from './session-event.ts'
 
@@ -101,10 +99,11 @@ export interface BunkerSession {
     options?: CallOptions,
   ) => Promise<MethodResults['create_account']>
 
-  /** What happens from here on, as `onEvent` is told, to be read with `for await`; ends with the session. */
-  readonly events: () => EventStream<SessionEvent>
-  /** How each of {@link BunkerSession.relays} is doing. */
-  readonly relayHealth: () => readonly RelayHealth[]
+  /**
+   * Tells what happens from here on, as the option `onEvent` does; what it returns ends that. At most `EVENT_LISTENERS` at a
+   * time. `readEvents` reads the same with `for await`.
+   */
+  readonly listen: (onEvent: (event: SessionEvent) => void) => () => void
 
   /**
    * Ends the connection on both sides and wipes the client key, after at most 3 seconds, whether or not the remote

@@ -26,7 +26,7 @@ export { createEventStream, type EventStream } from './event-stream.ts'
 export {
   CONCURRENT_REQUESTS,
   CONCURRENT_REQUESTS_MAX,
-  EVENT_READERS,
+  EVENT_LISTENERS,
   EVENTS_BUFFERED,
   JUNK_EVENTS_BURST,
   JUNK_EVENTS_PER_SECOND,
@@ -39,7 +39,8 @@ export {
 export { type Offer, type OfferOptions, offer } from './offer.ts'
 export type { LoginOptions, SessionOptions, Timeouts } from './options.ts'
 export { createPlaintextCache, type PlaintextCache } from './plaintext-cache.ts'
-export type { RelayHealth } from './relay-health.ts'
+export { readEvents } from './read-events.ts'
+export { createRelayHealth, type RelayHealth, type RelayHealthBook } from './relay-health.ts'
 export { resume, resumeStored } from './resume.ts'
 export { parseSavedSession, type SavedSession } from './saved-session.ts'
 export type { AuthUrl, RequestStage, SessionEvent } from './session-event.ts'

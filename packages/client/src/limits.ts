@@ -33,9 +33,9 @@ export const QUEUE_WAIT_MS = 600_000
 export const WAITING_AFTER_MS = 2_500
 /** Events kept for a reader who is slow; the oldest is lost first. */
 export const EVENTS_BUFFERED = 1_024
-/** Readers of one session's events. */
-export const EVENT_READERS = 64
-/** Relays whose health is kept; the one heard of longest ago is forgotten first. */
+/** Listeners to one session's events, beside its `onEvent`. */
+export const EVENT_LISTENERS = 64
+/** Relays whose health is kept, and requests whose round trip is measured; the one heard of longest ago is forgotten first. */
 export const HEALTH_RELAYS = 64
 /** The largest cache of plaintexts that can be asked for, in bytes. */
 export const PLAINTEXT_CACHE_BYTES_MAX = 67_108_864

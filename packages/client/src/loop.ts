@@ -27,7 +27,6 @@ import { createJunkBudget } from './junk-budget.ts'
 import { MESSAGE_CHARS, SEEN_EVENTS } from './limits.ts'
 import { createListening } from './listening.ts'
 import type { Ports } from './options.ts'
-import { createHealthBook, type HealthBook } from './relay-health.ts'
 import type { SessionEvent } from './session-event.ts'
 import { createSteadyTime } from './steady-time.ts'
 import type { Timers } from './timers.ts'
@@ -42,7 +41,6 @@ export type LoopNews =
 export interface Loop {
   feed(input: ClientInput): void
   state(): ClientState
-  readonly health: HealthBook
 }
 
 type Published = Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>
@@ -60,7 +58,6 @@ export function createLoop(
   const queue: ClientInput[] = []
   const seen = new Map<string, true>()
   const junk = createJunkBudget()
-  const health = createHealthBook(() => clock.now())
   /** One for each publish under way: Node 20 warns of a signal with more than ten listeners. */
   const publishing = new Set<AbortController>()
   let state = start
@@ -116,13 +113,9 @@ export function createLoop(
     const hear = (outcome: Published): void => {
       publishing.delete(controller)
       if (kind === 'response' || state.phase === 'closed') return
-      if (outcome.ok) {
-        const { relay } = outcome.value
-        health.accepted(relay, Math.max(0, now() - (state.pending[id]?.sentAt ?? now())))
-        tell({ type: 'accepted', id, relay })
-      } else {
-        for (const { relay } of outcome.error) health.refused(relay)
-      }
+      if (outcome.ok) tell({ type: 'accepted', id, relay: outcome.value.relay })
+      else
+        for (const { relay, reason } of outcome.error) tell({ type: 'refused', relay, reason: clean(reason) })
       feed({ type: 'published', id, outcome })
     }
     const refuse = (reason: string): void => hear(err(relays.map((relay) => ({ relay, reason }))))
@@ -181,12 +174,15 @@ export function createLoop(
     onEvent: hearEvent,
     onRelay(relay, live, words) {
       if (state.phase === 'closed') return
-      const reason = words && cleanText(words, MESSAGE_CHARS)
-      health.live(relay, live, reason)
-      tell({ type: 'relay', relay, live, ...(reason && { reason }) })
+      tell({ type: 'relay', relay, live, ...(words && { reason: clean(words) }) })
       feed({ type: live ? 'live' : 'down', relay })
     },
   })
 
-  return { feed, state: () => state, health }
+  return { feed, state: () => state }
+}
+
+/** Words of a relay, for display. */
+function clean(words: string): string {
+  return cleanText(words, MESSAGE_CHARS)
 }

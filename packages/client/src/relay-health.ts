@@ -1,11 +1,12 @@
 /**
- * How each relay of a session is doing, as far as this session can tell.
+ * How each relay of a session is doing, as far as the session's events tell.
  * Never decides anything: it counts.
  */
 
-import type { Millis, RelayUrl } from '@nip46/core'
+import type { Millis, RelayUrl, RequestId } from '@nip46/core'
 import { remember } from './bounded-map.ts'
 import { HEALTH_RELAYS } from './limits.ts'
+import type { SessionEvent } from './session-event.ts'
 
 /** One relay as this session has found it so far. */
 export interface RelayHealth {
@@ -26,31 +27,54 @@ export interface RelayHealth {
   readonly roundTripMs?: number
 }
 
-export interface HealthBook {
-  live(relay: RelayUrl, live: boolean, reason?: string): void
-  accepted(relay: RelayUrl, roundTripMs: number): void
-  refused(relay: RelayUrl): void
-  read(relay: RelayUrl): RelayHealth
+/** Counts for one session. */
+export interface RelayHealthBook {
+  /** Bound: `onEvent: health.hear`. */
+  readonly hear: (event: SessionEvent) => void
+  /** Of these relays, in this order. */
+  readonly read: (relays: readonly RelayUrl[]) => readonly RelayHealth[]
 }
 
-export function createHealthBook(now: () => Millis): HealthBook {
+/**
+ * Counts how the relays of one session are doing, from the first event on. `now` is in milliseconds of Unix time; the
+ * host's if left out.
+ *
+ * ```ts
+ * const health = createRelayHealth()
+ * const session = await connect(uri, { crypto, transport, onEvent: health.hear })
+ * console.log(health.read(session.relays))
+ * ```
+ */
+export function createRelayHealth(now: () => Millis = Date.now): RelayHealthBook {
   const book = new Map<RelayUrl, RelayHealth>()
+  const sentAt = new Map<RequestId, Millis>()
   const began = now()
 
-  const read = (relay: RelayUrl): RelayHealth =>
+  const get = (relay: RelayUrl): RelayHealth =>
     book.get(relay) ?? { relay, live: false, since: began, drops: 0, accepted: 0, refused: 0 }
 
-  const write = (relay: RelayUrl, news: Partial<RelayHealth>): void =>
-    remember(book, relay, Object.freeze({ ...read(relay), ...news }), HEALTH_RELAYS)
+  const set = (relay: RelayUrl, news: Partial<RelayHealth>): void =>
+    remember(book, relay, Object.freeze({ ...get(relay), ...news }), HEALTH_RELAYS)
 
   return {
-    live(relay, live, reason) {
-      const { live: before, drops } = read(relay)
-      const turn = live !== before && { since: now(), drops: drops + Number(before) }
-      write(relay, { live, reason, ...turn })
+    hear(event) {
+      if (event.type === 'relay') {
+        const { relay, live, reason } = event
+        const before = get(relay)
+        const drops = before.live && !live ? before.drops + 1 : before.drops
+        set(relay, { live, reason, drops, since: before.live === live ? before.since : now() })
+      } else if (event.type === 'refused') {
+        set(event.relay, { refused: get(event.relay).refused + 1 })
+      } else if (event.type === 'request' && event.stage === 'sent') {
+        remember(sentAt, event.id, now(), HEALTH_RELAYS)
+      } else if (event.type === 'request' && event.stage === 'accepted') {
+        const { id, relay } = event
+        const sent = sentAt.get(id)
+        sentAt.delete(id)
+        const roundTripMs = sent === undefined ? undefined : Math.max(0, now() - sent)
+        set(relay, { accepted: get(relay).accepted + 1, ...(roundTripMs !== undefined && { roundTripMs }) })
+      }
     },
-    accepted: (relay, roundTripMs) => write(relay, { accepted: read(relay).accepted + 1, roundTripMs }),
-    refused: (relay) => write(relay, { refused: read(relay).refused + 1 }),
-    read,
+    read: (relays) => relays.map(get),
   }
 }

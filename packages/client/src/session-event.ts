@@ -14,6 +14,8 @@ export type SessionEvent =
   | { readonly type: 'ready'; readonly userPubkey: Pubkey }
   /** A relay delivers, or no longer does (`reason` then says why, in its words or the transport's). */
   | { readonly type: 'relay'; readonly relay: RelayUrl; readonly live: boolean; readonly reason?: string }
+  /** A relay did not take a request; the others may have. */
+  | { readonly type: 'refused'; readonly relay: RelayUrl; readonly reason: string }
   /** The session moved to these relays: save it again. */
   | { readonly type: 'relays'; readonly relays: readonly RelayUrl[] }
   /** How far a request is. */

@@ -9,28 +9,25 @@ import type { BunkerSession, Encryption, NostrEvent, SignTemplate } from './bunk
 import type { CallOptions, Calls } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
 import { Nip46Error } from './error.ts'
-import type { EventStream } from './event-stream.ts'
 import { quiet } from './host.ts'
 import type { Loop } from './loop.ts'
 import { misuse, type Ports } from './options.ts'
 import type { SavedSession } from './saved-session.ts'
-import type { SessionEvent } from './session-event.ts'
 
 export interface SessionParts {
   readonly key: ClientKey
   readonly loop: Loop
   readonly calls: Calls
   readonly ports: Ports
-  /** One more reader of the session's events. */
-  readonly read: () => EventStream<SessionEvent>
+  readonly listen: BunkerSession['listen']
   /** How it ended, once it has. */
   readonly ended: () => 'logged-out' | 'closed' | undefined
   readonly ending: Promise<void>
 }
 
 export function createSessionObject(parts: SessionParts): BunkerSession {
-  const { key, loop, calls, ports, read, ended, ending } = parts
-  const { state, feed, health } = loop
+  const { key, loop, calls, ports, listen, ended, ending } = parts
+  const { state, feed } = loop
   const call: Calls['call'] = (method, params, options) =>
     ended() === 'logged-out'
       ? quiet(Promise.reject(sessionEnded('logged-out')))
@@ -77,8 +74,7 @@ export function createSessionObject(parts: SessionParts): BunkerSession {
     nip04Decrypt: nip04.decrypt,
     nip44Encrypt: nip44.encrypt,
     nip44Decrypt: nip44.decrypt,
-    events: read,
-    relayHealth: () => state().relays.map(health.read),
+    listen,
     ping: (options?: CallOptions) => call('ping', [], options),
     getRelays: (options?: CallOptions) => call('get_relays', [], options),
     switchRelays: (options?: CallOptions) => call('switch_relays', [], options),

@@ -9,10 +9,9 @@ import type { BunkerSession } from './bunker-session.ts'
 import { createCalls, LOGIN_TIMER } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
 import { CANCELLED, Nip46Error, withoutSecret } from './error.ts'
-import { createEventStream, type EventStream } from './event-stream.ts'
 import { freshIds } from './fresh-id.ts'
 import { callHost, quiet } from './host.ts'
-import { EVENT_READERS } from './limits.ts'
+import { EVENT_LISTENERS } from './limits.ts'
 import { createLoop, type Loop, type LoopNews } from './loop.ts'
 import { misuse, type Ports } from './options.ts'
 import type { SessionEvent } from './session-event.ts'
@@ -46,14 +45,13 @@ export function startSession(
   const login = withResolvers<BunkerSession>()
   const ending = withResolvers<void>()
   const timers = createTimers(clock)
-  const readers = new Set<EventStream<SessionEvent>>()
+  const listeners = new Set([ports.onEvent])
   const keeper = createSessionKeeper(store, timers, () => onEvent({ type: 'alert', code: 'store/failed' }))
   let pending = true
   let ended: 'logged-out' | 'closed' | undefined
 
   const onEvent = (event: SessionEvent): void => {
-    callHost(() => ports.onEvent?.(event))
-    for (const reader of readers) reader.push(event)
+    for (const listener of listeners) callHost(() => listener?.(event))
   }
   /** The first outcome counts. */
   const settle = (failure?: Failure): void => {
@@ -74,7 +72,6 @@ export function startSession(
     plaintextCache?.close()
     settle({ code: ended, message: 'the session has ended' })
     onEvent(output)
-    for (const reader of readers) reader.end()
     ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
   }
 
@@ -121,12 +118,10 @@ export function startSession(
     ports,
     ended: () => ended,
     ending: ending.promise,
-    read() {
-      if (readers.size >= EVENT_READERS) misuse(`at most ${EVENT_READERS} readers of events`)
-      const reader: EventStream<SessionEvent> = createEventStream(() => void readers.delete(reader))
-      readers.add(reader)
-      if (ended !== undefined) reader.end()
-      return reader
+    listen(listener) {
+      if (listeners.size > EVENT_LISTENERS) misuse(`at most ${EVENT_LISTENERS} listen to a session`)
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
     },
   })
 

@@ -3,9 +3,10 @@
 import { expect, test } from 'vitest'
 import {
   createEventStream,
-  EVENT_READERS,
+  EVENT_LISTENERS,
   EVENTS_BUFFERED,
   type RequestStage,
+  readEvents,
   type SessionEvent,
   trackRequest,
   WAITING_AFTER_MS,
@@ -68,21 +69,21 @@ test('during login too', async () => {
 test('the events of a session can be read with for await, until it ends', async () => {
   const world = createWorld()
   const session = await world.login()
-  const events = session.events()
+  const events = readEvents(session)
   await world.settled(session.ping())
   session.close()
   const types: string[] = []
   for await (const event of events) types.push(event.type === 'request' ? event.stage : event.type)
   expect(types).toEqual(['queued', 'sent', 'accepted', 'settled', 'ended'])
-  expect((await session.events().next()).done).toBe(true)
+  expect((await readEvents(session).next()).done).toBe(true)
 })
 
 test('a session has room for so many readers, and those who left make room', async () => {
   const session = await createWorld().login()
-  const readers = Array.from({ length: EVENT_READERS }, () => session.events())
-  expect(() => session.events()).toThrow('readers')
+  const readers = Array.from({ length: EVENT_LISTENERS }, () => readEvents(session))
+  expect(() => readEvents(session)).toThrow('listen')
   await readers[0]?.return?.()
-  session.events()
+  readEvents(session)
 })
 
 test('a reader that is too slow loses the oldest events, and no more', async () => {

@@ -1,13 +1,16 @@
 /** Many requests at once: who goes first, what is asked only once, and what is kept. */
 
+import type { RelayUrl } from '@nip46/core'
 import { expect, test } from 'vitest'
 import {
   CONCURRENT_REQUESTS,
   CONCURRENT_REQUESTS_MAX,
   createPlaintextCache,
+  createRelayHealth,
   PLAINTEXT_CACHE_BYTES_MAX,
   QUEUED_REQUESTS,
 } from '../src/index.ts'
+import { HEALTH_RELAYS } from '../src/limits.ts'
 import { failed, okay } from './scripted-signer.ts'
 import { createWorld, newKey, ONE } from './world.ts'
 
@@ -191,16 +194,34 @@ test('so many requests wait for their turn, and the next one is refused', async 
   expect(world.clock.pending).toBe(0)
 })
 
-test('signatures of one session go over the relays that are there', async () => {
-  const world = createWorld()
-  const session = await world.login()
+test('the health of relays is counted from what a session tells', async () => {
+  const world = createWorld({ latencyMs: 10 })
+  const health = createRelayHealth(world.clock.now)
+  const session = await world.login({ onEvent: health.hear })
+  const read = () => health.read(session.relays)[0]
   await world.settled(session.ping())
-  expect(session.relayHealth()).toMatchObject([{ relay: ONE, live: true, drops: 0, refused: 0 }])
-  expect(session.relayHealth()[0]?.accepted).toBeGreaterThan(0)
+  expect(read()).toMatchObject({ relay: ONE, live: true, drops: 0, refused: 0 })
+  expect(read()?.accepted).toBeGreaterThan(0)
+  expect(read()?.roundTripMs).toBeGreaterThan(0)
   world.network.refuse(ONE, 'blocked: no')
   expect((await world.failure(session.ping())).code).toBe('publish/rejected')
-  expect(session.relayHealth()[0]?.refused).toBe(1)
+  expect(read()?.refused).toBe(1)
+  await world.clock.run(1_000)
+  const lostAt = world.clock.now()
   world.network.down(ONE)
   await world.clock.run(1)
-  expect(session.relayHealth()).toMatchObject([{ live: false, drops: 1, since: expect.any(Number) }])
+  expect(read()).toMatchObject({ live: false, drops: 1, since: lostAt, reason: 'unreachable' })
+  world.network.up(ONE)
+  await world.clock.run(60_000)
+  expect(read()).toMatchObject({ live: true, drops: 1 })
+  expect(read()?.reason).toBe(undefined)
+})
+
+test('the health of so many relays is kept, and the one heard of longest ago is forgotten first', () => {
+  const health = createRelayHealth(() => 0)
+  const relays = Array.from({ length: HEALTH_RELAYS + 1 }, (_, i) => `wss://r${i}.example/` as RelayUrl)
+  for (const relay of relays.slice(0, HEALTH_RELAYS)) health.hear({ type: 'relay', relay, live: true })
+  expect(health.read(relays).filter(({ live }) => live)).toHaveLength(HEALTH_RELAYS)
+  health.hear({ type: 'relay', relay: relays[HEALTH_RELAYS] as RelayUrl, live: true })
+  expect(health.read(relays).map(({ live }) => live)).toEqual(relays.map((_, i) => i > 0))
 })
