@@ -27,11 +27,11 @@ export type ErrorCode = FailureCode | UriProblem | 'session/saved' | 'session/im
 /** What every promise of this package rejects with, except for a `UsageError` about the caller's own arguments. */
 export class Nip46Error extends Error {
   override readonly name = 'Nip46Error'
-  readonly code: ErrorCode
+  declare readonly code: ErrorCode
   /** With `remote/error`: what the remote signer meant, as far as its words tell. */
-  readonly reason: RemoteReason | undefined
+  declare readonly reason: RemoteReason | undefined
   /** With `publish/rejected`: what each relay said. */
-  readonly relays: readonly RelayRefusal[] | undefined
+  declare readonly relays: readonly RelayRefusal[] | undefined
 
   constructor(failure: Omit<Failure, 'code'> & { readonly code: ErrorCode }) {
     super(cleanText(failure.message, MESSAGE_CHARS))

@@ -27,16 +27,16 @@ import { createJunkBudget } from './junk-budget.ts'
 import { MESSAGE_CHARS, SEEN_EVENTS } from './limits.ts'
 import { createListening } from './listening.ts'
 import type { Ports } from './options.ts'
-import type { SessionEvent } from './session-event.ts'
+import type { RequestStage, SessionEvent } from './session-event.ts'
 import { createSteadyTime } from './steady-time.ts'
 import type { Timers } from './timers.ts'
 
 /** What a loop tells: the machine's outputs, each after it was carried out, and what the machine does not say. */
 export type LoopNews =
-  | ClientOutput
+  | Exclude<ClientOutput, { type: 'send' }>
   | SessionEvent
-  /** A relay took a request. */
-  | { readonly type: 'accepted'; readonly id: RequestId; readonly relay: RelayUrl }
+  /** How far a request is, on its way to the remote signer. */
+  | { readonly type: 'stage'; readonly id: RequestId; readonly stage: RequestStage }
 
 export interface Loop {
   feed(input: ClientInput): void
@@ -80,7 +80,7 @@ export function createLoop(
     state = stepped.state
     for (const output of stepped.outputs) {
       if (output.type === 'send') send(output)
-      tell(output)
+      else tell(output)
     }
     keepWants()
   }
@@ -110,10 +110,11 @@ export function createLoop(
   const send = (message: Extract<ClientOutput, { type: 'send' }>): void => {
     const { id, relays, kind } = message
     const controller = new AbortController()
+    const reach = (stage: RequestStage): void => tell({ type: 'stage', id, stage })
     const hear = (outcome: Published): void => {
       publishing.delete(controller)
       if (kind === 'response' || state.phase === 'closed') return
-      if (outcome.ok) tell({ type: 'accepted', id, relay: outcome.value.relay })
+      if (outcome.ok) reach({ stage: 'accepted', relay: outcome.value.relay })
       else
         for (const { relay, reason } of outcome.error) tell({ type: 'refused', relay, reason: clean(reason) })
       feed({ type: 'published', id, outcome })
@@ -121,6 +122,7 @@ export function createLoop(
     const refuse = (reason: string): void => hear(err(relays.map((relay) => ({ relay, reason }))))
     const fail = (): void => refuse('unreachable: the transport failed')
 
+    if (kind === 'request') reach({ stage: 'sent', relays })
     const sealed = callHost(() => seal({ ...message, key, createdAt: wallSeconds() }, { crypto, random }))
     if (sealed?.ok !== true) return refuse(`invalid: ${sealed?.error ?? 'the request could not be sealed'}`)
     publishing.add(controller)
@@ -141,7 +143,12 @@ export function createLoop(
   const context: Omit<OpenContext, 'now'> = {
     crypto,
     key: (pubkey) => (pubkey === key.pubkey ? key : undefined),
-    scheme: (from) => (mayWrite(from) ? state.profile.scheme : undefined),
+    scheme(from) {
+      const { remoteSigner, guardUntil, profile } = state
+      // While an offer is on show anybody may write, and for a while after, so that a second taker is noticed.
+      const mayWrite = remoteSigner === null || guardUntil !== null || from === remoteSigner
+      return mayWrite ? profile.scheme : undefined
+    },
     seen: (eventId) => seen.has(eventId),
   }
 
@@ -162,12 +169,6 @@ export function createLoop(
     remember(seen, eventId, true, SEEN_EVENTS)
     feed({ type: 'message', ...opened.value })
     if (from !== state.remoteSigner) junk.charge(relay, now())
-  }
-
-  /** While an offer is on show anybody may write, and for a while after, so that a second taker is noticed. */
-  const mayWrite = (from: string): boolean => {
-    const { remoteSigner, guardUntil } = state
-    return remoteSigner === null || guardUntil !== null || from === remoteSigner
   }
 
   const listening = createListening(transport, timers, authenticate, {

@@ -96,18 +96,15 @@ export type Ports = SessionOptions &
 export function readOptions(options: SessionOptions): Ports {
   const { crypto, transport, random = hostRandom, clock = hostClock, timeouts = {} } = options
   if (crypto === undefined || transport === undefined) {
-    misuse(
-      'crypto and transport are needed: smallCrypto() of @nip46/crypto/small, createRelayPool() of @nip46/transport-websocket',
-    )
+    misuse('crypto and transport are needed, such as smallCrypto() and createRelayPool()')
   }
-  const { connect, offer, request } = timeouts
-  for (const ms of [connect, offer, request]) checkTimeout(ms)
+  for (const ms of Object.values<number | undefined>({ ...timeouts })) checkTimeout(ms)
   const { concurrency = CONCURRENT_REQUESTS } = options
-  checkCount('concurrency', concurrency, 1, CONCURRENT_REQUESTS_MAX)
+  checkRange('concurrency', concurrency, 1, CONCURRENT_REQUESTS_MAX)
   const checkedRandom: RandomBytes = (length) => {
     const bytes = random(length)
     if (bytes instanceof Uint8Array && bytes.length === length) return bytes
-    misuse('random(length) returns a Uint8Array of that many secure random bytes')
+    misuse('random(length) returns so many secure random bytes')
   }
   return { ...options, random: checkedRandom, clock, timeouts, concurrency }
 }
@@ -130,9 +127,7 @@ export function readWishes({ profile: wanted = 'E', perms = [], metadata }: Logi
       misuse(`perms holds methods of NIP-46, or sign_event with a kind: not ${JSON.stringify(entry)}`),
   )
   const clean =
-    metadata &&
-    (parseMetadata(JSON.stringify(metadata)) ??
-      misuse('metadata holds a name, a url and an image, in a few hundred characters'))
+    metadata && (parseMetadata(JSON.stringify(metadata)) ?? misuse('metadata is a short name, url and image'))
   return { profile, permissions, perms: encodePermissions(permissions), metadata: clean ?? null }
 }
 
@@ -147,13 +142,12 @@ export function checkRelays(
 }
 
 export function checkTimeout(ms: number | undefined): void {
-  if (ms === undefined || (typeof ms === 'number' && ms > 0 && ms <= TIMEOUT_MS_MAX)) return
-  misuse(`a time-out is a number of milliseconds from 1 to ${TIMEOUT_MS_MAX}`)
+  if (ms !== undefined) checkRange('a time-out in milliseconds', ms, 1, TIMEOUT_MS_MAX)
 }
 
-export function checkCount(name: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return
-  misuse(`${name} is a whole number from ${min} to ${max}`)
+export function checkRange(name: string, value: number, min: number, max: number): void {
+  if (typeof value === 'number' && value >= min && value <= max) return
+  misuse(`${name} is a number from ${min} to ${max}`)
 }
 
 /** The caller did something that can never work. */

@@ -4,7 +4,7 @@
  */
 
 import { PLAINTEXT_CACHE_BYTES_MAX } from './limits.ts'
-import { checkCount } from './options.ts'
+import { checkRange } from './options.ts'
 
 /** Plaintexts by what was asked: the method, the other party and the ciphertext. */
 export interface PlaintextCache {
@@ -23,7 +23,7 @@ export interface PlaintextCache {
  * ```
  */
 export function createPlaintextCache(maxBytes: number): PlaintextCache {
-  checkCount('maxBytes', maxBytes, 1, PLAINTEXT_CACHE_BYTES_MAX)
+  checkRange('maxBytes', maxBytes, 1, PLAINTEXT_CACHE_BYTES_MAX)
   const entries = new Map<string, Uint8Array>()
   const encoder = new TextEncoder()
   const decoder = new TextDecoder()

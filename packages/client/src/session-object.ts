@@ -3,36 +3,22 @@
  * Never talks to a relay; requests go through `calls`, the rest through the machine.
  */
 
-import { type Pubkey, wrongMember } from '@nip46/core'
-import { sessionOf } from '@nip46/core/client'
+import { type Clock, type Pubkey, wrongMember } from '@nip46/core'
 import type { BunkerSession, Encryption, NostrEvent, SignTemplate } from './bunker-session.ts'
 import type { CallOptions, Calls } from './calls.ts'
-import type { ClientKey } from './client-key.ts'
-import { Nip46Error } from './error.ts'
 import { quiet } from './host.ts'
 import type { Loop } from './loop.ts'
-import { misuse, type Ports } from './options.ts'
-import type { SavedSession } from './saved-session.ts'
+import { misuse } from './options.ts'
 
-export interface SessionParts {
-  readonly key: ClientKey
-  readonly loop: Loop
-  readonly calls: Calls
-  readonly ports: Ports
-  readonly listen: BunkerSession['listen']
-  /** How it ended, once it has. */
-  readonly ended: () => 'logged-out' | 'closed' | undefined
-  readonly ending: Promise<void>
-}
+/** What of a session asks nobody, or ends it. */
+export type SessionParts = Pick<BunkerSession, 'clientPubkey' | 'listen' | 'logout' | 'close' | 'save'>
 
-export function createSessionObject(parts: SessionParts): BunkerSession {
-  const { key, loop, calls, ports, listen, ended, ending } = parts
-  const { state, feed } = loop
-  const call: Calls['call'] = (method, params, options) =>
-    ended() === 'logged-out'
-      ? quiet(Promise.reject(sessionEnded('logged-out')))
-      : calls.call(method, params, options)
-
+export function createSessionObject(
+  call: Calls['call'],
+  { state }: Loop,
+  clock: Clock,
+  parts: SessionParts,
+): BunkerSession {
   const encryption = (scheme: 'nip04' | 'nip44'): Encryption =>
     Object.freeze<Encryption>({
       encrypt: (peer, plaintext, options) => call(`${scheme}_encrypt`, [peer, plaintext], options),
@@ -45,19 +31,19 @@ export function createSessionObject(parts: SessionParts): BunkerSession {
   const userPubkey = (): Pubkey => state().userPubkey as Pubkey
 
   const signEvent = async (template: SignTemplate, options?: CallOptions): Promise<NostrEvent> => {
-    const text = templateText(template, userPubkey(), Math.floor(ports.clock.now() / 1_000))
+    const text = templateText(template, userPubkey(), Math.floor(clock.now() / 1_000))
     const event = await call('sign_event', [text], options)
     return { ...event, tags: event.tags.map((tag) => [...tag]) }
   }
 
   return Object.freeze({
+    ...parts,
     get userPubkey() {
       return userPubkey()
     },
     get remoteSigner() {
       return state().remoteSigner as Pubkey
     },
-    clientPubkey: key.handle.pubkey,
     get relays() {
       return state().relays
     },
@@ -74,29 +60,13 @@ export function createSessionObject(parts: SessionParts): BunkerSession {
     nip04Decrypt: nip04.decrypt,
     nip44Encrypt: nip44.encrypt,
     nip44Decrypt: nip44.decrypt,
-    listen,
     ping: (options?: CallOptions) => call('ping', [], options),
     getRelays: (options?: CallOptions) => call('get_relays', [], options),
     switchRelays: (options?: CallOptions) => call('switch_relays', [], options),
     describe: (options?: CallOptions) => call('describe', [], options),
     nip44GetKey: (peer: string, options?: CallOptions) => call('nip44_get_key', [peer], options),
     ...(state().profile.era === 'B' && { createAccount: accountMaker(call) }),
-    logout() {
-      feed({ type: 'logout' })
-      return ending
-    },
-    close: () => feed({ type: 'close' }),
-    save(): SavedSession {
-      const session = sessionOf(state())
-      if (session === undefined || state().phase === 'logging-out')
-        throw sessionEnded(ended() ?? 'logged-out')
-      return { v: 1, clientSecretKey: key.exportHex(), session }
-    },
   })
-}
-
-function sessionEnded(code: 'logged-out' | 'closed'): Nip46Error {
-  return new Nip46Error({ code, message: 'the session has ended' })
 }
 
 function accountMaker(call: Calls['call']): NonNullable<BunkerSession['createAccount']> {

@@ -3,8 +3,8 @@
  * Never makes a decision of the protocol; those are the machine's.
  */
 
-import type { Failure, Millis } from '@nip46/core'
-import type { ClientFacts, ClientState } from '@nip46/core/client'
+import { err, type Failure, type Millis } from '@nip46/core'
+import { type ClientFacts, type ClientState, sessionOf } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createCalls, LOGIN_TIMER } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
@@ -70,26 +70,24 @@ export function startSession(
     key.destroy()
     timers.clearAll()
     plaintextCache?.close()
-    settle({ code: ended, message: 'the session has ended' })
+    settle(over(ended))
     onEvent(output)
     ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
   }
 
   const hear = (output: LoopNews): void => {
     switch (output.type) {
-      case 'send':
-        if (output.kind === 'request') calls.stage(output.id, { stage: 'sent', relays: output.relays })
-        return
+      case 'stage':
+        return calls.stage(output.id, output.stage)
       case 'settle':
-        return calls.settle(output.id, output.outcome)
+        // To the machine, a session that was logged out of is closed like any other.
+        return calls.settle(output.id, ended === 'logged-out' ? err(over(ended)) : output.outcome)
       case 'auth-url': {
         const { id, url, origin } = output
         calls.stage(id, { stage: 'auth-url' })
         callHost(() => ports.onAuthUrl?.({ url, origin, requestId: id }))
         return
       }
-      case 'accepted':
-        return calls.stage(output.id, { stage: 'accepted', relay: output.relay })
       case 'failed':
         return settle(output.failure)
       case 'ended':
@@ -111,18 +109,25 @@ export function startSession(
   const start = { ...first, allowLoopbackAuth: ports.allowLoopbackAuthUrl ?? false }
   const loop: Loop = createLoop(start, key.handle, ports, timers, hear)
   const calls = createCalls(ports, loop, timers, onEvent)
-  const session = createSessionObject({
-    key,
-    loop,
-    calls,
-    ports,
-    ended: () => ended,
-    ending: ending.promise,
+  const session = createSessionObject(calls.call, loop, clock, {
+    clientPubkey: key.handle.pubkey,
     listen(listener) {
       if (listeners.size > EVENT_LISTENERS) misuse(`at most ${EVENT_LISTENERS} listen to a session`)
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
+    save() {
+      const saved = sessionOf(loop.state())
+      if (saved === undefined || loop.state().phase === 'logging-out') {
+        throw new Nip46Error(over(ended ?? 'logged-out'))
+      }
+      return { v: 1, clientSecretKey: key.exportHex(), session: saved }
+    },
+    logout() {
+      loop.feed({ type: 'logout' })
+      return ending.promise
+    },
+    close: () => loop.feed({ type: 'close' }),
   })
 
   if (signal?.aborted === true) {
@@ -150,6 +155,10 @@ function beginWith({ handle, destroy }: ClientKey, make: () => ClientState): Cli
     destroy()
     throw error
   }
+}
+
+function over(code: 'logged-out' | 'closed'): Failure {
+  return { code, message: 'the session has ended' }
 }
 
 function withResolvers<T>(): {
