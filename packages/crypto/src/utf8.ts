@@ -42,8 +42,7 @@ export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes)
-  } catch (cause) {
-    if (cause instanceof TypeError) return undefined
-    throw cause
+  } catch {
+    return undefined
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Full-jitter exponential backoff: how long to wait before the next try.
- * Never rolls dice itself: the random number comes in.
+ * Never rolls dice itself: the random bytes come in.
  */
 
 import type { RandomBytes } from '@nip46/core'
@@ -14,13 +14,13 @@ export const BACKOFF_CAP_MS = 30_000
  * Milliseconds to wait after `failures` failures in a row (0 for the first): anything from nothing to
  * `min(30 s, 1 s * 2 ** failures)`, so that clients that lost a relay together do not come back together.
  */
-export function backoffMs(failures: number, random: number): number {
-  return Math.floor(random * backoffCeilingMs(failures))
+export function backoffMs(failures: number, randomBytes: RandomBytes): number {
+  return Math.floor(randomFraction(randomBytes) * backoffCeilingMs(failures))
 }
 
 /** The same with a floor of {@link BACKOFF_BASE_MS}, for a relay that asked us to slow down. */
-export function slowdownMs(failures: number, random: number): number {
-  return BACKOFF_BASE_MS + backoffMs(failures, random)
+export function slowdownMs(failures: number, randomBytes: RandomBytes): number {
+  return BACKOFF_BASE_MS + backoffMs(failures, randomBytes)
 }
 
 /** The longest that {@link backoffMs} can be. */

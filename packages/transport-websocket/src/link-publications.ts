@@ -6,7 +6,7 @@
 import type { Authenticate } from '@nip46/core'
 import { reasonPrefix } from './frame.ts'
 import { arm } from './host.ts'
-import { authenticate, enter, type LinkPort, slowDown, type Want } from './link-want.ts'
+import { authenticate, enter, type LinkPort, newWant, slowDown, type Want } from './link-want.ts'
 
 /** Times one event is written to one relay for one publish: lost connections, slow-downs and AUTH together. */
 export const PUBLISH_SENDS = 4
@@ -132,15 +132,12 @@ export function createLinkPublications(port: LinkPort): LinkPublications {
   return {
     add(request) {
       const entry: Entry = entries.get(request.id) ?? {
+        ...newWant('waiting'),
         id: request.id,
         frame: request.frame,
         parties: new Set(),
-        phase: 'waiting',
-        timer: undefined,
         sends: 0,
         dials: 0,
-        slowdowns: 0,
-        authTried: false,
         lastReason: undefined,
       }
       if (entry.parties.size > 0) {

@@ -6,7 +6,15 @@
 import type { Filter, Seconds, SubscribeRequest } from '@nip46/core'
 import { closeFrame, type RelayFrame, reasonPrefix, requestFrame } from './frame.ts'
 import { arm, callHost } from './host.ts'
-import { authenticate, enter, type LinkPort, slowDown, type Want, type WantPhase } from './link-want.ts'
+import {
+  authenticate,
+  enter,
+  type LinkPort,
+  newWant,
+  slowDown,
+  type Want,
+  type WantPhase,
+} from './link-want.ts'
 
 /** A REQ that got no EOSE for so long counts as live: some relays never send one. In milliseconds. */
 export const EOSE_WAIT_MS = 500
@@ -116,14 +124,11 @@ export function createLinkSubscriptions(port: LinkPort): LinkSubscriptions {
   return {
     add(request) {
       const entry: Entry = {
+        ...newWant('down'),
         id: port.newId(),
         request,
         filters: request.filters,
-        phase: 'down',
-        timer: undefined,
         lastSeen: 0,
-        authTried: false,
-        slowdowns: 0,
         toldDown: false,
       }
       if (entries.size >= LINK_SUBSCRIPTIONS) {

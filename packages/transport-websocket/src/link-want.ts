@@ -4,7 +4,7 @@
  * Never knows what is wanted: that is `link-subscriptions.ts` and `link-publications.ts`.
  */
 
-import type { Authenticate, Clock, RelayUrl } from '@nip46/core'
+import type { Authenticate, Clock, RandomBytes, RelayUrl } from '@nip46/core'
 import { slowdownMs } from './backoff.ts'
 import { arm } from './host.ts'
 import type { RelayAuth } from './relay-auth.ts'
@@ -13,8 +13,7 @@ import type { RelayAuth } from './relay-auth.ts'
 export interface LinkPort {
   readonly relay: RelayUrl
   readonly clock: Clock
-  /** A number in [0, 1). */
-  readonly random: () => number
+  readonly randomBytes: RandomBytes
   /** A new subscription id for the wire. */
   readonly newId: () => string
   readonly isOpen: () => boolean
@@ -43,6 +42,10 @@ export interface Want {
   slowdowns: number
 }
 
+export function newWant(phase: WantPhase): Want {
+  return { phase, timer: undefined, authTried: false, slowdowns: 0 }
+}
+
 /** Whatever the phase before waited for is off. */
 export function enter(port: LinkPort, want: Want, phase: WantPhase, afterMs = 0, run?: () => void): void {
   want.phase = phase
@@ -69,6 +72,6 @@ export function authenticate(
 }
 
 export function slowDown(port: LinkPort, want: Want, again: () => void): void {
-  enter(port, want, 'slow', slowdownMs(want.slowdowns, port.random()), again)
+  enter(port, want, 'slow', slowdownMs(want.slowdowns, port.randomBytes), again)
   want.slowdowns += 1
 }

@@ -14,7 +14,7 @@ import {
   relayHost,
 } from '@nip46/core'
 import { FRAME_BYTES } from '@nip46/core/limits'
-import { backoffMs, randomFraction } from './backoff.ts'
+import { backoffMs } from './backoff.ts'
 import {
   closeFrame,
   type FrameDrop,
@@ -123,7 +123,6 @@ interface Connection {
 
 export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const { relay, openSocket, clock, randomBytes, allowAddress, onDrop, onIdle } = options
-  const random = (): number => randomFraction(randomBytes)
 
   let state: LinkState = 'idle'
   let since = clock.now()
@@ -156,7 +155,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const port: LinkPort = {
     relay,
     clock,
-    random,
+    randomBytes,
     newId,
     isOpen: () => state === 'open',
     isStarting: () => subscriptions.count('sent', 'authenticating') > 0,
@@ -184,8 +183,8 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   // -- wanting and dialling ------------------------------------------------------------------------
 
-  /** Brings the link in line with what is wanted of it. */
-  const attend = (): void => {
+  /** Brings the link in line with what is wanted of it. If somebody waits, the backoff may not keep them longer than the gap. */
+  const attend = (hurried = false): void => {
     const wanted = busy()
     if (state === 'closed' || (resting && !wanted)) return
     if (!wanted) {
@@ -194,8 +193,9 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
         void close()
         onIdle()
       })
-    } else if (state === 'idle') {
-      dialSoon()
+    } else if (state === 'idle' || (hurried && state === 'backoff' && clock.now() + gapLeft() < dialDueAt)) {
+      if (gapLeft() > 0) dialIn(gapLeft())
+      else dial()
     } else if (resting) {
       arm(clock, link)
     }
@@ -205,21 +205,10 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   /** Milliseconds until another dial is decent. */
   const gapLeft = (): number => Math.min(DIAL_GAP_MS, Math.max(0, lastDialAt + DIAL_GAP_MS - clock.now()))
 
-  const dialSoon = (): void => {
-    const gap = gapLeft()
-    if (gap > 0) dialIn(gap)
-    else dial()
-  }
-
   const dialIn = (afterMs: number): void => {
     dialDueAt = clock.now() + afterMs
     enter('backoff')
     arm(clock, link, afterMs, dial)
-  }
-
-  /** Somebody waits: the backoff may not keep them longer than the gap. */
-  const hurry = (): void => {
-    if (state === 'backoff' && clock.now() + gapLeft() < dialDueAt) dialSoon()
   }
 
   const dial = (): void => {
@@ -281,12 +270,11 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     const reason = plainText(final ? detail : `unreachable: ${detail}`)
     lastFailure = reason
     enter('idle')
-    if (!resting && !final) dialIn(backoffMs(failures, random()))
+    if (!resting && !final) dialIn(backoffMs(failures, randomBytes))
     failures += 1
     publications.lost(reason, final ? 'end' : wasOpen ? 'open' : 'dial')
     subscriptions.lost(reason, final)
-    if (publications.size() > 0) hurry()
-    attend()
+    attend(publications.size() > 0)
   }
 
   // -- listening -----------------------------------------------------------------------------------
@@ -384,13 +372,12 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     relay,
     subscribe(request) {
       const end = subscriptions.add(request)
-      attend()
-      hurry()
+      attend(true)
       return end
     },
     publish(request) {
       const cancel = publications.add(request)
-      hurry()
+      attend(true)
       return () => cancel(lastFailure ?? 'unreachable: not connected yet')
     },
     wake() {

@@ -17,7 +17,7 @@ test('the longest wait doubles from one second to thirty', () => {
 
 test('waits are spread over the whole range (full jitter)', () => {
   const random = seededRandom(1)
-  const waits = Array.from({ length: 2_000 }, () => backoffMs(10, random.next()))
+  const waits = Array.from({ length: 2_000 }, () => backoffMs(10, random.bytes))
   const mean = waits.reduce((sum, wait) => sum + wait, 0) / waits.length
   expect(Math.min(...waits)).toBeLessThan(300)
   expect(Math.max(...waits)).toBeGreaterThan(29_700)
@@ -27,8 +27,8 @@ test('waits are spread over the whole range (full jitter)', () => {
 })
 
 test('whoever was asked to slow down waits a second at least', () => {
-  expect(slowdownMs(0, 0)).toBe(BACKOFF_BASE_MS)
-  expect(slowdownMs(3, 0.5)).toBe(BACKOFF_BASE_MS + 4_000)
+  expect(slowdownMs(0, () => Uint8Array.of(0, 0, 0, 0))).toBe(BACKOFF_BASE_MS)
+  expect(slowdownMs(3, () => Uint8Array.of(128, 0, 0, 0))).toBe(BACKOFF_BASE_MS + 4_000)
 })
 
 test('random bytes become a fraction below one', () => {
