@@ -15,7 +15,6 @@ import {
   type ClientState,
   type ClientStep,
   type ClientWants,
-  draftOf,
   ignore,
   isKnown,
   isOver,
@@ -44,7 +43,7 @@ const HANDLERS: { readonly [Type in ClientInput['type']]: (work: Work, input: In
 
 /** One input, one new state and what to do about it. Never throws on what a peer or relay did. */
 export function step(state: ClientState, input: ClientInput, now: Millis): ClientStep {
-  const work: Work = { state: draftOf(state), outputs: [], now }
+  const work: Work = { state: { ...state }, outputs: [], now }
   const { type } = input
   const ends = type === 'logout' || type === 'close'
   if (!isOver(state) || type === 'request' || (ends && state.phase === 'unpaired')) {

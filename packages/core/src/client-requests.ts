@@ -7,6 +7,7 @@ import {
   CLOSED,
   type ClientInput,
   type ClientState,
+  type Draft,
   isKnown,
   LOGGED_OUT,
   listenRelays,
@@ -68,7 +69,7 @@ type Wish = Pick<PendingRequest, 'method' | 'params' | 'origin'> & {
 
 function queue({ state, now }: Pick<Work, 'state' | 'now'>, id: RequestId, wish: Wish): void {
   const { method, params, origin, timeoutMs, only = null } = wish
-  state.pending[id] = {
+  put(state, id, {
     method,
     params,
     origin,
@@ -82,7 +83,7 @@ function queue({ state, now }: Pick<Work, 'state' | 'now'>, id: RequestId, wish:
     resendAt: null,
     authUrls: [],
     only,
-  }
+  })
 }
 
 /** Starts a request of the machine's own. Without a spare id it waits until the shell brought some. */
@@ -157,14 +158,19 @@ export function change(
   changes: Partial<PendingRequest>,
 ): PendingRequest {
   const changed = { ...pending, ...changes }
-  state.pending[id] = changed
+  put(state, id, changed)
   return changed
+}
+
+function put(state: Draft, id: RequestId, pending: PendingRequest): void {
+  state.pending = { ...state.pending, [id]: pending }
 }
 
 /** Ends a request: for the caller's ones the one word that it waits for. */
 export function settle({ state, outputs }: Work, id: RequestId, outcome: Result<Json, Failure>): void {
   const pending = pendingOf(state, id)
-  delete state.pending[id]
+  const { [id]: _, ...rest } = state.pending
+  state.pending = rest
   state.settled = [...state.settled, id].slice(-CLIENT_SETTLED)
   if (pending?.origin !== 'machine') outputs.push({ type: 'settle', id, outcome })
 }

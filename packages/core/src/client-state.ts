@@ -211,20 +211,14 @@ export interface Work {
   readonly now: Millis
 }
 
-/** A state that nobody else has seen yet. Its pending requests are replaced, never changed. */
-export type Draft = { -readonly [Member in keyof ClientState]: ClientState[Member] } & {
-  pending: { [id: RequestId]: PendingRequest }
-}
+/** A state that nobody else has seen yet. What its members hold is replaced, never changed. */
+export type Draft = { -readonly [Member in keyof ClientState]: ClientState[Member] }
 
 export const CLOSED: Failure = { code: 'closed', message: 'the session was closed' }
 export const LOGGED_OUT: Failure = { code: 'logged-out', message: 'the session was ended' }
 export const UNPAIRED: Failure = {
   code: 'session/unpaired',
   message: 'the remote signer no longer knows this app: pair again',
-}
-
-export function draftOf(state: ClientState): Draft {
-  return { ...state, pending: { ...state.pending } }
 }
 
 export function ignore({ outputs }: Work, code: ClientIgnored): void {

@@ -55,12 +55,19 @@ export function wake(work: Work): void {
 
 /** When there is something to do; `Infinity` if never. */
 export function nextAlarm(state: ClientState): Millis {
-  const times = ALARMS.map(([at]) => at(state))
-  for (const { expiresAt, resendAt } of Object.values(state.pending))
-    times.push(expiresAt, state.live.length > 0 ? resendAt : null)
+  let next = Infinity
+  const note = (time: Millis | null): void => {
+    if (time !== null && time < next) next = time
+  }
+  for (const [at] of ALARMS) note(at(state))
+  const isDark = state.live.length === 0
+  for (const { expiresAt, resendAt } of Object.values(state.pending)) {
+    note(expiresAt)
+    if (!isDark) note(resendAt)
+  }
   // A restarted session takes note of the time once, to count from.
-  if (state.live.length === 0 && state.downSince === null) times.push(state.startedAt)
-  return Math.min(...times.map((time) => time ?? Infinity))
+  if (isDark && state.downSince === null) note(state.startedAt)
+  return next
 }
 
 /** When a handshake without any relay gives up. */
