@@ -155,7 +155,7 @@ test('a life from init to kill shows no key, link, passphrase, token or plaintex
       await cli(...words.split(' '))
     for (const words of ['relay list', 'audit tail', 'audit export', 'audit verify'])
       await cli(...words.split(' '))
-    await cli('app', 'show', (await daemon.api.call('app.list')).apps[0]?.client ?? '')
+    await cli('app', 'show', (await daemon.api.call('app.list')).apps[0]?.clientPubkey ?? '')
     const backup = join(directory, 'backup')
     expect((await cli('backup', 'create', backup)).exit).toBe(0)
     await cli('backup', 'verify', backup)

@@ -53,6 +53,17 @@ describe('the table of commands', () => {
         expect(Object.keys({ ...COMMON_OPTIONS, ...options }), name).toContain(option)
   })
 
+  test('an example is read as it stands, operands and all', async () => {
+    for (const { name, example } of COMMANDS) {
+      const words = [...example.matchAll(/"([^"]*)"|(\S+)/g)].map(
+        ([, quoted, plain]) => quoted ?? plain ?? '',
+      )
+      expect(await runIn('/nowhere', [...words, '--help']), name).toMatchObject({ exit: EXIT.done, err: '' })
+    }
+    const stray = await runIn('/nowhere', ['status', 'stray', '--help'])
+    expect(stray.exit).toBe(EXIT.usage)
+  })
+
   test('--version prints the version of the package', async () => {
     const manifest: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
     const { exit, out } = await runIn('/nowhere', ['--version'])
@@ -251,17 +262,17 @@ describe('against a daemon', () => {
       '2',
       '--json',
     )
-    const { links } = made.json as { links: readonly { uri: string; token: string }[] }
+    const { links } = made.json as { links: readonly { uri: string; id: string }[] }
     expect(links).toHaveLength(2)
     expect(shapeOf(links)).toEqual([
-      { expiresAt: 'number', label: 'string', signer: 'string', token: 'string', uri: 'string' },
+      { expiresAt: 'number', label: 'string', signerPubkey: 'string', id: 'string', uri: 'string' },
     ])
     expect((await ok('link', 'new')).out).toMatch(/^bunker:\/\/[0-9a-f]{64}\?/m)
     const listed = await ok('link', 'list')
     expect(listed.out).toContain('open')
     const secret = /secret=([^&]+)/.exec(links[0]?.uri ?? '')?.[1] ?? 'none'
     expect(listed.out + JSON.stringify((await ok('link', 'list', '--json')).json)).not.toContain(secret)
-    await ok('link', 'revoke', links[0]?.token ?? '')
+    await ok('link', 'revoke', links[0]?.id ?? '')
     expect((await cli('link', 'revoke', 'ffffffffffff')).exit).toBe(EXIT.absent)
   })
 
@@ -269,8 +280,10 @@ describe('against a daemon', () => {
     const session = await connectApp(world, { grants: 'sign_event:1', name: 'Evil \u202e app' })
     try {
       await session.signEvent({ kind: 1, content: 'hello' })
-      const { apps } = (await ok('app', 'list', '--json')).json as { apps: readonly { client: string }[] }
-      const client = apps[0]?.client ?? ''
+      const { apps } = (await ok('app', 'list', '--json')).json as {
+        apps: readonly { clientPubkey: string }[]
+      }
+      const client = apps[0]?.clientPubkey ?? ''
       await ok('app', 'rename', client.slice(0, 8), 'tester')
       expect((await ok('app', 'origins', 'tester', 'https://app.example/')).out).toBe('https://app.example')
       expect((await cli('app', 'origins', 'tester', 'https://app.example/x')).err).toContain('without a path')

@@ -233,7 +233,7 @@ describe.skipIf(!found)('the program meets the bad-input corpus', { timeout: 60_
   async function sessionOf(row: CorpusRow): Promise<NonNullable<RowSeen['session']>> {
     const wanted = row.expect.ok?.['metadata'] ?? null
     const { claims, requested, granted, policy } = await daemon.process.api.call('app.show', {
-      client: client.pubkey,
+      clientPubkey: client.pubkey,
     })
     const claimsNothing = claims.name === null && claims.url === null
     const wantsNothing = wanted === null || JSON.stringify(wanted) === '{}'
@@ -268,7 +268,7 @@ describe.skipIf(!found)('the program meets the bad-input corpus', { timeout: 60_
 
   test('D46 same request id, other body, first in flight', async () => {
     const { api } = daemon.process
-    await api.call('app.policy.set', { client: client.pubkey, policy: { preset: 'paranoid' } })
+    await api.call('app.policy.set', { clientPubkey: client.pubkey, policy: { preset: 'paranoid' } })
     const template = JSON.stringify({ kind: 30_078, content: '', tags: [], created_at: CORPUS_NOW })
     await client.send({ id: 'a1', method: 'sign_event', params: [template] })
     await until(async () => (await daemon.process.status()).questions === 1)
@@ -279,11 +279,11 @@ describe.skipIf(!found)('the program meets the bad-input corpus', { timeout: 60_
     await api.call('request.deny', { id: question?.id ?? '', hash: question?.hash ?? '' })
     await until(() => client.answers.length > 0)
     expect(client.answers.splice(0)).toMatchObject([{ id: 'a1', result: '' }])
-    await api.call('app.policy.set', { client: client.pubkey, policy: POLICY })
+    await api.call('app.policy.set', { clientPubkey: client.pubkey, policy: POLICY })
   })
 
   test('D43 revoked session', async () => {
-    expect(await daemon.process.api.call('app.revoke', { client: client.pubkey })).toEqual({ ended: 1 })
+    expect(await daemon.process.api.call('app.revoke', { clientPubkey: client.pubkey })).toEqual({ ended: 1 })
     expect(rowProblems(find('D43'), await see(find('D43')), roomy)).toEqual([])
   })
 

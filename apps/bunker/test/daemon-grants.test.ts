@@ -54,11 +54,15 @@ test('a daemon holds the policy of a session against what was granted elsewhere,
   try {
     const app = await connectApp(world, { json: { rules: RULES } })
     const [connected] = (await world.api.call('app.list')).apps
-    const { client, signer } = connected ?? { client: '', signer: '' }
-    await grantInStore(world, { signerPubkey: signer as Pubkey, clientPubkey: client as Pubkey }, store.store)
+    const { clientPubkey, signerPubkey } = connected ?? { clientPubkey: '', signerPubkey: '' }
+    await grantInStore(
+      world,
+      { signerPubkey: signerPubkey as Pubkey, clientPubkey: clientPubkey as Pubkey },
+      store.store,
+    )
     world = await world.restart()
     const { api } = world
-    const { granted } = await api.call('app.show', { client })
+    const { granted } = await api.call('app.show', { clientPubkey })
     expect(granted).toEqual(['sign_event:1', 'sign_event:3', 'sign_event:6', 'sign_event:7'])
 
     for (const kind of [1, 3, 1]) expect(await app.signEvent({ kind, content: '' })).toMatchObject({ kind })
@@ -73,11 +77,11 @@ test('a daemon holds the policy of a session against what was granted elsewhere,
     await isAsked(6)
     await expect(app.signEvent({ kind: 7, content: '' })).rejects.toMatchObject({ code: 'remote/error' })
     const why = async (kind: number) =>
-      api.call('policy.explain', { client, request: { method: 'sign_event', event: { kind } } })
+      api.call('policy.explain', { clientPubkey, request: { method: 'sign_event', event: { kind } } })
     expect(await why(1)).toMatchObject({ effect: 'ask', rule: 'default' })
     expect(await why(3)).toMatchObject({ effect: 'allow', rule: 'granted' })
     expect(await why(7)).toMatchObject({ effect: 'deny' })
-    const { entries } = await api.call('audit.list', { client, limit: 100 })
+    const { entries } = await api.call('audit.list', { clientPubkey, limit: 100 })
     const rules = entries.flatMap(({ type, record }) =>
       type === 'performed' ? [(record as { readonly rule?: string }).rule] : [],
     )
@@ -85,7 +89,7 @@ test('a daemon holds the policy of a session against what was granted elsewhere,
     expect(rules).toEqual([rule, 'granted', rule])
 
     // A preset is about everything, so nothing is left for the grants.
-    await api.call('app.policy.set', { client, policy: { preset: 'paranoid' } })
+    await api.call('app.policy.set', { clientPubkey, policy: { preset: 'paranoid' } })
     await isAsked(3)
     await app.close()
   } finally {

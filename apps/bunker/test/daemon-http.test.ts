@@ -321,7 +321,7 @@ describe('what is described is what is answered', () => {
     const session = await connectApp(world, { label: 'Asks' })
     const signing = session.signEvent({ kind: 7, content: '+' })
     const refused = session.signEvent({ kind: 6, content: '' }).catch(() => undefined)
-    const [{ client: app = '' } = {}] = (await world.api.call('app.list')).apps
+    const [{ clientPubkey: app = '' } = {}] = (await world.api.call('app.list')).apps
     for (const name of [
       'status.get',
       'health.get',
@@ -367,22 +367,22 @@ describe('what is described is what is answered', () => {
       label: 'Two',
       forMs: 60_000,
       approval: 'ask',
-    })) as { links: { token: string }[] }
-    await check('link.revoke', { token: made.links[0]?.token ?? '' })
+    })) as { links: { id: string }[] }
+    await check('link.revoke', { id: made.links[0]?.id ?? '' })
     const uri = `nostrconnect://${'79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'}?relay=${encodeURIComponent(world.daemon.relay ?? '')}&secret=0123456789abcdef&perms=sign_event%3A1%2Cfrob&name=Other`
     const { hash } = (await check('connect.preview', { uri })) as { hash: string }
     await expect(client.call('connect.accept', { uri, hash: '0'.repeat(64) })).rejects.toMatchObject({
       status: 409,
     })
     await check('connect.accept', { uri, hash, label: 'Other' })
-    await check('app.show', { client: app })
-    await check('app.rename', { client: app, label: 'Renamed' })
-    await check('app.origins', { client: app, origins: ['https://app.example'] })
-    await check('app.policy.get', { client: app })
-    await check('app.policy.set', { client: app, policy: { grants: 'sign_event:1' } })
-    await check('app.suspend', { client: app, forMs: 60_000 })
-    await check('app.resume', { client: app })
-    await check('app.trim', { client: app })
+    await check('app.show', { clientPubkey: app })
+    await check('app.rename', { clientPubkey: app, label: 'Renamed' })
+    await check('app.origins', { clientPubkey: app, origins: ['https://app.example'] })
+    await check('app.policy.get', { clientPubkey: app })
+    await check('app.policy.set', { clientPubkey: app, policy: { grants: 'sign_event:1' } })
+    await check('app.suspend', { clientPubkey: app, forMs: 60_000 })
+    await check('app.resume', { clientPubkey: app })
+    await check('app.trim', { clientPubkey: app })
     const asked = await nextQuestion(world.api, ({ kind }) => kind === 7)
     await check('request.show', { id: asked.id })
     await check('request.approve', { id: asked.id, hash: asked.hash })
@@ -396,7 +396,7 @@ describe('what is described is what is answered', () => {
     })
     const request = { method: 'sign_event', event: { kind: 1 } }
     await check('policy.lint', { policy: { grants: 'sign_event:1' } })
-    await check('policy.test', { request, client: app })
+    await check('policy.test', { request, clientPubkey: app })
     await check('policy.explain', { request, policy: { grants: 'sign_event:1' } })
     await check('policy.replay', { policy: { grants: 'sign_event:1' } })
     await check('relay.add', { url: 'wss://relay.example' })
@@ -412,7 +412,7 @@ describe('what is described is what is answered', () => {
       info: { id: string }
     }
     await check('token.revoke', { id: info.id })
-    await check('app.revoke', { client: app })
+    await check('app.revoke', { clientPubkey: app })
     await check('host.lock-all')
     await check('host.panic')
     await check('host.resume')

@@ -266,7 +266,7 @@ describe('what one answer lists', () => {
     const list = linkHandlers(host)['link.list']
     const { links } = list({}, { name: 'owner', scopes: new Set() }) as { links: readonly LinkView[] }
     expect(links).toHaveLength(LINK_LISTED)
-    expect([links[0]?.token, links.at(-1)?.token]).toEqual([String(LINK_LISTED), '1'])
+    expect([links[0]?.id, links.at(-1)?.id]).toEqual([String(LINK_LISTED), '1'])
   })
 
   test('entries of the log that a proposal looks at: the youngest, as many as it may', async () => {

@@ -122,12 +122,12 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' :
     PATIENCE,
     async () => {
       const { links } = await first.api.call('link.create', { label: 'On paper' })
-      const [{ token = '', uri = '' } = {}] = links
+      const [{ id: linkId = '', uri = '' } = {}] = links
       // At once, whatever the other one has heard.
-      expect(await second.api.call('link.revoke', { token })).toEqual({ token })
+      expect(await second.api.call('link.revoke', { id: linkId })).toEqual({ id: linkId })
       await until(async () =>
         (await first.api.call('link.list')).links.some(
-          (link) => link.token === token && link.state === 'revoked',
+          (link) => link.id === linkId && link.state === 'revoked',
         ),
       )
       await until(async () =>
@@ -138,26 +138,28 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' :
       const app = await connectTo(first, { grants: 'sign_event:1', label: 'Shared' })
       const client = await until(async () =>
         (await second.api.call('app.list')).apps.find(({ label }) => label === 'Shared'),
-      ).then((view) => view.client)
-      await second.api.call('app.rename', { client, label: 'Renamed' })
-      await until(async () => (await first.api.call('app.show', { client })).label === 'Renamed')
+      ).then((view) => view.clientPubkey)
+      await second.api.call('app.rename', { clientPubkey: client, label: 'Renamed' })
+      await until(
+        async () => (await first.api.call('app.show', { clientPubkey: client })).label === 'Renamed',
+      )
 
       for (const [daemon, other] of [
         [first, second],
         [second, first],
       ] as const) {
-        await daemon.api.call('app.suspend', { client })
+        await daemon.api.call('app.suspend', { clientPubkey: client })
         await expect(app.signEvent({ kind: 1, content: 'no' })).rejects.toMatchObject({ reason: 'rejected' })
-        await other.api.call('app.resume', { client })
+        await other.api.call('app.resume', { clientPubkey: client })
         expect(await app.signEvent({ kind: 1, content: 'yes' })).toMatchObject({ content: 'yes' })
       }
       await second.api.call('app.policy.set', {
-        client,
+        clientPubkey: client,
         policy: { preset: 'paranoid', grants: 'sign_event:4' },
       })
       const asked = app.signEvent({ kind: 1, content: 'not allowed any more' })
       asked.catch(() => undefined)
-      const { id, hash } = await nextQuestion(first.api, (question) => question.client === client)
+      const { id, hash } = await nextQuestion(first.api, (question) => question.clientPubkey === client)
       await first.api.call('request.deny', { id, hash })
       await expect(asked).rejects.toMatchObject({ reason: 'rejected' })
 
@@ -179,7 +181,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' :
     async () => {
       const app = await connectTo(first, { grants: 'sign_event:1' })
       const { client, signing, stop } = await keepAsking(first.api, app)
-      expect(await second.api.call('app.revoke', { client })).toEqual({ ended: 1 })
+      expect(await second.api.call('app.revoke', { clientPubkey: client })).toEqual({ ended: 1 })
       const done = await performedOnRecord(first.api, client)
       await stop()
       await signing
@@ -188,7 +190,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' :
       const other = await connectTo(first, { grants: 'sign_event:1' })
       const again = await keepAsking(first.api, other)
       first.kill('SIGSTOP')
-      expect(await second.api.call('app.revoke', { client: again.client })).toEqual({ ended: 1 })
+      expect(await second.api.call('app.revoke', { clientPubkey: again.client })).toEqual({ ended: 1 })
       const before = await performedOnRecord(second.api, again.client)
       // Longer than its lease: the other one takes it for dead.
       await until(async () => (await second.api.call('status.get')).store.daemons.length === 1)
@@ -226,7 +228,7 @@ describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' :
       await allLocked(first, second)
       await until(async () =>
         (await first.api.call('link.list')).links.every(
-          (link) => link.token !== open.links[0]?.token || link.state === 'revoked',
+          (link) => link.id !== open.links[0]?.id || link.state === 'revoked',
         ),
       )
       expect(await performedOnRecord(second.api)).toBe(done)
@@ -326,7 +328,7 @@ async function performedOnRecord(api: ApiClient, client?: string): Promise<numbe
     const page = await api.call('audit.list', {
       limit: 1_000,
       ...(after !== undefined && { after }),
-      ...(client !== undefined && { client }),
+      ...(client !== undefined && { clientPubkey: client }),
     })
     count += page.entries.filter(({ type, record }) => {
       const { error, delivered } = record as { readonly error?: unknown; readonly delivered?: unknown }

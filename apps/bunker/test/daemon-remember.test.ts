@@ -25,7 +25,7 @@ interface Asking {
 async function asking(): Promise<Asking> {
   const app = await connectApp(world)
   const { apps } = await world.api.call('app.list')
-  const client = apps.at(-1)?.client
+  const client = apps.at(-1)?.clientPubkey
   return {
     app,
     sign: (kind, more = {}) =>
@@ -36,7 +36,7 @@ async function asking(): Promise<Asking> {
     question: (isIt) =>
       nextQuestion(
         world.api,
-        ({ kind, lines, client: of }) => of === client && isIt({ kind, lines: lines.join() }),
+        ({ kind, lines, clientPubkey: of }) => of === client && isIt({ kind, lines: lines.join() }),
       ),
   }
 }

@@ -40,7 +40,7 @@ test('a link lets an app in, what it asks is shown, and what was shown is signed
     type: 'operation',
     method: 'sign_event',
     kind: 3,
-    user: key?.pubkey,
+    userPubkey: key?.pubkey,
     label: 'Reader',
     times: 1,
   })
@@ -62,8 +62,8 @@ test('a link lets an app in, what it asks is shown, and what was shown is signed
   expect(await signing).toMatchObject({ kind: 3, tags: [['p', granted.pubkey]] })
 
   const [listed] = (await api.call('app.list')).apps
-  expect(listed).toMatchObject({ label: 'Reader', claims: { name: 'Readerapp' }, user: key?.pubkey })
-  expect((await api.call('app.show', { client: listed?.client ?? '' })).used).toEqual({
+  expect(listed).toMatchObject({ label: 'Reader', claims: { name: 'Readerapp' }, userPubkey: key?.pubkey })
+  expect((await api.call('app.show', { clientPubkey: listed?.clientPubkey ?? '' })).used).toEqual({
     'sign_event:1': 1,
     'sign_event:3': 1,
   })
@@ -105,17 +105,17 @@ test('a policy is explained, tried on the past, and trimmed to what was used', a
   const app = await connectApp(world, { preset: 'bot', grants: 'sign_event:1[max=1/1d],sign_event:7' })
   await app.signEvent({ kind: 1, content: 'one' })
   await expect(app.signEvent({ kind: 1, content: 'two' })).rejects.toMatchObject({ code: 'remote/error' })
-  const [{ client = '' } = {}] = (await api.call('app.list')).apps
+  const [{ clientPubkey = '' } = {}] = (await api.call('app.list')).apps
   const request = { method: 'sign_event', event: { kind: 1 } } as const
-  const explained = await api.call('policy.explain', { client, request })
+  const explained = await api.call('policy.explain', { clientPubkey, request })
   expect(explained.effect).not.toBe('allow')
   expect(explained.words.join(' ')).toContain('max=1')
   expect(await api.call('policy.test', { request, policy: { preset: 'standard' } })).toMatchObject({
     effect: 'allow',
   })
   const replayed = await api.call('policy.replay', { policy: { preset: 'bot', grants: 'sign_event:7' } })
-  expect(replayed.flips).toMatchObject([{ client, kind: 1, was: 'allow', would: 'deny' }])
-  const trimmed = await api.call('app.trim', { client, apply: true })
+  expect(replayed.flips).toMatchObject([{ clientPubkey, kind: 1, was: 'allow', would: 'deny' }])
+  const trimmed = await api.call('app.trim', { clientPubkey, apply: true })
   expect(trimmed).toMatchObject({ applied: true, proposals: [{ grant: 'sign_event:7' }] })
   expect(trimmed.policy.grants).toEqual(['sign_event:1[max=1/1d]'])
   await expect(api.call('link.create', { policy: { grants: 'sign_event:*' } })).rejects.toMatchObject({
@@ -151,13 +151,16 @@ test('panic stops everything until it is ended', async () => {
 test('a suspended app is denied until it is resumed, and a revoked one is gone', async () => {
   const { api, ...world } = await start()
   const app = await connectApp({ api, ...world }, { grants: 'sign_event:1' })
-  const [{ client = '' } = {}] = (await api.call('app.list')).apps
-  expect(await api.call('app.suspend', { client, forMs: 3_600_000 })).toMatchObject({ suspended: true })
+  const [{ clientPubkey = '' } = {}] = (await api.call('app.list')).apps
+  expect(await api.call('app.suspend', { clientPubkey, forMs: 3_600_000 })).toMatchObject({ suspended: true })
   await expect(app.signEvent({ kind: 1, content: 'x' })).rejects.toMatchObject({ reason: 'rejected' })
-  expect(await api.call('app.resume', { client })).toMatchObject({ suspended: false })
+  expect(await api.call('app.resume', { clientPubkey })).toMatchObject({ suspended: false })
   expect(await app.signEvent({ kind: 1, content: 'x' })).toMatchObject({ kind: 1 })
-  expect(await api.call('app.revoke', { client })).toEqual({ ended: 1 })
-  await expect(api.call('app.show', { client })).rejects.toMatchObject({ status: 404, code: 'app/unknown' })
+  expect(await api.call('app.revoke', { clientPubkey })).toEqual({ ended: 1 })
+  await expect(api.call('app.show', { clientPubkey })).rejects.toMatchObject({
+    status: 404,
+    code: 'app/unknown',
+  })
   await expect(app.signEvent({ kind: 1, content: 'x' })).rejects.toBeDefined()
 })
 

@@ -261,7 +261,7 @@ test('the web addresses of an app are what its owner says, and nothing that it s
   try {
     const { api } = world
     const app = await connectApp(world, { grants: 'sign_event:27235[url=list:origins]' })
-    const [{ client = '' } = {}] = (await api.call('app.list')).apps
+    const [{ clientPubkey = '' } = {}] = (await api.call('app.list')).apps
     const login = (url: string) =>
       app.signEvent({
         kind: 27_235,
@@ -279,13 +279,15 @@ test('the web addresses of an app are what its owner says, and nothing that it s
       await expect(signing).rejects.toMatchObject({ code: 'remote/error' })
     }
     await isAsked('https://api.app.example/x')
-    await api.call('app.origins', { client, origins: ['https://api.app.example/'] })
-    expect((await api.call('app.show', { client })).origins).toEqual(['https://api.app.example'])
+    await api.call('app.origins', { clientPubkey, origins: ['https://api.app.example/'] })
+    expect((await api.call('app.show', { clientPubkey })).origins).toEqual(['https://api.app.example'])
     expect(await login('https://api.app.example/x')).toMatchObject({ kind: 27_235 })
     await isAsked('https://api.app.example.evil.example/x')
     for (const origins of [['https://a.example/path'], ['javascript:x'], ['https://user@a.example']])
-      await expect(api.call('app.origins', { client, origins })).rejects.toMatchObject({ code: 'app/origin' })
-    await api.call('app.origins', { client, origins: [] })
+      await expect(api.call('app.origins', { clientPubkey, origins })).rejects.toMatchObject({
+        code: 'app/origin',
+      })
+    await api.call('app.origins', { clientPubkey, origins: [] })
     await isAsked('https://api.app.example/x')
     await app.close()
   } finally {

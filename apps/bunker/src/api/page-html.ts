@@ -103,11 +103,11 @@ export function listPage(questions: readonly QuestionView[], leaveToken: string)
 }
 
 export function questionPage(question: QuestionDetail, token: string, now: number): string {
-  const { id, hash, client, user, kind, peer, times, expiresAt, choices, event, text } = question
+  const { id, hash, clientPubkey, userPubkey, kind, peer, times, expiresAt, choices, event, text } = question
   const rows: (readonly [string, string])[] = [
     ['App', nameOf(question)],
-    ['App key', client],
-    ...(user === null ? [] : [['Your key', user] as const]),
+    ['App key', clientPubkey],
+    ...(userPubkey === null ? [] : [['Your key', userPubkey] as const]),
     ...(kind === null ? [] : [['Kind', String(kind)] as const]),
     ...(peer === null ? [] : [['With', peer] as const]),
     ...(times > 1 ? [['Asked', `${times} times`] as const] : []),
@@ -164,10 +164,10 @@ const SCOPE_WORDS: Readonly<Record<RememberScope, string>> = {
 }
 
 /** The owner's own name for it stands alone; what the app says of itself is marked. */
-function nameOf({ label, claims, client }: QuestionView): string {
+function nameOf({ label, claims, clientPubkey }: QuestionView): string {
   if (label !== '') return label
   return claims.name === null
-    ? `an app without a name (${client.slice(0, 8)}…)`
+    ? `an app without a name (${clientPubkey.slice(0, 8)}…)`
     : `“${claims.name}” (says the app)`
 }
 

@@ -79,7 +79,7 @@ export interface Replay {
   readonly skipped: number
   readonly flips: readonly {
     readonly at: number
-    readonly client: string
+    readonly clientPubkey: string
     readonly method: string
     readonly kind: number | null
     readonly was: Effect
@@ -106,10 +106,10 @@ export interface KeyView {
 
 export interface LinkView {
   /** Names the link, to revoke it. Not the secret. */
-  readonly token: string
+  readonly id: string
   readonly label: string
-  readonly signer: string
-  readonly user: string
+  readonly signerPubkey: string
+  readonly userPubkey: string
   readonly createdAt: number
   readonly expiresAt: number
   readonly state: 'open' | 'used' | 'expired' | 'revoked'
@@ -122,8 +122,8 @@ export interface LinkView {
 /** A link just made. `uri` is a secret until it is used, and is never shown again. */
 export interface MadeLink {
   readonly uri: string
-  readonly token: string
-  readonly signer: string
+  readonly id: string
+  readonly signerPubkey: string
   readonly label: string
   readonly expiresAt: number
 }
@@ -132,12 +132,12 @@ export interface MadeLink {
 
 export interface AppView {
   /** Names the app: its client pubkey. */
-  readonly client: string
+  readonly clientPubkey: string
   readonly label: string
   /** What the app says about itself: anybody can claim any name. */
   readonly claims: { readonly name: string | null; readonly url: string | null }
-  readonly user: string
-  readonly signer: string
+  readonly userPubkey: string
+  readonly signerPubkey: string
   readonly phase: string
   /** True for NIP-04: anybody can alter its messages unnoticed. */
   readonly legacyEncryption: boolean
@@ -163,7 +163,7 @@ export interface AppDetail extends AppView {
 
 /** A nostrconnect:// URI, read and not answered. */
 export interface ConnectPreview {
-  readonly client: string
+  readonly clientPubkey: string
   readonly claims: { readonly name: string | null; readonly url: string | null }
   readonly relays: readonly string[]
   /** Each thing asked for, and what the policy would do with it. */
@@ -211,10 +211,10 @@ export interface QuestionView {
   /** Equal for questions that differ in content only: same app, method, kind and peer. */
   readonly group: string
   readonly type: 'connect' | 'operation'
-  readonly client: string
+  readonly clientPubkey: string
   readonly label: string
   readonly claims: { readonly name: string | null; readonly url: string | null }
-  readonly user: string | null
+  readonly userPubkey: string | null
   /** `connect` for a connection. */
   readonly method: string
   readonly kind: number | null
@@ -251,8 +251,8 @@ export interface AuditEntry {
   readonly position: number
   readonly at: number
   readonly type: string
-  readonly client: string | null
-  readonly user: string | null
+  readonly clientPubkey: string | null
+  readonly userPubkey: string | null
   /** The record as stored: never a content, a plaintext, a secret or a token. */
   readonly record: JsonValue
   /** The rule that allowed it says that the owner is to be told of it (`notify`). */
@@ -336,7 +336,7 @@ export interface BackupView {
 /** A use of the key that nobody was asked about, by a rule that says to tell the owner (`notify`). */
 export interface Notice {
   readonly at: number
-  readonly client: string
+  readonly clientPubkey: string
   readonly label: string
   readonly claims: { readonly name: string | null; readonly url: string | null }
   readonly method: string

@@ -16,19 +16,19 @@ export async function chooseApp(api: ApiClient, word: string): Promise<AppView> 
   const { apps } = await api.call('app.list')
   const pubkey = word.startsWith('npub1') ? decodeNpub(word) : word
   return chooseOne('app', word, apps, [
-    ({ client }) => client === pubkey,
+    ({ clientPubkey }) => clientPubkey === pubkey,
     ({ label }) => label === word,
     ({ claims }) => claims.name === word,
-    ({ client }) => isBeginning(client, word),
+    ({ clientPubkey }) => isBeginning(clientPubkey, word),
   ])
 }
 
 export async function chooseLink(api: ApiClient, word: string): Promise<LinkView> {
   const { links } = await api.call('link.list')
   return chooseOne('link', word, links, [
-    ({ token }) => token === word,
+    ({ id }) => id === word,
     ({ label, state }) => label === word && state === 'open',
-    ({ token }) => isBeginning(token, word),
+    ({ id }) => isBeginning(id, word),
   ])
 }
 
@@ -81,9 +81,13 @@ function isBeginning(whole: string, word: string): boolean {
 }
 
 /** How an app is called in text: the owner's name for it, or what it says, marked as such. */
-export function nameOfApp({ label, claims, client }: Pick<AppView, 'label' | 'claims' | 'client'>): string {
+export function nameOfApp({
+  label,
+  claims,
+  clientPubkey,
+}: Pick<AppView, 'label' | 'claims' | 'clientPubkey'>): string {
   if (label !== '') return clean(label, 64)
   return claims.name === null
-    ? short(client)
+    ? short(clientPubkey)
     : `"${clean(claims.name, 64).replaceAll('"', "'")}" (unverified)`
 }

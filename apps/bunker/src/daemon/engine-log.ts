@@ -11,20 +11,20 @@ export function logSignerEvent(log: Log, event: RemoteSignerEvent): void {
     case 'session-opened':
     case 'session-confirmed':
     case 'session-ended': {
-      const { clientPubkey: client, signerPubkey: signer, userPubkey: user } = event.session
+      const { clientPubkey, signerPubkey, userPubkey } = event.session
       const reason = event.type === 'session-ended' ? { code: event.reason } : {}
-      log.write('info', event.type, { client, signer, user, ...reason })
+      log.write('info', event.type, { clientPubkey, signerPubkey, userPubkey, ...reason })
       return
     }
     case 'question':
-      log.write('info', 'question', { client: event.question.clientPubkey, code: event.question.type })
+      log.write('info', 'question', { clientPubkey: event.question.clientPubkey, code: event.question.type })
       return
     case 'performed':
     case 'refused': {
       const { method, kind } = event.subject
       const rule = event.type === 'refused' ? { rule: event.rule } : {}
       log.write(event.error === null ? 'debug' : 'info', event.type, {
-        client: event.clientPubkey,
+        clientPubkey: event.clientPubkey,
         method,
         kind,
         ...rule,
@@ -36,10 +36,10 @@ export function logSignerEvent(log: Log, event: RemoteSignerEvent): void {
       log.write('error', event.type, {})
       return
     case 'token-reused':
-      log.write('warning', event.type, { client: event.clientPubkey, signer: event.signerPubkey })
+      log.write('warning', event.type, { clientPubkey: event.clientPubkey, signerPubkey: event.signerPubkey })
       return
     case 'publish-failed':
-      log.write('warning', event.type, { client: event.clientPubkey, count: event.refusals.length })
+      log.write('warning', event.type, { clientPubkey: event.clientPubkey, count: event.refusals.length })
       return
     case 'relay-live':
       log.write('info', event.type, { relay: event.relay })
@@ -57,7 +57,7 @@ export function logSignerEvent(log: Log, event: RemoteSignerEvent): void {
       log.fault(event.type, event.cause, { helper: event.helper })
       return
     case 'answered':
-      log.write('debug', event.type, { client: event.clientPubkey })
+      log.write('debug', event.type, { clientPubkey: event.clientPubkey })
       return
     case 'dropped':
       log.write('debug', event.type, { code: event.code })

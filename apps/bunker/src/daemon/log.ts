@@ -38,9 +38,9 @@ const file: Reader = (value) =>
   typeof value === 'string' && value.startsWith('/') ? value.slice(0, 4_096) : undefined
 
 export type LogField =
-  | 'client'
-  | 'user'
-  | 'signer'
+  | 'clientPubkey'
+  | 'userPubkey'
+  | 'signerPubkey'
   | 'relay'
   | 'method'
   | 'kind'
@@ -63,9 +63,9 @@ export type LogField =
 
 /** Every field that can be in the log, and what it may be. */
 const FIELDS: { readonly [Field in LogField]: Reader } = {
-  client: pubkey,
-  user: pubkey,
-  signer: pubkey,
+  clientPubkey: pubkey,
+  userPubkey: pubkey,
+  signerPubkey: pubkey,
   relay,
   method: code,
   kind: count,

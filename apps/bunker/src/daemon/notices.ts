@@ -14,11 +14,18 @@ export function tellOwner(
 ): void {
   if (rule === null || !wantsNotice(rule)) return
   const { method, kind, peer } = subject
-  log.write('info', 'notice', { client, method, kind, rule })
+  log.write('info', 'notice', { clientPubkey: client, method, kind, rule })
   if (!hub.wanted('notices')) return
   const session = signer.sessions().find(({ clientPubkey }) => clientPubkey === client)
   const { name = null, url = null } = session?.metadata ?? {}
-  const notice = { at: clock.now(), client, method, kind: kind ?? null, peer: peer ?? null, rule }
+  const notice = {
+    at: clock.now(),
+    clientPubkey: client,
+    method,
+    kind: kind ?? null,
+    peer: peer ?? null,
+    rule,
+  }
   const label = settings.state.apps[client] ?? ''
   hub.publish({ topic: 'notices', notice: { ...notice, label, claims: { name, url } } })
 }

@@ -170,8 +170,7 @@ export function createPolicyBook({
         entries.map(({ record }) => record),
         policy,
       )
-      const told = flips.map(({ clientPubkey, ...flip }) => ({ ...flip, client: clientPubkey }))
-      return { judged, skipped: skipped + undecided, flips: told }
+      return { judged, skipped: skipped + undecided, flips }
     },
     trim: (entries, policy) =>
       trim(

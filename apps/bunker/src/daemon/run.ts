@@ -160,7 +160,7 @@ async function start(
     version: VERSION,
     clock,
     onRefused(user, { method }) {
-      log.write('error', 'crash-refused', { user, method })
+      log.write('error', 'crash-refused', { userPubkey: user, method })
     },
     onFault: (cause) => log.fault('crash-marks', cause),
   })
@@ -255,7 +255,7 @@ async function start(
     const isNews = host.duplicateAt === null || now - host.duplicateAt >= DUPLICATE_EVERY_MS
     if (isNews) {
       host.duplicateAt = now
-      log.write('error', 'duplicate-signer', { code: 'signer/duplicate', signer: signerPubkey, relay })
+      log.write('error', 'duplicate-signer', { code: 'signer/duplicate', signerPubkey, relay })
     }
     if (config.onDuplicate === 'stop') void close()
   }

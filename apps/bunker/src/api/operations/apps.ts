@@ -23,22 +23,22 @@ import type { OperationTable } from './operation.ts'
 
 export interface AppOperations {
   'app.list': { input: Nothing; output: { apps: readonly AppView[] } }
-  'app.show': { input: { client: string }; output: AppDetail }
-  'app.rename': { input: { client: string; label: string }; output: AppView }
+  'app.show': { input: { clientPubkey: string }; output: AppDetail }
+  'app.rename': { input: { clientPubkey: string; label: string }; output: AppView }
   /** In place of those it had. Such as `https://app.example`: a scheme and a host, without a path. */
   'app.origins': {
-    input: { client: string; origins: readonly string[] }
+    input: { clientPubkey: string; origins: readonly string[] }
     output: { origins: readonly string[] }
   }
-  'app.policy.get': { input: { client: string }; output: PolicyView }
-  'app.policy.set': { input: { client: string; policy: PolicyChoice }; output: PolicyView }
-  'app.suspend': { input: { client: string; forMs?: number }; output: PolicyView }
-  'app.resume': { input: { client: string }; output: PolicyView }
+  'app.policy.get': { input: { clientPubkey: string }; output: PolicyView }
+  'app.policy.set': { input: { clientPubkey: string; policy: PolicyChoice }; output: PolicyView }
+  'app.suspend': { input: { clientPubkey: string; forMs?: number }; output: PolicyView }
+  'app.resume': { input: { clientPubkey: string }; output: PolicyView }
   /** Once it is answered nothing is done for this app any more. */
-  'app.revoke': { input: { client: string }; output: { ended: number } }
+  'app.revoke': { input: { clientPubkey: string }; output: { ended: number } }
   /** Grants that were never used. With `apply` they are taken away. */
   'app.trim': {
-    input: { client: string; apply?: boolean }
+    input: { clientPubkey: string; apply?: boolean }
     output: { proposals: readonly TrimProposal[]; applied: boolean; policy: PolicyView }
   }
 }
@@ -51,7 +51,7 @@ const appDetail: Schema<AppDetail> = object<AppDetail>({
   origins: list(line),
   used: counts('uses by method and kind'),
 })
-const byClient = object<{ client: string }>({ client: pubkey })
+const byClient = object<{ clientPubkey: string }>({ clientPubkey: pubkey })
 
 export const APP_OPERATIONS: OperationTable<AppOperations> = {
   'app.list': {
@@ -64,7 +64,7 @@ export const APP_OPERATIONS: OperationTable<AppOperations> = {
   },
   'app.show': {
     method: 'GET',
-    path: '/apps/{client}',
+    path: '/apps/{clientPubkey}',
     scope: 'read',
     words: 'One app, with its policy and what it used.',
     input: byClient,
@@ -72,26 +72,26 @@ export const APP_OPERATIONS: OperationTable<AppOperations> = {
   },
   'app.rename': {
     method: 'PUT',
-    path: '/apps/{client}/label',
+    path: '/apps/{clientPubkey}/label',
     scope: 'manage',
     words: 'A name of your own for an app.',
-    input: object<AppOperations['app.rename']['input']>({ client: pubkey, label }),
+    input: object<AppOperations['app.rename']['input']>({ clientPubkey: pubkey, label }),
     output: appView,
   },
   'app.origins': {
     method: 'PUT',
-    path: '/apps/{client}/origins',
+    path: '/apps/{clientPubkey}/origins',
     scope: 'manage',
     words: 'The web addresses of an app, for policies that name list:origins.',
     input: object<AppOperations['app.origins']['input']>({
-      client: pubkey,
+      clientPubkey: pubkey,
       origins: list(text(256, 'an origin such as https://app.example'), ORIGINS_PER_APP),
     }),
     output: object<AppOperations['app.origins']['output']>({ origins: list(line) }),
   },
   'app.policy.get': {
     method: 'GET',
-    path: '/apps/{client}/policy',
+    path: '/apps/{clientPubkey}/policy',
     scope: 'read',
     words: 'What an app may do.',
     input: byClient,
@@ -99,23 +99,23 @@ export const APP_OPERATIONS: OperationTable<AppOperations> = {
   },
   'app.policy.set': {
     method: 'PUT',
-    path: '/apps/{client}/policy',
+    path: '/apps/{clientPubkey}/policy',
     scope: 'manage',
     words: 'Another policy for an app, from the next request on.',
-    input: object<AppOperations['app.policy.set']['input']>({ client: pubkey, policy: policyChoice }),
+    input: object<AppOperations['app.policy.set']['input']>({ clientPubkey: pubkey, policy: policyChoice }),
     output: policyView,
   },
   'app.suspend': {
     method: 'POST',
-    path: '/apps/{client}/suspend',
+    path: '/apps/{clientPubkey}/suspend',
     scope: 'approve',
     words: 'Denies the app everything, for a while or until it is resumed.',
-    input: object<AppOperations['app.suspend']['input']>({ client: pubkey, forMs: optional(duration) }),
+    input: object<AppOperations['app.suspend']['input']>({ clientPubkey: pubkey, forMs: optional(duration) }),
     output: policyView,
   },
   'app.resume': {
     method: 'POST',
-    path: '/apps/{client}/resume',
+    path: '/apps/{clientPubkey}/resume',
     scope: 'manage',
     words: 'Ends a suspension.',
     input: byClient,
@@ -123,7 +123,7 @@ export const APP_OPERATIONS: OperationTable<AppOperations> = {
   },
   'app.revoke': {
     method: 'DELETE',
-    path: '/apps/{client}',
+    path: '/apps/{clientPubkey}',
     scope: 'approve',
     words: 'Ends the connection of an app.',
     input: byClient,
@@ -131,11 +131,11 @@ export const APP_OPERATIONS: OperationTable<AppOperations> = {
   },
   'app.trim': {
     method: 'POST',
-    path: '/apps/{client}/trim',
+    path: '/apps/{clientPubkey}/trim',
     scope: 'manage',
     words: 'Proposes to take away what was never used.',
     input: object<AppOperations['app.trim']['input']>({
-      client: pubkey,
+      clientPubkey: pubkey,
       apply: optional(flag('take the proposals away')),
     }),
     output: object<AppOperations['app.trim']['output']>({

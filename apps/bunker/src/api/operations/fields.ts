@@ -84,11 +84,11 @@ export const keyView: Schema<KeyView> = object<KeyView>({
 })
 
 export const appFields: Fields<AppView> = {
-  client: pubkey,
+  clientPubkey: pubkey,
   label,
   claims,
-  user: pubkey,
-  signer: pubkey,
+  userPubkey: pubkey,
+  signerPubkey: pubkey,
   phase: line,
   legacyEncryption: flag('encrypted with NIP-04'),
   relays: list(line),

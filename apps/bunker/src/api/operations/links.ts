@@ -39,7 +39,7 @@ export interface LinkOperations {
     output: { links: readonly MadeLink[] }
   }
   'link.list': { input: Nothing; output: { links: readonly LinkView[] } }
-  'link.revoke': { input: { token: string }; output: { token: string } }
+  'link.revoke': { input: { id: string }; output: { id: string } }
   'connect.preview': { input: { uri: string; policy?: PolicyChoice }; output: ConnectPreview }
   /** `hash` of the preview: 409 if the URI or the policy is another one now. */
   'connect.accept': {
@@ -48,12 +48,12 @@ export interface LinkOperations {
   }
 }
 
-const tokenName = text(128, 'the name of a link', /^[A-Za-z0-9:_-]{1,128}$/)
+const linkId = text(128, 'the id of a link', /^[A-Za-z0-9:_-]{1,128}$/)
 const linkView: Schema<LinkView> = object<LinkView>({
-  token: tokenName,
+  id: linkId,
   label,
-  signer: pubkey,
-  user: pubkey,
+  signerPubkey: pubkey,
+  userPubkey: pubkey,
   createdAt: time,
   expiresAt: time,
   state: choice(['open', 'used', 'expired', 'revoked'], 'whether it can be used'),
@@ -63,13 +63,13 @@ const linkView: Schema<LinkView> = object<LinkView>({
 })
 const madeLink: Schema<MadeLink> = object<MadeLink>({
   uri: text(8_192, 'a bunker:// URI: a secret'),
-  token: tokenName,
-  signer: pubkey,
+  id: linkId,
+  signerPubkey: pubkey,
   label,
   expiresAt: time,
 })
 const connectPreview: Schema<ConnectPreview> = object<ConnectPreview>({
-  client: pubkey,
+  clientPubkey: pubkey,
   claims,
   relays: list(line),
   requested: list(object<ConnectPreview['requested'][number]>({ permission: line, effect, rule: line })),
@@ -104,11 +104,11 @@ export const LINK_OPERATIONS: OperationTable<LinkOperations> = {
   },
   'link.revoke': {
     method: 'DELETE',
-    path: '/links/{token}',
+    path: '/links/{id}',
     scope: 'manage',
     words: 'Nobody can use the link any more; an app that used it goes on.',
-    input: object<LinkOperations['link.revoke']['input']>({ token: tokenName }),
-    output: object<LinkOperations['link.revoke']['output']>({ token: tokenName }),
+    input: object<LinkOperations['link.revoke']['input']>({ id: linkId }),
+    output: object<LinkOperations['link.revoke']['output']>({ id: linkId }),
   },
   'connect.preview': {
     method: 'POST',

@@ -52,15 +52,15 @@ export interface PolicyOperations {
   }
   /** What a policy, or that of an app, would do with a request. Counts nothing. */
   'policy.test': {
-    input: { request: RequestDraft; client?: string; policy?: PolicyChoice }
+    input: { request: RequestDraft; clientPubkey?: string; policy?: PolicyChoice }
     output: Explanation
   }
   'policy.explain': {
-    input: { request: RequestDraft; client?: string; policy?: PolicyChoice }
+    input: { request: RequestDraft; clientPubkey?: string; policy?: PolicyChoice }
     output: Explanation
   }
   'policy.replay': {
-    input: { policy: PolicyChoice; client?: string; sinceMs?: number }
+    input: { policy: PolicyChoice; clientPubkey?: string; sinceMs?: number }
     output: Replay
   }
   /** Oldest first, unless `newest` is set. `next` is the `after` of the next page, or null. */
@@ -68,7 +68,7 @@ export interface PolicyOperations {
     input: {
       after?: number
       limit?: number
-      client?: string
+      clientPubkey?: string
       newest?: boolean
       sinceMs?: number
       untilMs?: number
@@ -105,15 +105,15 @@ const explanation: Schema<Explanation> = object<Explanation>({
 })
 const judgeInput = object<PolicyOperations['policy.test']['input']>({
   request: requestDraft,
-  client: optional(pubkey),
+  clientPubkey: optional(pubkey),
   policy: optional(policyChoice),
 })
 const auditEntry: Schema<AuditEntry> = object<AuditEntry>({
   position: amount,
   at: time,
   type: line,
-  client: nullable(pubkey),
-  user: nullable(pubkey),
+  clientPubkey: nullable(pubkey),
+  userPubkey: nullable(pubkey),
   record: anyJson('the record'),
   notice: flag('its rule says to tell the owner'),
   chain: line,
@@ -171,7 +171,7 @@ export const POLICY_OPERATIONS: OperationTable<PolicyOperations> = {
     words: 'Which past decisions another policy would have turned around.',
     input: object<PolicyOperations['policy.replay']['input']>({
       policy: policyChoice,
-      client: optional(pubkey),
+      clientPubkey: optional(pubkey),
       sinceMs: optional(time),
     }),
     output: object<Replay>({
@@ -180,7 +180,7 @@ export const POLICY_OPERATIONS: OperationTable<PolicyOperations> = {
       flips: list(
         object<Replay['flips'][number]>({
           at: time,
-          client: pubkey,
+          clientPubkey: pubkey,
           method: line,
           kind: nullable(amount),
           was: effect,
@@ -199,7 +199,7 @@ export const POLICY_OPERATIONS: OperationTable<PolicyOperations> = {
     input: object<PolicyOperations['audit.list']['input']>({
       after: optional(integer(0, Number.MAX_SAFE_INTEGER, 'the position of an entry')),
       limit: optional(integer(1, AUDIT_PAGE, 'how many entries')),
-      client: optional(pubkey),
+      clientPubkey: optional(pubkey),
       newest: optional(flag('newest first')),
       sinceMs: optional(time),
       untilMs: optional(time),

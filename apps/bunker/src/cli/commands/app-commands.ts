@@ -22,7 +22,7 @@ export const APP_COMMANDS: readonly Command[] = [
     async run(context) {
       const { apps } = await (await context.api()).call('app.list')
       const rows = apps.map((app) => [
-        short(app.client),
+        short(app.clientPubkey),
         nameOfApp(app),
         app.suspended ? 'suspended' : app.phase,
         String(app.pending),
@@ -46,7 +46,9 @@ export const APP_COMMANDS: readonly Command[] = [
     operations: ['app.list', 'app.show'],
     async run(context, call) {
       const api = await context.api()
-      const app = await api.call('app.show', { client: (await chooseApp(api, call.need(0))).client })
+      const app = await api.call('app.show', {
+        clientPubkey: (await chooseApp(api, call.need(0))).clientPubkey,
+      })
       return { json: app, text: describeApp(app) }
     },
   },
@@ -60,9 +62,9 @@ export const APP_COMMANDS: readonly Command[] = [
     operations: ['app.list', 'app.rename'],
     async run(context, call) {
       const api = await context.api()
-      const { client } = await chooseApp(api, call.need(0))
-      const app = await api.call('app.rename', { client, label: call.need(1) })
-      return { json: app, text: `${short(client)} is now ${nameOfApp(app)}` }
+      const { clientPubkey } = await chooseApp(api, call.need(0))
+      const app = await api.call('app.rename', { clientPubkey, label: call.need(1) })
+      return { json: app, text: `${short(clientPubkey)} is now ${nameOfApp(app)}` }
     },
   },
   {
@@ -78,8 +80,8 @@ export const APP_COMMANDS: readonly Command[] = [
       if ((named.length === 0) !== call.flag('none'))
         throw usageProblem(call, 'name its origins, or give --none')
       const api = await context.api()
-      const { client } = await chooseApp(api, call.need(0))
-      const { origins } = await api.call('app.origins', { client, origins: named })
+      const { clientPubkey } = await chooseApp(api, call.need(0))
+      const { origins } = await api.call('app.origins', { clientPubkey, origins: named })
       return { json: { origins }, text: origins.length === 0 ? 'it has none' : origins.join('\n') }
     },
   },
@@ -93,12 +95,12 @@ export const APP_COMMANDS: readonly Command[] = [
     operations: ['app.list', 'app.policy.get', 'app.policy.set'],
     async run(context, call) {
       const api = await context.api()
-      const { client } = await chooseApp(api, call.need(0))
+      const { clientPubkey } = await chooseApp(api, call.need(0))
       const policy = await readPolicyChoice(call)
       const view: PolicyView =
         policy === undefined
-          ? await api.call('app.policy.get', { client })
-          : await api.call('app.policy.set', { client, policy })
+          ? await api.call('app.policy.get', { clientPubkey })
+          : await api.call('app.policy.set', { clientPubkey, policy })
       return { json: view, text: describePolicy(view) }
     },
   },
@@ -114,11 +116,11 @@ export const APP_COMMANDS: readonly Command[] = [
       const forText = call.text('for')
       const forMs = forText === undefined ? undefined : readDuration('--for', forText)
       const api = await context.api()
-      const { client } = await chooseApp(api, call.need(0))
-      const policy = await api.call('app.suspend', { client, ...(forMs !== undefined && { forMs }) })
+      const { clientPubkey } = await chooseApp(api, call.need(0))
+      const policy = await api.call('app.suspend', { clientPubkey, ...(forMs !== undefined && { forMs }) })
       return {
         json: policy,
-        text: `${short(client)} is suspended until ${when(policy.suspendedUntil, 'it is resumed')}`,
+        text: `${short(clientPubkey)} is suspended until ${when(policy.suspendedUntil, 'it is resumed')}`,
       }
     },
   },
@@ -132,8 +134,8 @@ export const APP_COMMANDS: readonly Command[] = [
     operations: ['app.list', 'app.resume'],
     async run(context, call) {
       const api = await context.api()
-      const { client } = await chooseApp(api, call.need(0))
-      return { json: await api.call('app.resume', { client }), text: `${short(client)} goes on` }
+      const { clientPubkey } = await chooseApp(api, call.need(0))
+      return { json: await api.call('app.resume', { clientPubkey }), text: `${short(clientPubkey)} goes on` }
     },
   },
   {
@@ -146,11 +148,11 @@ export const APP_COMMANDS: readonly Command[] = [
     operations: ['app.list', 'app.revoke'],
     async run(context, call) {
       const api = await context.api()
-      const { client } = await chooseApp(api, call.need(0))
-      const ended = await api.call('app.revoke', { client })
+      const { clientPubkey } = await chooseApp(api, call.need(0))
+      const ended = await api.call('app.revoke', { clientPubkey })
       return {
-        json: { client, ...ended },
-        text: `${short(client)} is out: ${plural(ended.ended, 'connection')} ended`,
+        json: { clientPubkey, ...ended },
+        text: `${short(clientPubkey)} is out: ${plural(ended.ended, 'connection')} ended`,
       }
     },
   },
@@ -164,8 +166,8 @@ export const APP_COMMANDS: readonly Command[] = [
     operations: ['app.list', 'app.trim'],
     async run(context, call) {
       const api = await context.api()
-      const { client } = await chooseApp(api, call.need(0))
-      const trimmed = await api.call('app.trim', { client, ...(call.flag('apply') && { apply: true }) })
+      const { clientPubkey } = await chooseApp(api, call.need(0))
+      const trimmed = await api.call('app.trim', { clientPubkey, ...(call.flag('apply') && { apply: true }) })
       const rows = trimmed.proposals.map(({ grant, why }) => [grant, why])
       const list = table(['GRANT', 'WHY'], rows, 'nothing to take away')
       const more = trimmed.applied ? 'taken away' : 'take them away with --apply'
@@ -178,11 +180,11 @@ function describeApp(app: AppDetail): string {
   const used = Object.entries(app.used).map(([what, count]) => [what, String(count)])
   return [
     facts([
-      ['app', app.client],
+      ['app', app.clientPubkey],
       ['label', app.label === '' ? undefined : app.label],
       ['says it is', app.claims.name === null ? undefined : `"${app.claims.name}" (unverified)`],
       ['says it is from', app.claims.url === null ? undefined : `${app.claims.url} (unverified)`],
-      ['user', npub(app.user)],
+      ['user', npub(app.userPubkey)],
       ['state', app.suspended ? 'suspended' : app.phase],
       ['encryption', app.legacyEncryption ? 'NIP-04: anybody can alter its messages unnoticed' : undefined],
       ['relays', app.relays.join(' ')],

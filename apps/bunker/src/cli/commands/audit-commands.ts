@@ -32,7 +32,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
       const limit = readNumber('--count', call.text('count') ?? '20', 1, AUDIT_PAGE)
       const api = await context.api()
       const app = call.text('app')
-      const client = app === undefined ? undefined : (await chooseApp(api, app)).client
+      const clientPubkey = app === undefined ? undefined : (await chooseApp(api, app)).clientPubkey
       const print = (entry: AuditEntry): void =>
         io.print(call.json ? jsonText(entry, 0) : describeEntry(entry))
       // The stream first, so that nothing falls between it and the page.
@@ -42,7 +42,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
       const page = await api.call('audit.list', {
         limit,
         newest: true,
-        ...(client !== undefined && { client }),
+        ...(clientPubkey !== undefined && { clientPubkey }),
       })
       const shown = [...page.entries].sort((a, b) => a.position - b.position)
       for (const entry of shown) print(entry)
@@ -56,7 +56,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
         next = stream.next()
         if (value.topic !== 'audit' || value.entry.position <= last) continue
         last = value.entry.position
-        if (client === undefined || value.entry.client === client) print(value.entry)
+        if (clientPubkey === undefined || value.entry.clientPubkey === clientPubkey) print(value.entry)
       }
       if (!call.json && shown.length === 0 && stream === undefined) return { text: 'the log is empty' }
       return {}
@@ -95,8 +95,11 @@ export const AUDIT_COMMANDS: readonly Command[] = [
         last === undefined ? undefined : Math.max(0, context.io.now() - readDuration('--last', last))
       const api = await context.api()
       const app = call.text('app')
-      const client = app === undefined ? undefined : (await chooseApp(api, app)).client
-      const filter = { ...(client !== undefined && { client }), ...(sinceMs !== undefined && { sinceMs }) }
+      const clientPubkey = app === undefined ? undefined : (await chooseApp(api, app)).clientPubkey
+      const filter = {
+        ...(clientPubkey !== undefined && { clientPubkey }),
+        ...(sinceMs !== undefined && { sinceMs }),
+      }
       const out = call.text('out')
       if (out === undefined) {
         for await (const entry of pages(api, filter)) context.io.print(jsonText(entry, 0))
@@ -124,7 +127,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
 
 async function* pages(
   api: ApiClient,
-  filter: { readonly client?: string; readonly sinceMs?: number },
+  filter: { readonly clientPubkey?: string; readonly sinceMs?: number },
 ): AsyncGenerator<AuditEntry> {
   let after: number | null = null
   do {
@@ -142,6 +145,6 @@ async function* pages(
 }
 
 function describeEntry(entry: AuditEntry): string {
-  const about = entry.client === null ? '' : `  app ${short(entry.client)}`
+  const about = entry.clientPubkey === null ? '' : `  app ${short(entry.clientPubkey)}`
   return `${String(entry.position).padStart(6)}  ${when(entry.at)}  ${clean(entry.type)}${entry.notice ? '  notice' : ''}${about}  ${clean(jsonText(entry.record, 0), 400)}`
 }

@@ -60,7 +60,7 @@ export const LINK_COMMANDS: readonly Command[] = [
         }
         shown.push(
           clean(link.uri, 8_192),
-          `good for one app, until ${when(link.expiresAt)}; withdraw it: link revoke ${short(link.token)}`,
+          `good for one app, until ${when(link.expiresAt)}; withdraw it: link revoke ${short(link.id)}`,
         )
       }
       return { text: shown.join('\n') }
@@ -76,7 +76,7 @@ export const LINK_COMMANDS: readonly Command[] = [
     async run(context) {
       const { links } = await (await context.api()).call('link.list')
       const rows = links.map((link) => [
-        short(link.token),
+        short(link.id),
         link.state,
         link.label,
         when(link.expiresAt),
@@ -100,8 +100,8 @@ export const LINK_COMMANDS: readonly Command[] = [
     operations: ['link.list', 'link.revoke'],
     async run(context, call) {
       const api = await context.api()
-      const { token } = await chooseLink(api, call.need(0))
-      return { json: await api.call('link.revoke', { token }), text: `${short(token)} is withdrawn` }
+      const { id } = await chooseLink(api, call.need(0))
+      return { json: await api.call('link.revoke', { id }), text: `${short(id)} is withdrawn` }
     },
   },
   {
@@ -146,17 +146,17 @@ export const LINK_COMMANDS: readonly Command[] = [
         ...(label !== undefined && { label }),
         ...(policy !== undefined && { policy }),
       })
-      return { json: app, text: `answered: the app is ${short(app.client)}` }
+      return { json: app, text: `answered: the app is ${short(app.clientPubkey)}` }
     },
   },
 ]
 
 function describePreview(preview: ConnectPreview): string {
-  const { claims, client, relays, requested, rejected, warnings, hash } = preview
+  const { claims, clientPubkey, relays, requested, rejected, warnings, hash } = preview
   const about = facts([
     ['app says it is', claims.name === null ? 'nothing' : `"${claims.name}" (unverified)`],
     ['and comes from', claims.url ?? undefined],
-    ['its key', client],
+    ['its key', clientPubkey],
     ['relays', relays.join(' ')],
     ['hash', hash],
   ])

@@ -118,15 +118,15 @@ export const POLICY_COMMANDS: readonly Command[] = [
       const last = call.text('last')
       const api = await context.api()
       const app = call.text('app')
-      const client = app === undefined ? undefined : (await chooseApp(api, app)).client
+      const clientPubkey = app === undefined ? undefined : (await chooseApp(api, app)).clientPubkey
       const replay = await api.call('policy.replay', {
         policy,
-        ...(client !== undefined && { client }),
+        ...(clientPubkey !== undefined && { clientPubkey }),
         ...(last !== undefined && { sinceMs: Math.max(0, context.io.now() - readDuration('--last', last)) }),
       })
       const rows = replay.flips.map((flip) => [
         when(flip.at),
-        short(flip.client),
+        short(flip.clientPubkey),
         flip.kind === null ? flip.method : `${flip.method}:${flip.kind}`,
         `${flip.was} → ${flip.would}`,
         flip.rule,
@@ -154,10 +154,11 @@ async function judge(
     throw new CommandProblem('usage', 'say by which policy: --app APP, or --preset, --grant or --policy')
   if (policy !== undefined && app !== undefined)
     throw new CommandProblem('usage', 'give --app, or a policy, not both')
-  const client = app === undefined ? undefined : (await chooseApp(await context.api(), app)).client
+  const clientPubkey =
+    app === undefined ? undefined : (await chooseApp(await context.api(), app)).clientPubkey
   return askPolicies(context, call, operation, {
     request,
-    ...(client !== undefined && { client }),
+    ...(clientPubkey !== undefined && { clientPubkey }),
     ...(policy !== undefined && { policy }),
   })
 }

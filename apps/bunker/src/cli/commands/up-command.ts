@@ -53,10 +53,11 @@ export const UP_COMMANDS: readonly Command[] = [
     options: {},
     example: 'demo',
     operations: [],
-    async run({ io }) {
+    async run({ io }, call) {
       const { runDemo } = await import('../../demo.ts')
-      await runDemo(io.print)
-      return {}
+      const transcript: string[] = []
+      await runDemo(call.json ? (line) => void transcript.push(line) : io.print)
+      return { json: { transcript } }
     },
   },
 ]

@@ -25,11 +25,11 @@ export function viewApp(host: Host, client: Pubkey): AppView {
   const [{ metadata, userPubkey, signerPubkey, phase, pairedAt, expiresAt }] = sessions
   const now = clock.now()
   return {
-    client,
+    clientPubkey: client,
     label: settings.state.apps[client] ?? '',
     claims: { name: metadata?.name ?? null, url: metadata?.url ?? null },
-    user: userPubkey,
-    signer: signerPubkey,
+    userPubkey,
+    signerPubkey,
     phase,
     legacyEncryption: sessions.some(({ scheme }) => scheme === 'nip04'),
     relays: [...new Set(sessions.flatMap(({ relays }) => relays))],

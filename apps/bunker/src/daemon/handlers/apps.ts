@@ -38,26 +38,26 @@ export function appHandlers(host: Host): Pick<Handlers, Names> {
       const clients = new Set(signer.sessions().map(({ clientPubkey }) => clientPubkey))
       return { apps: [...clients].map((client) => viewApp(host, client)) }
     },
-    'app.show': async ({ client }) => {
+    'app.show': async ({ clientPubkey: client }) => {
       await expectApp(host, client)
       return showApp(host, client as Pubkey)
     },
-    'app.rename': async ({ client, label }) => {
+    'app.rename': async ({ clientPubkey: client, label }) => {
       await expectApp(host, client)
       await settings.change((state) => ({ ...state, apps: withLabel(state.apps, client, label) }))
       return viewApp(host, client as Pubkey)
     },
-    'app.origins': async ({ client, origins }) => {
+    'app.origins': async ({ clientPubkey: client, origins }) => {
       await expectApp(host, client)
       const own = [...new Set(origins.map(readOrigin))]
       await settings.change((state) => ({ ...state, origins: withOrigins(state.origins, client, own) }))
       return { origins: own }
     },
-    'app.policy.get': async ({ client }) => {
+    'app.policy.get': async ({ clientPubkey: client }) => {
       await expectApp(host, client)
       return policyOf(host, client as Pubkey)
     },
-    'app.policy.set': async ({ client, policy }) => {
+    'app.policy.set': async ({ clientPubkey: client, policy }) => {
       await expectApp(host, client)
       // What is wrong with it is told before anything changes.
       book.begin(policy)
@@ -66,19 +66,19 @@ export function appHandlers(host: Host): Pick<Handlers, Names> {
         own: book.change(session.own, policy),
       }))
     },
-    'app.suspend': async ({ client, forMs }) => {
+    'app.suspend': async ({ clientPubkey: client, forMs }) => {
       const until = forMs === undefined ? null : clock.now() + forMs
       return changePolicy(host, client as Pubkey, (policy) => suspend(policy, { until, by: 'owner' }))
     },
-    'app.resume': async ({ client }) => {
+    'app.resume': async ({ clientPubkey: client }) => {
       await expectNoPanic(host)
       return changePolicy(host, client as Pubkey, (policy) => unsuspend(unsuspend(policy, 'owner'), 'panic'))
     },
-    'app.revoke': async ({ client }) => {
+    'app.revoke': async ({ clientPubkey: client }) => {
       await expectApp(host, client)
       return { ended: await asFault(signer.revoke(client as Pubkey)) }
     },
-    'app.trim': async ({ client, apply = false }) => {
+    'app.trim': async ({ clientPubkey: client, apply = false }) => {
       await expectApp(host, client)
       const [session] = sessionsOf(host, client)
       const policy = readSessionPolicy(session.policy)

@@ -56,24 +56,24 @@ export function linkHandlers(host: Host): Pick<Handlers, Names> {
         if (label !== '')
           await settings.change((state) => ({ ...state, links: withLabel(state.links, token, label) }))
         const expiresAt = signer.offers().find((offer) => offer.token === token)?.expiresAt ?? 0
-        links.push({ uri, token, signer: remoteSigner, label, expiresAt })
+        links.push({ uri, id: token, signerPubkey: remoteSigner, label, expiresAt })
       }
       // Another daemon may have stopped everything meanwhile, and not have seen these.
-      await unlessStopped(() => Promise.all(links.map(({ token }) => signer.withdraw(token))))
+      await unlessStopped(() => Promise.all(links.map(({ id }) => signer.withdraw(id))))
       return { links }
     },
     'link.list': () => ({ links: listLinks(host).slice(0, LINK_LISTED) }),
-    'link.revoke': async ({ token }) => {
+    'link.revoke': async ({ id }) => {
       // It may have been made on another daemon a moment ago.
-      if (!signer.offers().some((offer) => offer.token === token)) await asFault(signer.refresh())
-      await asFault(signer.withdraw(token))
-      return { token }
+      if (!signer.offers().some((offer) => offer.token === id)) await asFault(signer.refresh())
+      await asFault(signer.withdraw(id))
+      return { id }
     },
     'connect.preview': ({ uri, policy }) => {
       const { offer, requested, hash } = preview(uri, policy, null)
       const { clientPubkey, metadata, relays, rejectedPerms, wildcard } = offer
       return {
-        client: clientPubkey,
+        clientPubkey,
         claims: { name: metadata.name ?? null, url: metadata.url ?? null },
         relays,
         requested,
@@ -110,10 +110,10 @@ export function listLinks({ signer, settings, book, clock }: Host): readonly Lin
       const { token, remoteSigner, user, createdAt, expiresAt, usedBy, approval, withdrawn, policy } = offer
       const state = withdrawn ? 'revoked' : usedBy !== null ? 'used' : expiresAt <= now ? 'expired' : 'open'
       return {
-        token,
+        id: token,
         label: settings.state.links[token] ?? '',
-        signer: remoteSigner,
-        user,
+        signerPubkey: remoteSigner,
+        userPubkey: user,
         createdAt,
         expiresAt,
         state,

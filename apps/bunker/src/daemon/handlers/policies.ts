@@ -26,8 +26,8 @@ type Names =
 
 export function policyHandlers(host: Host): Pick<Handlers, Names> {
   const { book, store, clock, loaded } = host
-  const explain: Handlers['policy.test'] = ({ request, client, policy }) => {
-    const [own, whose] = subjectOf(host, client, policy)
+  const explain: Handlers['policy.test'] = ({ request, clientPubkey, policy }) => {
+    const [own, whose] = subjectOf(host, clientPubkey, policy)
     return book.explain(own, request, whose)
   }
   return {
@@ -40,15 +40,15 @@ export function policyHandlers(host: Host): Pick<Handlers, Names> {
     }),
     'policy.test': explain,
     'policy.explain': explain,
-    'policy.replay': async ({ policy, client, sinceMs }) =>
-      book.replay(await entriesOf(host, client as Pubkey | undefined, sinceMs), book.begin(policy)),
-    'audit.list': async ({ after, limit = 100, client, newest = false, sinceMs, untilMs }) => {
+    'policy.replay': async ({ policy, clientPubkey, sinceMs }) =>
+      book.replay(await entriesOf(host, clientPubkey as Pubkey | undefined, sinceMs), book.begin(policy)),
+    'audit.list': async ({ after, limit = 100, clientPubkey, newest = false, sinceMs, untilMs }) => {
       const page = await store.audit.readAudit({
         order: newest ? 'newest' : 'oldest',
         limit,
         ...(after !== undefined && { after }),
         filter: {
-          ...(client !== undefined && { clientPubkey: client as Pubkey }),
+          ...(clientPubkey !== undefined && { clientPubkey: clientPubkey as Pubkey }),
           ...(sinceMs !== undefined && { since: sinceMs }),
           ...(untilMs !== undefined && { until: untilMs }),
         },
@@ -99,8 +99,8 @@ export function viewEntry({ position, chain, hash, record }: StoredEntry): Audit
     position,
     at,
     type,
-    client: clientPubkey,
-    user: userPubkey,
+    clientPubkey,
+    userPubkey,
     record: { ...record } as never,
     notice: record.type === 'performed' && wantsNotice(record.rule ?? ''),
     chain,
