@@ -9,7 +9,7 @@ import { CATCH_UP_LONGEST_MS, CATCH_UP_MS } from './limits.ts'
 export interface CatchingUp {
   /** Something of this relay was dropped, and everything else of it is dealt with. */
   owe(relay: RelayUrl): void
-  /** A client was heard through it that had not been heard before: no forged event counts as that. */
+  /** Among what it sent on being asked was something of a client that was not known: no forged event is, nor one that came by itself. */
   heard(relay: RelayUrl): void
   close(): void
 }
@@ -23,7 +23,7 @@ export interface CatchingUpHost {
 interface Debt {
   timer: unknown
   pause: Millis
-  /** A client was heard through it since it was asked. */
+  /** When it was asked last, that brought something. */
   news: boolean
 }
 

@@ -219,7 +219,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     reporter,
     readClaimed: async (eventIds) => (await readClaimed?.(eventIds)) ?? [],
     isBusy: () => intake.waiting + recall.waiting + turns.waiting > 0,
-    onTurn: intake.takeOver,
+    onTurn: (event, relay) => intake.takeOver(event, relay, true),
   })
 
   const catchingUp = createCatchingUp({
@@ -238,7 +238,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       seen.set(eventId, { lane: lane.key, requestId })
       turns.tidy(lane)
     },
-    onUnclaimed: intake.takeOver,
+    onUnclaimed: (event, relay) => intake.takeOver(event, relay, false),
   })
 
   const cohort = createCohort({
@@ -273,13 +273,13 @@ export function createEngine(options: RemoteSignerOptions): Engine {
 
   // -- messages in -----------------------------------------------------------------------------
 
-  function onOpened(opened: Opened, relay: RelayUrl): void {
+  function onOpened(opened: Opened, relay: RelayUrl, isAskedFor: boolean): void {
     const { from, to, eventId } = opened
     const lane = turns.laneOf(to, from)
     const arrival: Arrival = { ...opened, relay }
     const { id: requestId, method } = headOf(opened.text)
     if (isServed(lane)) {
-      catchingUp.heard(relay)
+      if (isAskedFor) catchingUp.heard(relay)
       const budget = budgetFor(lane.budget, method)
       if (!budget.take(now())) {
         reporter.drop('event/rate-limited')

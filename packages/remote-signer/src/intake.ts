@@ -26,8 +26,8 @@ export interface Intake {
   push(event: unknown, relay: RelayUrl): void
   /** Something of a client was dropped for want of room: its relay is to be asked for it again. */
   owe(relay: RelayUrl): void
-  /** One that was left to others, or looked for in the store, and is not any more. */
-  takeOver(event: SignedEvent, relay: RelayUrl): void
+  /** One that was left to others, or looked for in the store since its relay sent what it kept, and is not any more. */
+  takeOver(event: SignedEvent, relay: RelayUrl, isAskedFor: boolean): void
   close(): void
   readonly waiting: number
 }
@@ -46,7 +46,8 @@ export interface IntakeHost {
   readonly leave: (event: SignedEvent, relay: RelayUrl) => boolean
   /** Its relay is still sending what it kept: true if the event is handed on once it is known whether it is news. */
   readonly recall: (event: SignedEvent, relay: RelayUrl) => boolean
-  readonly onOpened: (opened: Opened, relay: RelayUrl) => void
+  /** `isAskedFor`: its relay had been asked anew, and was sending what it kept. */
+  readonly onOpened: (opened: Opened, relay: RelayUrl, isAskedFor: boolean) => void
   /** This relay was asked again for what it sent before: what is known of it is nobody's repetition. */
   readonly isReplaying: (relay: RelayUrl) => boolean
   /** There was no room for events of clients, and now there is. */
@@ -67,6 +68,7 @@ interface Entry {
   readonly chars: number
   /** It claims to be of a client, and took one of its relay's `claims` for that. */
   readonly charged: boolean
+  readonly isAskedFor: boolean
 }
 
 export function createIntake(host: IntakeHost): Intake {
@@ -139,7 +141,7 @@ export function createIntake(host: IntakeHost): Intake {
     let copy = 0
     let lies = 0
     outcomes.forEach((outcome, i) => {
-      const { event, charged } = entries[i] as Entry
+      const { event, charged, isAskedFor } = entries[i] as Entry
       if (charged && !isLie(outcome)) budget.claims.refund(1)
       if (!outcome.ok && outcome.error !== 'event/seen') {
         if (outcome.error === 'event/sig') lies += 1
@@ -151,7 +153,7 @@ export function createIntake(host: IntakeHost): Intake {
       const isHandled = faulty.guard(event, () => {
         // The same event twice in one batch: the first one made it seen.
         if (!outcome.ok || host.seen(eventId)) host.onSeen(eventId, relay)
-        else host.onOpened(outcome.value, relay)
+        else host.onOpened(outcome.value, relay, isAskedFor)
       })
       if (!isHandled) reporter.drop('event/fault')
     })
@@ -169,13 +171,13 @@ export function createIntake(host: IntakeHost): Intake {
     return queue !== undefined && queue.known.length + queue.others.length >= INTAKE_PER_RELAY
   }
 
-  const enter = (event: SignedEvent, relay: RelayUrl, charged: boolean): void => {
+  const enter = (event: SignedEvent, relay: RelayUrl, charged: boolean, isAskedFor: boolean): void => {
     let queue = queues.get(relay)
     if (queue === undefined) {
       queue = { known: [], others: [], chars: 0 }
       queues.set(relay, queue)
     }
-    const entry = { event, chars: event.content.length + 400, charged }
+    const entry = { event, chars: event.content.length + 400, charged, isAskedFor }
     ;(host.serves(event.pubkey) ? queue.known : queue.others).push(entry)
     queue.chars += entry.chars
     while (
@@ -212,7 +214,7 @@ export function createIntake(host: IntakeHost): Intake {
       const refused = parsed.ok ? refusalOf(parsed.value, relay) : parsed.error
       if (refused !== undefined) reporter.drop(refused)
       else if (parsed.ok && !host.leave(parsed.value, relay) && !host.recall(parsed.value, relay)) {
-        enter(parsed.value, relay, isKnown)
+        enter(parsed.value, relay, isKnown, host.isReplaying(relay))
         return
       }
       if (isKnown && refused !== 'event/shape') claims.refund(1)
@@ -221,11 +223,11 @@ export function createIntake(host: IntakeHost): Intake {
       if (queues.has(relay)) owed.add(relay)
       else host.onOwed(relay)
     },
-    takeOver(event, relay) {
+    takeOver(event, relay, isAskedFor) {
       if (closed) return
       const isKnown = host.serves(event.pubkey)
       if (isKnown && !budgetOf(relay).claims.take(host.now())) reporter.drop('event/budget')
-      else enter(event, relay, isKnown)
+      else enter(event, relay, isKnown, isAskedFor)
     },
     close() {
       closed = true

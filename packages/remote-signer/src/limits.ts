@@ -33,10 +33,10 @@ export const RELAY_BUDGETS = 1_000
 export const STRANGER_LOOKS_BURST = 1_000
 /** How fast that comes back. */
 export const STRANGER_LOOKS_PER_SECOND = 200
-/** Events under the pubkey of a client that are not its own, as only a lying relay sends them, before next to nothing of that relay is looked at. More than may wait, so that a relay that is good never comes to it. */
-export const FORGED_CLAIMS_BURST = 2_000
+/** Events under the pubkey of a client that are not its own, as only a relay sends them that checks nothing, before the rest of that relay is dropped for a while. Each costs a parse and a hash; far more than may wait, so that a good relay never comes to it. */
+export const FORGED_CLAIMS_BURST = 20_000
 /** How fast that comes back. */
-export const FORGED_CLAIMS_PER_SECOND = 200
+export const FORGED_CLAIMS_PER_SECOND = 10_000
 /** Events that made the code throw, remembered whole so that none is opened twice; the oldest goes. */
 export const FAULTY_EVENTS = 32
 /** Wrong signatures one relay may send at once before nothing of it is verified for a while. */

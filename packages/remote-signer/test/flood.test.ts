@@ -113,9 +113,9 @@ test('whoever invents events of clients cannot make it ask a relay again and aga
     expect(client.answers.some(({ id }) => id === `${RELAY} ${second}`)).toBe(true)
   }
   expect(world.signer.stats().dropped['intake/full']).toBeGreaterThan(0)
-  // The claims of one relay fill up once in ten seconds; only what was looked at can be owed.
-  const fillsUp = limits.FORGED_CLAIMS_BURST / limits.FORGED_CLAIMS_PER_SECOND
-  expect(asked).toBeLessThanOrEqual(2 + SECONDS / fillsUp)
+  // At 1, 3, 7, 15 and 31 s, with what asking takes.
+  expect(asked).toBeGreaterThan(1)
+  expect(asked).toBeLessThanOrEqual(6)
   await world.signer.close()
 })
 
