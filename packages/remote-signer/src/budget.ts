@@ -94,6 +94,8 @@ export interface RelayBudget {
   readonly looks: Bucket
   /** Taken for each event that claims to be of a client, and given back if it is none that only a lying relay sends. */
   readonly claims: Bucket
+  /** Whether most of what claimed to be of clients, when that was looked at last, was none. */
+  isLying: boolean
   /** Taken for each signature that is verified, and given back if it is right. */
   readonly failures: Bucket
   /** Taken for each signature of a stranger. */
@@ -109,6 +111,7 @@ export function createRelayBudgets(): (relay: RelayUrl) => RelayBudget {
     const fresh: RelayBudget = {
       looks: createBucket(STRANGER_LOOKS_BURST, STRANGER_LOOKS_PER_SECOND),
       claims: createBucket(FORGED_CLAIMS_BURST, FORGED_CLAIMS_PER_SECOND),
+      isLying: false,
       failures: createBucket(FAILED_SIGNATURES_BURST, FAILED_SIGNATURES_PER_SECOND),
       strangers: createBucket(STRANGER_CHECKS_BURST, STRANGER_CHECKS_PER_SECOND),
     }

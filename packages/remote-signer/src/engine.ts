@@ -21,7 +21,14 @@ import {
 import type { SignerStore } from '@nip46/core/remote-signer'
 import { type Admission, type Arrival, type SignerContext, tokenKey, wants } from '@nip46/core/remote-signer'
 import { type BoundedMap, createBoundedMap } from './bounded-map.ts'
-import { budgetFor, createSessionBudget, createStrangerBudget, type StrangerBudget } from './budget.ts'
+import {
+  type Bucket,
+  budgetFor,
+  createBucket,
+  createSessionBudget,
+  createStrangerBudget,
+  type StrangerBudget,
+} from './budget.ts'
 import { type CatchingUp, createCatchingUp } from './catching-up.ts'
 import { type Cohort, createCohort } from './cohort.ts'
 import { awaits, createDesk, type Desk } from './desk.ts'
@@ -95,6 +102,8 @@ export interface Engine {
 interface SeenEvent {
   readonly lane: string
   readonly requestId: RequestId | undefined
+  /** Made with the first copy. */
+  copies?: Bucket
 }
 
 /** Throws `UsageError` on options that cannot work. */
@@ -197,6 +206,10 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     },
     serves: turns.serves,
     seen: seen.has,
+    isWornOut(eventId) {
+      const event = seen.get(eventId)
+      return event !== undefined && (event.requestId === undefined || event.copies?.has(now()) === false)
+    },
     leave(event, relay) {
       if (cohort.owns(addresseeOf(event), event.pubkey)) return false
       standby.hold(event, relay)
@@ -332,7 +345,9 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       return
     }
     const { requestId } = event
-    if (!turns.enqueue(lane, { type: 'repeat', eventId, requestId, relay })) reporter.drop('event/seen')
+    event.copies ??= createBucket(limits.COPIES_BURST, limits.COPIES_PER_SECOND)
+    if (!event.copies.take(now()) || !turns.enqueue(lane, { type: 'repeat', eventId, requestId, relay }))
+      reporter.drop('event/seen')
   }
 
   /** An answer outside the session's memory: to what was not handled. */

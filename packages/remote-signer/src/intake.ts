@@ -42,6 +42,8 @@ export interface IntakeHost {
   /** Whether this claims to come from the client of a session. */
   readonly serves: (pubkey: string) => boolean
   readonly seen: (eventId: string) => boolean
+  /** It was seen, and came so often since that one more copy is not worth a look. */
+  readonly isWornOut: (eventId: string) => boolean
   /** Another process serves it: true if the event was left to that one. */
   readonly leave: (event: SignedEvent, relay: RelayUrl) => boolean
   /** Its relay is still sending what it kept: true if the event is handed on once it is known whether it is news. */
@@ -139,12 +141,14 @@ export function createIntake(host: IntakeHost): Intake {
       },
     )
     let copy = 0
+    let wrong = 0
     let lies = 0
     outcomes.forEach((outcome, i) => {
       const { event, charged, isAskedFor } = entries[i] as Entry
-      if (charged && !isLie(outcome)) budget.claims.refund(1)
+      if (charged && isLie(outcome)) lies += 1
+      else if (charged) budget.claims.refund(1)
       if (!outcome.ok && outcome.error !== 'event/seen') {
-        if (outcome.error === 'event/sig') lies += 1
+        if (outcome.error === 'event/sig') wrong += 1
         reporter.drop(outcome.error)
         return
       }
@@ -157,7 +161,9 @@ export function createIntake(host: IntakeHost): Intake {
       })
       if (!isHandled) reporter.drop('event/fault')
     })
-    budget.failures.refund(verified - lies)
+    budget.failures.refund(verified - wrong)
+    const claims = entries.reduce((sum, { charged }) => sum + Number(charged), 0)
+    if (claims > 0) budget.isLying = 2 * lies > claims
   }
 
   /** Why it is not worth its place in the queue. */
@@ -180,15 +186,18 @@ export function createIntake(host: IntakeHost): Intake {
     const entry = { event, chars: event.content.length + 400, charged, isAskedFor }
     ;(host.serves(event.pubkey) ? queue.known : queue.others).push(entry)
     queue.chars += entry.chars
+    const budget = budgetOf(relay)
     while (
       queue.known.length + queue.others.length > INTAKE_PER_RELAY ||
       queue.chars > INTAKE_CHARS_PER_RELAY
     ) {
       const dropped = queue.others.shift() ?? oldest(queue.known)
       queue.chars -= dropped?.chars ?? 0
-      if (dropped?.charged === true) budgetOf(relay).claims.refund(1)
-      if (dropped !== undefined && host.serves(dropped.event.pubkey)) owed.add(relay)
       reporter.drop('intake/full')
+      // Of a relay that lies, what there is no room for is most likely a lie.
+      if (dropped === undefined || budget.isLying) continue
+      if (dropped.charged) budget.claims.refund(1)
+      if (host.serves(dropped.event.pubkey)) owed.add(relay)
     }
     if (scheduled) return
     scheduled = true
@@ -199,7 +208,11 @@ export function createIntake(host: IntakeHost): Intake {
     push(value, relay) {
       if (closed) return
       reporter.counts.received += 1
-      const isKnown = host.serves(authorOf(value))
+      if (host.isWornOut(textOf(value, 'id'))) {
+        reporter.drop('event/seen')
+        return
+      }
+      const isKnown = host.serves(textOf(value, 'pubkey'))
       // In a flood most of it is not even looked at.
       if (!isKnown && isFull(relay)) {
         reporter.drop('intake/full')
@@ -249,10 +262,11 @@ function isLie(outcome: Outcome): boolean {
   return error === 'event/id' || error === 'event/sig' || error === 'event/kind' || error === 'event/budget'
 }
 
-/** Whom an event says it is by, before it is known to be one. */
-function authorOf(value: unknown): string {
-  const pubkey = typeof value === 'object' && value !== null && 'pubkey' in value ? value.pubkey : undefined
-  return typeof pubkey === 'string' ? pubkey : ''
+/** What an event says of itself, before it is known to be one. */
+function textOf(value: unknown, name: 'id' | 'pubkey'): string {
+  const text =
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+  return typeof text === 'string' ? text : ''
 }
 
 /** Takes one out: as a rule the first; but what a relay kept comes with the newest first, and then it is the last. */

@@ -27,6 +27,9 @@ export const INTAKE_BATCH = 64
 export const INTAKE_STRANGERS = 8
 /** Events that were verified and handled, remembered to tell a copy from news. The store remembers the executed ones longer. */
 export const SEEN_IDS = 100_000
+/** Copies of one of these that are looked at at once, and how fast that comes back: a client that asks again gets its answer again, a flood of copies nothing. */
+export const COPIES_BURST = 16
+export const COPIES_PER_SECOND = 1
 /** Relays with budgets of their own at a time. */
 export const RELAY_BUDGETS = 1_000
 /** Events of strangers that are looked at at once, for each relay: most of a flood is dropped before it costs a parse and a hash. */
@@ -34,9 +37,9 @@ export const STRANGER_LOOKS_BURST = 1_000
 /** How fast that comes back. */
 export const STRANGER_LOOKS_PER_SECOND = 200
 /** Events under the pubkey of a client that are not its own, as only a relay sends them that checks nothing, before the rest of that relay is dropped for a while. Each costs a parse and a hash; far more than may wait, so that a good relay never comes to it. */
-export const FORGED_CLAIMS_BURST = 20_000
+export const FORGED_CLAIMS_BURST = 4_000
 /** How fast that comes back. */
-export const FORGED_CLAIMS_PER_SECOND = 10_000
+export const FORGED_CLAIMS_PER_SECOND = 4_000
 /** Events that made the code throw, remembered whole so that none is opened twice; the oldest goes. */
 export const FAULTY_EVENTS = 32
 /** Wrong signatures one relay may send at once before nothing of it is verified for a while. */

@@ -73,6 +73,7 @@ test('events that arrive in one turn are verified as one batch, and a lone one i
     scheme: () => 'nip44',
     serves: () => true,
     seen: () => false,
+    isWornOut: () => false,
     leave: () => false,
     recall: () => false,
     isReplaying: () => false,
