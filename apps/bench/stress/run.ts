@@ -54,7 +54,11 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'floods',
     store: 'memory',
-    run: (options, short) => floods(short ? 300 : 4_000, options),
+    run: (options, short) =>
+      floods(
+        short ? { windowMs: 300, rounds: 1, warmUp: 1 } : { windowMs: 1_500, rounds: 3, warmUp: 70_000 },
+        options,
+      ),
   },
   { name: 'races', store: 'sqlite', run: (options) => races('sqlite', options) },
   { name: 'races', store: 'postgres', run: (options) => races('postgres', options) },

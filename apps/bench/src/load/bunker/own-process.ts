@@ -5,6 +5,8 @@
 
 import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Judge, Pubkey, RelayUrl, UserSigner } from '@nip46/core'
 import { createRemoteSigner, denyAll, limits, localUserSigner, type RemoteSigner } from '@nip46/remote-signer'
 import { createRelayPool } from '@nip46/transport-websocket'
@@ -64,9 +66,21 @@ serve({
     await signer?.close()
     await opened?.close()
   },
+  /** Once with everything cleaned up that nothing holds. */
+  heap: () => {
+    cleanUp()
+    return process.memoryUsage()
+  },
   usage,
 })
 milestones.pass('modules are loaded')
+
+/** As `node --expose-gc` has it, for a process that was started without. */
+function cleanUp(): void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+}
 
 function started(): RemoteSigner {
   if (signer === undefined) throw new Error('the bunker was not started')
