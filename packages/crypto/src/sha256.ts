@@ -25,8 +25,7 @@ export function sha256(parts: readonly Uint8Array[], out32: Uint8Array): void {
   }
   padded[at] = 0x80
   const view = new DataView(padded.buffer)
-  view.setUint32(padded.length - 8, length / 2 ** 29)
-  view.setUint32(padded.length - 4, length * 8)
+  view.setBigUint64(padded.length - 8, BigInt(length * 8))
   const state = START.slice()
   for (at = 0; at < padded.length; at += BLOCK) compress(state, view, at)
   const out = new DataView(out32.buffer, out32.byteOffset)

@@ -91,7 +91,11 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
   const links = new Map<RelayUrl, RelayLink>()
   let closing: Promise<void> | undefined
 
+  /** Why {@link linkTo} gave none. */
+  const withoutLink = (): string => (closing === undefined ? 'too-many-relays' : 'closed')
+
   const linkTo = (relay: RelayUrl): RelayLink | undefined => {
+    if (closing !== undefined) return undefined
     const known = links.get(relay)
     if (known !== undefined) {
       links.delete(relay)
@@ -125,11 +129,6 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
     { authenticate, timeoutMs = PUBLISH_MS, signal }: PublishOptions = {},
   ): Promise<Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>> => {
     const unique = [...new Set(relays)]
-    const refuse = (reasonOf: (relay: RelayUrl) => string) =>
-      err(unique.map((relay) => ({ relay, reason: reasonOf(relay) })))
-    const early = closing !== undefined ? 'closed' : signal?.aborted === true ? 'aborted' : undefined
-    if (early !== undefined || unique.length === 0) return Promise.resolve(refuse(() => early ?? ''))
-
     return new Promise((resolve) => {
       const frame = signedFrame('EVENT', event)
       const reasons = new Map<RelayUrl, string>()
@@ -140,8 +139,8 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
         if (waiting.size > 0) return
         clock.clearTimer(timer)
         signal?.removeEventListener('abort', onAbort)
-        // After a success this changes nothing: a promise settles once.
-        resolve(refuse((relay) => reasons.get(relay) ?? 'timeout'))
+        // After a success this changes nothing: a promise settles once. A relay that was never asked has no reason.
+        resolve(err(unique.map((relay) => ({ relay, reason: reasons.get(relay) ?? 'aborted' }))))
       }
       /** Gives up every relay that has not answered. */
       const stop = (reason: string): void => {
@@ -157,7 +156,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       const timer = clock.setTimer(() => stop('timeout'), time)
 
       signal?.addEventListener('abort', onAbort, { once: true })
-      for (const relay of unique) {
+      for (const relay of signal?.aborted === true ? [] : unique) {
         const cancel = linkTo(relay)?.publish({
           id: event.id,
           frame,
@@ -174,7 +173,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
             finishIfDone()
           },
         })
-        if (cancel === undefined) reasons.set(relay, 'too-many-relays')
+        if (cancel === undefined) reasons.set(relay, withoutLink())
         else waiting.set(relay, cancel)
       }
       finishIfDone()
@@ -185,9 +184,9 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
     if (request.filters.length === 0) throw new UsageError('a subscription needs at least one filter')
     const { relays, ...rest } = request
     const closers = [...new Set(relays)].map((relay) => {
-      const link = closing === undefined ? linkTo(relay) : undefined
+      const link = linkTo(relay)
       if (link !== undefined) return link.subscribe(rest)
-      const reason = closing === undefined ? 'too-many-relays' : 'closed'
+      const reason = withoutLink()
       const timer = clock.setTimer(() => callHost(() => request.onDown?.(relay, reason, true)), 0)
       return () => clock.clearTimer(timer)
     })
