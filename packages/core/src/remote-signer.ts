@@ -18,6 +18,7 @@ export {
   SECRET_REFUSED,
 } from './admission.ts'
 export { tokenKey } from './connect-request.ts'
+export { type ChunkSealing, type LedgerChunk, openLedgerChunk, sealLedgerChunk } from './ledger-chunk.ts'
 export { isBeforeRestore } from './signer-operations.ts'
 export { outstanding, step, wants } from './signer-session.ts'
 export {

@@ -5,21 +5,22 @@
 
 import type { Millis, Pubkey } from '@nip46/core'
 import type {
+  ChunkSealing,
+  LedgerChunk,
   OutboxEntry,
   SessionChange,
   SessionName,
   SignerSession,
   StoreSeal,
 } from '@nip46/core/remote-signer'
+import { openLedgerChunk, sealLedgerChunk } from '@nip46/core/remote-signer'
 import { corruptError } from './error.ts'
-
-type Chunk = SignerSession['ledger']['chunks'][number]
 
 /** What has to be written for a change. */
 export interface SessionWrite {
   /** Undefined: the session is forgotten. */
   readonly body: Uint8Array | undefined
-  readonly chunks: readonly { readonly id: number; readonly body: Uint8Array; readonly chunk: Chunk }[]
+  readonly chunks: readonly { readonly id: number; readonly body: Uint8Array; readonly chunk: LedgerChunk }[]
   /** Parts that are stored and no longer needed. */
   readonly dropped: readonly number[]
   /** Or, where it is not known what is stored: the only parts to keep. */
@@ -27,7 +28,7 @@ export interface SessionWrite {
 }
 
 /** Which stored row each part is. Filled by what was read, and by what was written. */
-export type ChunkIds = WeakMap<Chunk, number>
+export type ChunkIds = WeakMap<LedgerChunk, number>
 
 /** Parts are numbered by the revision that wrote them. */
 const PARTS_PER_REVISION = 1_024
@@ -35,7 +36,7 @@ const PARTS_PER_REVISION = 1_024
 export function encodeSession(change: SessionChange, ids: ChunkIds, seal: StoreSeal): SessionWrite {
   const { before, after } = change
   if (after === null) return { body: undefined, chunks: [], dropped: [], keep: [] }
-  const stored = new Map<Chunk, number>()
+  const stored = new Map<LedgerChunk, number>()
   let known = true
   // The last part is in the session's own row.
   for (const chunk of before?.ledger.chunks.slice(0, -1) ?? []) {
@@ -44,7 +45,7 @@ export function encodeSession(change: SessionChange, ids: ChunkIds, seal: StoreS
     else stored.set(chunk, id)
   }
   const { chunks, chars } = after.ledger
-  const fresh: { readonly id: number; readonly body: Uint8Array; readonly chunk: Chunk }[] = []
+  const fresh: { readonly id: number; readonly body: Uint8Array; readonly chunk: LedgerChunk }[] = []
   const parts = chunks.slice(0, -1).map((chunk) => {
     const id = stored.get(chunk)
     if (id !== undefined) {
@@ -52,7 +53,7 @@ export function encodeSession(change: SessionChange, ids: ChunkIds, seal: StoreS
       return id
     }
     const next = (change.revision + 1) * PARTS_PER_REVISION + fresh.length
-    fresh.push({ id: next, body: seal.seal(encode(chunk), chunkContext(change, next)), chunk })
+    fresh.push({ id: next, body: sealLedgerChunk(chunk, sealingOf(change, next, seal)), chunk })
     return next
   })
   const record = { ...after, ledger: { chars, parts, last: chunks.at(-1) ?? null } }
@@ -75,14 +76,18 @@ export function decodeSession(
     readonly ledger: {
       readonly chars: number
       readonly parts: readonly number[]
-      readonly last: Chunk | null
+      readonly last: LedgerChunk | null
     }
   }
   const { chars, last } = record.ledger
   const chunks = record.ledger.parts.map((id) => {
     const part = parts.get(id)
     if (part === undefined) throw corruptError('a part of a session')
-    const chunk = decode(part, chunkContext(name, id), 'a part of a session', seal) as Chunk
+    const place = sealingOf(name, id, seal)
+    // Stores that were written before chunks were in two pieces have them as one.
+    const chunk =
+      openLedgerChunk(part, place) ??
+      (decode(part, place.context, 'a part of a session', seal) as LedgerChunk)
     ids.set(chunk, id)
     return chunk
   })
@@ -127,8 +132,13 @@ function sessionContext({ signerPubkey, clientPubkey }: SessionName): string {
   return `session ${signerPubkey} ${clientPubkey}`
 }
 
-function chunkContext({ signerPubkey, clientPubkey }: SessionName, id: number): string {
-  return `chunk ${signerPubkey} ${clientPubkey} ${id}`
+function sealingOf({ signerPubkey, clientPubkey }: SessionName, id: number, seal: StoreSeal): ChunkSealing {
+  return {
+    seal,
+    context: `chunk ${signerPubkey} ${clientPubkey} ${id}`,
+    encode: (text) => encoder.encode(text),
+    decode: (bytes) => decoder.decode(bytes),
+  }
 }
 
 const encoder = new TextEncoder()

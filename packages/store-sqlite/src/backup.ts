@@ -42,7 +42,7 @@ export async function verifySqliteBackup(
       keys: ({ keys }, bytes) => {
         for (const row of keys) codec.key(row, bytes).secret.fill(0)
       },
-      sessions: ({ sessions }, bytes) => void sessions.map((row) => codec.session(row, bytes)),
+      sessions: ({ sessions }, bytes) => void sessions.map((row) => codec.session(row, bytes, true)),
       offers: ({ offers }, bytes) => void offers.map((row) => codec.offer(row, bytes)),
       clients: ({ clients }, bytes) => void clients.map((row) => codec.client(row, bytes)),
       claims: ({ claims }, bytes) => void claims.map((row) => codec.claim(row, bytes)),

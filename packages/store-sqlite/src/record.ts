@@ -7,11 +7,13 @@
 
 import { isWellFormed, type JsonValue, type Pubkey } from '@nip46/core'
 import type {
+  ChunkSealing,
   Claim,
   CommitOutcome,
   Found,
   HostRecord,
   HostRecordChange,
+  LedgerChunk,
   Offer,
   OutboxEntry,
   SessionChange,
@@ -21,6 +23,7 @@ import type {
   StoreSeal,
   Versioned,
 } from '@nip46/core/remote-signer'
+import { openLedgerChunk, sealLedgerChunk } from '@nip46/core/remote-signer'
 import { canonicalJson } from './canonical-json.ts'
 import { corruptError, StoreError } from './error.ts'
 import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, NAME_CHARS, SESSION_PARTS } from './limits.ts'
@@ -48,7 +51,8 @@ export interface RecordCodec {
   remember(change: StoreChange): void
   outcome(outcome: PlainOutcome, bytes: ArrayBuffer): CommitOutcome
   found(found: PlainFound, bytes: ArrayBuffer): Found
-  session(row: StoredSession, bytes: ArrayBuffer): Versioned<SignerSession>
+  /** The texts of full chunks are opened when they are needed; with `whole` they are opened now, and have to. */
+  session(row: StoredSession, bytes: ArrayBuffer, whole?: boolean): Versioned<SignerSession>
   key(row: StoredKeyRow, bytes: ArrayBuffer): StoredKey
   offer(row: StoredOfferRow, bytes: ArrayBuffer): Versioned<Offer>
   client(row: StoredClient, bytes: ArrayBuffer): Pubkey
@@ -59,13 +63,12 @@ export interface RecordCodec {
   hostRecord(row: PlainHostRecord): Versioned<HostRecord>
 }
 
-type Chunk = SignerSession['ledger']['chunks'][number]
 type Head = Omit<SignerSession, 'ledger'> & {
   readonly ledger: {
     readonly chars: number
     readonly parts: readonly Part[]
     /** Of stores that kept the chunk that was being filled here. */
-    readonly last?: Chunk | null
+    readonly last?: LedgerChunk | null
   }
 }
 
@@ -94,6 +97,15 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       opened.value.fill(0)
     }
   }
+
+  const encode = (text: string): Uint8Array => encoder.encode(text)
+  const decode = (bytes: Uint8Array): string => decoder.decode(bytes)
+  const placeOf = (signer: string, client: string, id: number): ChunkSealing => ({
+    seal,
+    context: `part ${signer} ${client} ${id}`,
+    encode,
+    decode,
+  })
 
   // -- sessions --------------------------------------------------------------------------------
 
@@ -124,12 +136,16 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       head: packer.add(sealJson(head, `session ${signer} ${client} ${revision + 1}`)),
       parts: fresh.map((value, i) => {
         const id = firstRow + i
-        return [id, packer.add(sealJson(value, `part ${signer} ${client} ${id}`))] as const
+        const place = placeOf(signer, client, id)
+        return [
+          id,
+          packer.add(isEntry(value) ? sealJson(value, place.context) : sealLedgerChunk(value, place)),
+        ] as const
       }),
       dropped: isKnown ? dropped : 'all',
     }
   }
-  const session: RecordCodec['session'] = (row, bytes) => {
+  const session: RecordCodec['session'] = (row, bytes, whole) => {
     const { signer, client, revision } = row
     const head = openJson(
       bytesAt(bytes, row.head),
@@ -138,16 +154,21 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
     ) as Head
     const { chars, parts, last } = head.ledger
     const rows = new Map(row.parts)
-    const openPart = (id: number): unknown => {
+    const sealedPart = (id: number): Uint8Array => {
       const place = rows.get(id)
       if (place === undefined) throw corruptError('a session')
-      return openJson(bytesAt(bytes, place), `part ${signer} ${client} ${id}`, 'a session')
+      return bytesAt(bytes, place)
     }
+    const openOne = (id: number): unknown =>
+      openJson(sealedPart(id), placeOf(signer, client, id).context, 'a session')
+    // Stores that were written before chunks were in two pieces have them as one.
+    const openChunk = (id: number): LedgerChunk =>
+      openLedgerChunk(sealedPart(id), placeOf(signer, client, id), whole) ?? (openOne(id) as LedgerChunk)
     const chunks = parts.map(
-      (part): Chunk =>
+      (part): LedgerChunk =>
         typeof part === 'number'
-          ? (openPart(part) as Chunk)
-          : Object.fromEntries(part.map((id) => openPart(id) as Entry)),
+          ? openChunk(part)
+          : Object.fromEntries(part.map((id) => openOne(id) as Entry)),
     )
     if (last != null) chunks.push(last)
     const value: SignerSession = { ...head, ledger: { chunks, chars } }
@@ -282,6 +303,10 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       keys: keys.map((row) => key(row, bytes)),
     }),
   }
+}
+
+function isEntry(value: LedgerChunk | Entry): value is Entry {
+  return Array.isArray(value)
 }
 
 function hasSome<T>(items: readonly T[] | undefined): items is readonly T[] {

@@ -1,4 +1,4 @@
-import type { SignerSession } from '@nip46/core/remote-signer'
+import { type SignerSession, sealLedgerChunk } from '@nip46/core/remote-signer'
 import { expect, test } from 'vitest'
 import { LOOSE_ANSWERS } from '../src/limits.ts'
 import { Packer } from '../src/packer.ts'
@@ -82,4 +82,32 @@ test('the chunk that was being filled is read where earlier stores kept it, and 
   const change = { signerPubkey, clientPubkey, revision: 5, before: value, after: { ...value } }
   const plain = codec.encode({ session: change }, new Packer())
   expect(plain.session).toMatchObject({ dropped: 'all', parts: [{ length: 2 }, { length: 2 }] })
+})
+
+test('a full chunk is read from two pieces, its texts when they are needed, and from one where earlier stores kept it so', () => {
+  const seal = testSeal()
+  const codec = createRecordCodec(seal)
+  const [signer, client] = [hexOf('signer', 0), hexOf('client', 1)]
+  const full = chunkOf(0, LOOSE_ANSWERS + 1)
+  const { ledger: _, ...rest } = sessionOf(1)
+  const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
+  const place = { seal, context: `part ${signer} ${client} 3` }
+  const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
+  const two = sealLedgerChunk(full, { ...place, encode, decode: (bytes) => new TextDecoder().decode(bytes) })
+  const damaged = Uint8Array.from(two)
+  damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1
+  const read = (part: Uint8Array, whole?: boolean) => {
+    const head = seal.seal(
+      json({ ...rest, ledger: { chars: 7, parts: [3] } }),
+      `session ${signer} ${client} 5`,
+    )
+    const bytes = new Uint8Array([...head, ...part]).buffer
+    const parts = [[3, [head.length, part.length]]] as const
+    return codec.session({ signer, client, revision: 5, head: [0, head.length], parts }, bytes, whole).value
+      .ledger
+  }
+  for (const part of [two, seal.seal(json(full), place.context)])
+    for (const whole of [false, true]) expect(read(part, whole)).toEqual({ chunks: [full], chars: 7 })
+  expect(read(damaged).chunks[0]?.['id-0']).toEqual({ ...full['id-0'], text: null })
+  expect(() => read(damaged, true)).toThrow('a session')
 })
