@@ -119,17 +119,17 @@ export function createLoop(
         for (const { relay, reason } of outcome.error) tell({ type: 'refused', relay, reason: clean(reason) })
       feed({ type: 'published', id, outcome })
     }
-    const refuse = (reason: string): void => hear(err(relays.map((relay) => ({ relay, reason }))))
-    const fail = (): void => refuse('unreachable: the transport failed')
-
+    publishing.add(controller)
     if (kind === 'request') reach({ stage: 'sent', relays })
     const sealed = callHost(() => seal({ ...message, key, createdAt: wallSeconds() }, { crypto, random }))
-    if (sealed?.ok !== true) return refuse(`invalid: ${sealed?.error ?? 'the request could not be sealed'}`)
-    publishing.add(controller)
     const options = { authenticate, signal: controller.signal }
-    const published = callHost(() => transport.publish(relays, sealed.value, options))
-    if (published === undefined) fail()
-    else void published.then(hear, fail)
+    const published = sealed?.ok && callHost(() => transport.publish(relays, sealed.value, options))
+    const reason = sealed?.ok
+      ? 'unreachable: the transport failed'
+      : `invalid: ${sealed?.error ?? 'not sealed'}`
+    const refuse = (): void => hear(err(relays.map((relay) => ({ relay, reason }))))
+    if (published) void published.then(hear, refuse)
+    else refuse()
   }
 
   /** For the relays of this session only, and with the client's key only (NIP-42). */

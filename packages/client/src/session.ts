@@ -75,6 +75,10 @@ export function startSession(
     ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
   }
 
+  const keep = (): void => {
+    if (loop.state().phase === 'ready') keeper.save(session.save())
+  }
+
   const hear = (output: LoopNews): void => {
     switch (output.type) {
       case 'stage':
@@ -83,9 +87,9 @@ export function startSession(
         // To the machine, a session that was logged out of is closed like any other.
         return calls.settle(output.id, ended === 'logged-out' ? err(over(ended)) : output.outcome)
       case 'auth-url': {
-        const { id, url, origin } = output
-        calls.stage(id, { stage: 'auth-url' })
-        callHost(() => ports.onAuthUrl?.({ url, origin, requestId: id }))
+        const { id: requestId, url, origin } = output
+        calls.stage(requestId, { stage: 'auth-url' })
+        callHost(() => ports.onAuthUrl?.({ url, origin, requestId }))
         return
       }
       case 'failed':
@@ -97,11 +101,11 @@ export function startSession(
         break
       case 'ready':
         timers.clear(LOGIN_TIMER)
-        keeper.save(session.save())
+        keep()
         settle()
         break
       case 'relays':
-        if (loop.state().phase === 'ready') keeper.save(session.save())
+        keep()
     }
     onEvent(output)
   }
