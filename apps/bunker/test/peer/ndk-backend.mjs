@@ -14,8 +14,12 @@ await run(async () => {
   const backend = new NDKNip46Backend(ndk, key, async () => true, relays)
   // The method that a user of this class must override; as published it refuses every secret.
   backend.applyToken = async () => undefined
+  // As published it closes the connections that its answers go through after it answered this one, and opens new ones. An answer that
+  // is due until they are open waits for 2.5 s and is then dropped without a word.
+  backend.setStrategy('switch_relays', { handle: async () => undefined })
   await backend.start()
   await live(ndk, relays.length)
+  await open(backend.rpc.pool)
   const query = relays.map((relay) => `relay=${encodeURIComponent(relay)}`).join('&')
   say({
     type: 'uri',
@@ -24,6 +28,15 @@ await run(async () => {
   })
   await hear()
 })
+
+/** Its answers go through other connections than its subscription. */
+async function open(pool) {
+  const end = Date.now() + 15_000
+  while ([...pool.relays.values()].some((relay) => !relay.connected)) {
+    if (Date.now() > end) throw new Error('NDK did not connect for its answers within 15 s')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
 
 /** `start` comes back before a relay has heard of the subscription, and a relay that keeps nothing drops what comes until then. */
 async function live(ndk, relays) {
