@@ -115,18 +115,15 @@ export interface RelayLink {
   close(): Promise<void>
 }
 
-/** One connection, told from those before. */
-interface Connection {
-  /** Of the dial, then of the next look at silence, then of the answer to a probe, then of the farewell. */
-  timer: unknown
-}
-
 export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const { relay, openSocket, clock, randomBytes, allowAddress, onDrop, onIdle } = options
 
   let state: LinkState = 'idle'
   let since = clock.now()
-  let connection: Connection | undefined
+  /** Tells the connection of the link from those before. */
+  let connection: object | undefined
+  /** Of the connection: for the dial, then for the next look at silence, for the answer to a probe, for the farewell. */
+  const life: { timer: unknown } = { timer: undefined }
   let socket: Socket | undefined
   let heardAt = 0
   /** The subscription id of a probe, empty for a ping; undefined if there is none under way. */
@@ -215,10 +212,10 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     arm(clock, link)
     enter('connecting')
     lastDialAt = clock.now()
-    const at: Connection = { timer: undefined }
+    const at = {}
     connection = at
     probeId = undefined
-    arm(clock, at, CONNECT_MS, () => lose('the connection took too long'))
+    arm(clock, life, CONNECT_MS, () => lose('the connection took too long'))
     const ours =
       <V extends readonly unknown[]>(run: (...values: V) => void) =>
       (...values: V): void => {
@@ -242,7 +239,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
         { maxBytes: FRAME_BYTES, allowAddress },
       )
     } catch (error) {
-      arm(clock, at, 0, () => lose(error instanceof Error ? error.message : 'cannot connect'))
+      arm(clock, life, 0, () => lose(error instanceof Error ? error.message : 'cannot connect'))
     }
   }
 
@@ -262,7 +259,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     /** The relay's address is one that must not be dialled: there will be no other try. */
     const final = detail === FORBIDDEN_ADDRESS
     if (wasOpen && clock.now() - since >= WORTHWHILE_MS) failures = Math.min(failures, WORTHWHILE_FAILURES)
-    setTimer(0)
+    arm(clock, life)
     connection = undefined
     auth.reset()
     socket?.terminate()
@@ -279,11 +276,6 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   // -- listening -----------------------------------------------------------------------------------
 
-  /** The timer of the present connection. */
-  const setTimer = (afterMs: number, run?: () => void): void => {
-    if (connection !== undefined) arm(clock, connection, afterMs, run)
-  }
-
   const heard = (): void => {
     heardAt = clock.now()
     if (probeId === undefined) return
@@ -293,7 +285,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   }
 
   const watch = (afterMs = QUIET_MS): void =>
-    setTimer(afterMs, () => {
+    arm(clock, life, afterMs, () => {
       failures = 0
       // After the wall clock was set back, the last frame seems to lie in the future.
       heardAt = Math.min(heardAt, clock.now())
@@ -304,7 +296,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   const probe = (): void => {
     if (probeId !== undefined) return
-    setTimer(PROBE_MS, () => lose('the relay fell silent'))
+    arm(clock, life, PROBE_MS, () => lose('the relay fell silent'))
     probeId = socket?.ping === undefined ? newId() : ''
     if (probeId === '') socket?.ping?.()
     else send(requestFrame(probeId, [{ kinds: [24133], '#p': ['0'.repeat(64)], limit: 0 }]))
@@ -350,20 +342,21 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
       subscriptions.end()
       enter('closed')
       arm(clock, link)
+      arm(clock, life)
       auth.reset()
+      publications.lost('closed', 'end')
+      if (socket === undefined) return resolve()
       onGone = () => {
-        setTimer(0)
+        arm(clock, life)
         connection = undefined
         resolve()
       }
-      if (socket === undefined) onGone()
-      publications.lost('closed', 'end')
-      setTimer(CLOSE_GRACE_MS, () => {
+      arm(clock, life, CLOSE_GRACE_MS, () => {
         socket?.terminate()
         onGone?.()
       })
-      if (wasOpen) socket?.close()
-      else socket?.terminate()
+      if (wasOpen) socket.close()
+      else socket.terminate()
     })
     return farewell
   }

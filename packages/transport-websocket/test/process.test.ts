@@ -19,7 +19,7 @@ describe('a process that uses a pool', () => {
     const code = await new Promise((resolve) => child.on('exit', resolve))
     const took = /^drained in ([0-9.]+) ms$/m.exec(output)?.[1]
     expect({ code, output: took === undefined ? output : '' }).toEqual({ code: 0, output: '' })
-    // A few milliseconds where nothing else runs; no timer of a pool that could be left behind is shorter than this.
+    // A few milliseconds where nothing else runs; generous, since the machine may be busy.
     expect(Number(took)).toBeLessThan(1_000)
   })
 })
