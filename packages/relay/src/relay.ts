@@ -4,7 +4,7 @@
  */
 
 import { randomBytes as hostRandomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
@@ -359,7 +359,8 @@ export function createRelay(options: RelayOptions): RelayServer {
   }
 
   const createOwnServer = (): Server => {
-    const server = createServer(handleRequest)
+    // Not imported: that would also load Node's HTTP client of another kind, for a name that it exports.
+    const server = process.getBuiltinModule('node:http').createServer(handleRequest)
     server.on('connection', onTcpConnection)
     server.on('clientError', (_error, socket) => {
       drop('protocol')

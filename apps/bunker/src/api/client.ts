@@ -3,8 +3,7 @@
  * Never retries, and never prints what it sends or gets.
  */
 
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { JsonValue } from '@nip46/core'
 import { Fault } from './fault.ts'
 import {
@@ -148,15 +147,19 @@ interface SendOptions {
 }
 
 function open(address: ApiAddress, options: SendOptions, path: string): ClientRequest {
+  // When it is needed, and not imported: that would also load Node's HTTP client of another kind, for a name that it exports.
+  const http = process.getBuiltinModule('node:http')
   if ('socketPath' in address)
-    return httpRequest({
+    return http.request({
       ...options,
       socketPath: address.socketPath,
       path,
       headers: { ...options.headers, host: 'localhost' },
     })
   const url = new URL(path, address.url)
-  return url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+  return url.protocol === 'https:'
+    ? process.getBuiltinModule('node:https').request(url, options)
+    : http.request(url, options)
 }
 
 function unreachable(cause: NodeJS.ErrnoException): Fault {

@@ -4,7 +4,7 @@
  */
 
 import { chmod, rm, stat } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname } from 'node:path'
 import { type Clock, UsageError } from '@nip46/core'
@@ -231,7 +231,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   const serve = (work: Answerer): Server => {
-    const server = createServer(
+    // Not imported: that would also load Node's HTTP client of another kind, for a name that it exports.
+    const server = process.getBuiltinModule('node:http').createServer(
       {
         maxHeaderSize: HEADER_BYTES,
         headersTimeout: HEADERS_MS,

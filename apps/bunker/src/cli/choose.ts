@@ -2,7 +2,6 @@
  * The one thing that a word on the command line names. Never chooses where more than one fits.
  */
 
-import { decodeNpub } from '@nip46/crypto'
 import type { ApiClient } from '../api/client.ts'
 import type { AppView, LinkView, QuestionView, TokenView } from '../api/shapes.ts'
 import { EXIT } from './exit-code.ts'
@@ -14,7 +13,7 @@ const PREFIX_CHARS = 4
 
 export async function chooseApp(api: ApiClient, word: string): Promise<AppView> {
   const { apps } = await api.call('app.list')
-  const pubkey = word.startsWith('npub1') ? decodeNpub(word) : word
+  const pubkey = word.startsWith('npub1') ? (await import('@nip46/crypto')).decodeNpub(word) : word
   return chooseOne('app', word, apps, [
     ({ clientPubkey }) => clientPubkey === pubkey,
     ({ label }) => label === word,

@@ -5,7 +5,6 @@
 
 import { closeSync, createReadStream } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { password as askHidden, isCancel } from '@clack/prompts'
 import { copySecret } from './bytes.ts'
 import { PASSPHRASE_BYTES, PASSPHRASE_WAIT_MS } from './limits.ts'
 import { readPrivateFile } from './private-file.ts'
@@ -174,6 +173,7 @@ async function promptFor(
 }
 
 async function hidden(message: string, signal: AbortSignal | undefined): Promise<string> {
+  const { password: askHidden, isCancel } = await import('@clack/prompts')
   const typed = await askHidden({
     message,
     mask: '',

@@ -75,15 +75,16 @@ async function up(context: Context, call: Call): Promise<{ readonly exit?: typeo
       socket: call.text('socket') === undefined ? undefined : places.socket,
     },
   })
-  const [{ openVault }, { runDaemon }, { runUntilSignal }] = await Promise.all([
-    import('../../keys/open-vault.ts'),
-    import('../../daemon/run.ts'),
-    import('../../daemon/signals.ts'),
-  ])
   const passphrase = await readSecret(context, call, VAULT_PASSPHRASE)
   let vault: Vault
+  let loading: Promise<[typeof import('../../daemon/run.ts'), typeof import('../../daemon/signals.ts')]>
   try {
-    vault = await openVault(places.vault, passphrase)
+    const { openVault } = await import('../../keys/open-vault.ts')
+    const opening = openVault(places.vault, passphrase)
+    // The passphrase takes its time, in another thread: meanwhile the rest is loaded. A failure is told below.
+    loading = Promise.all([import('../../daemon/run.ts'), import('../../daemon/signals.ts')])
+    loading.catch(() => undefined)
+    vault = await opening
     try {
       await unlockAll(context, call, vault, passphrase)
     } catch (cause) {
@@ -93,6 +94,7 @@ async function up(context: Context, call: Call): Promise<{ readonly exit?: typeo
   } finally {
     passphrase.fill(0)
   }
+  const [{ runDaemon }, { runUntilSignal }] = await loading
   const daemon = await runDaemon(loaded, { vault, print: io.print })
   if (io.interactive) {
     if (daemon.relay !== null) io.warn(`relay here: ${clean(daemon.relay)}`)
