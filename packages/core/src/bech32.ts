@@ -27,17 +27,17 @@ export function decodeBech32(text: string): Bech32 | undefined {
   const [, prefix = '', data = ''] = FORM.exec(lower) ?? []
   const words = Array.from(data, (char) => ALPHABET.indexOf(char))
   if (prefix === '' || checksum(prefix, words) !== 1) return undefined
-  const bits = 5 * (words.length - CHECKSUM_CHARS)
-  const bytes = regroup(words.slice(0, -CHECKSUM_CHARS), 5, 8)
+  const bits = bitsOf(words.slice(0, -CHECKSUM_CHARS), 5)
   // Bits left over are fewer than a word, and 0.
-  if (bits % 8 >= 5 || (bits % 8 > 0 && bytes.pop() !== 0)) return undefined
-  return { prefix, bytes: Uint8Array.from(bytes) }
+  const [, bytes = '', rest = ''] = /^((?:.{8})*)(.*)$/.exec(bits) ?? []
+  return /^0{0,4}$/.test(rest) ? { prefix, bytes: Uint8Array.from(groupsOf(bytes, 8)) } : undefined
 }
 
 /** `prefix` is lowercase printable ASCII. Throws `UsageError` if the text would exceed {@link BECH32_CHARS}. */
 export function encodeBech32(prefix: string, bytes: Uint8Array): string {
   if (!/^[!-@[-~]+$/.test(prefix)) throw new UsageError('a Bech32 prefix is lowercase printable ASCII')
-  const words = regroup(bytes, 8, 5)
+  const bits = bitsOf(bytes, 8)
+  const words = groupsOf(bits.padEnd(5 * Math.ceil(bits.length / 5), '0'), 5)
   const sum = checksum(prefix, [...words, 0, 0, 0, 0, 0, 0]) ^ 1
   for (let i = 0; i < CHECKSUM_CHARS; i++) words.push((sum >>> (5 * (CHECKSUM_CHARS - 1 - i))) & 31)
   const text = `${prefix}1${words.map((word) => ALPHABET.charAt(word)).join('')}`
@@ -106,16 +106,13 @@ function checksum(prefix: string, words: readonly number[]): number {
 
 const GENERATOR = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3] as const
 
-/** Bits from groups of one width to groups of another, filled up with zeros. */
-function regroup(input: Iterable<number>, from: number, to: number): number[] {
-  const output: number[] = []
-  let bits = 0
-  let held = 0
-  for (const group of input) {
-    held = ((held << from) | group) & 0xfff
-    bits += from
-    for (; bits >= to; bits -= to) output.push((held >>> (bits - to)) & ((1 << to) - 1))
-  }
-  if (bits > 0) output.push((held << (to - bits)) & ((1 << to) - 1))
-  return output
+/** As a text of `0` and `1`. */
+function bitsOf(groups: Iterable<number>, width: number): string {
+  return Array.from(groups, (group) => group.toString(2).padStart(width, '0')).join('')
+}
+
+function groupsOf(bits: string, width: number): number[] {
+  return Array.from({ length: bits.length / width }, (_, i) =>
+    Number.parseInt(bits.slice(i * width, (i + 1) * width), 2),
+  )
 }

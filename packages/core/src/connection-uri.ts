@@ -63,9 +63,9 @@ export function readUri(
   scheme: 'bunker' | 'nostrconnect',
   options: RelayUrlOptions,
 ): Result<ConnectionUri, UriProblem> {
-  const [start, rest = ''] = [uri.slice(0, scheme.length + 3), uri.slice(scheme.length + 3)]
-  if (start.toLowerCase() !== `${scheme}://`) return err('uri/scheme')
-  const [, authority = '', query = ''] = /^([^?#]*?)\/?(?:\?([^#]*))?(?:#.*)?$/s.exec(rest) ?? []
+  const [, start, authority = '', query = ''] =
+    /^(.*?:\/\/)([^?#]*?)\/?(?:\?([^#]*))?(?:#.*)?$/s.exec(uri) ?? []
+  if (start?.toLowerCase() !== `${scheme}://`) return err('uri/scheme')
   if (/[:/@]/.test(authority)) return err('uri/authority')
   const pubkey = parsePubkey(authority)
   if (!pubkey.ok) return err('uri/pubkey')
