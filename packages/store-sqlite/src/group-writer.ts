@@ -109,7 +109,7 @@ export function createGroupWriter(
   const setSession = run('UPDATE sessions SET revision = ?, head = ? WHERE place = ?')
   const dropSession = run('DELETE FROM sessions WHERE place = ?')
   const addPart = run('INSERT INTO parts (session, id, body) VALUES (?, ?, ?)')
-  const dropPart = run('DELETE FROM parts WHERE session = ? AND id = ?')
+  const dropSomeParts = run('DELETE FROM parts WHERE session = ? AND id IN (SELECT value FROM json_each(?))')
   const dropParts = run('DELETE FROM parts WHERE session = ?')
 
   const offerRevision = get('SELECT revision AS value FROM offers WHERE token = ?')
@@ -138,7 +138,7 @@ export function createGroupWriter(
     `INSERT INTO outbox (id, at, body) VALUES (?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET at = excluded.at, body = excluded.body`,
   )
-  const dropAnswer = run('DELETE FROM outbox WHERE id = ?')
+  const dropAnswers = run('DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))')
   const countAnswers = get('SELECT count(*) AS value FROM outbox')
   const dropOldAnswers = run(
     `DELETE FROM outbox WHERE place IN (SELECT place FROM outbox WHERE at < ? ORDER BY place LIMIT ${SWEEP})`,
@@ -238,7 +238,7 @@ export function createGroupWriter(
     note(name, { place, revision: next })
     if (dropped === 'all') {
       if (known !== undefined) dropParts(place)
-    } else for (const id of dropped) dropPart(place, id)
+    } else if (dropped.length > 0) dropSomeParts(place, JSON.stringify(dropped))
     for (const [id, body] of parts) addPart(place, id, bytes(body))
   }
 
@@ -265,7 +265,7 @@ export function createGroupWriter(
       // One that is there already is counted twice, until the next sweep counts again.
       answers += setAnswer(id, at, bytes(body))
     }
-    for (const id of change.published ?? []) answers -= dropAnswer(id)
+    if (change.published !== undefined) answers -= dropAnswers(JSON.stringify(change.published))
     for (const record of change.audit ?? []) append(record)
   }
 

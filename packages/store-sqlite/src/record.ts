@@ -72,6 +72,8 @@ type Head = Omit<SignerSession, 'ledger'> & {
   }
 }
 
+/** Plaintexts up to a third of this are encoded in one place, which is wiped each time. */
+const SCRATCH_BYTES = 16_384
 const HEX_64 = /^[0-9a-f]{64}$/
 
 export function createRecordCodec(seal: StoreSeal): RecordCodec {
@@ -80,10 +82,21 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
   /** Where they will be, once the change is stored. */
   const planned = new WeakMap<SignerSession, readonly Part[]>()
   const encoder = new TextEncoder()
+  const scratch = new Uint8Array(SCRATCH_BYTES)
   const decoder = new TextDecoder('utf-8', { fatal: true })
 
-  const sealJson = (value: unknown, context: string): Uint8Array =>
-    seal.seal(encoder.encode(JSON.stringify(value)), context)
+  const sealJson = (value: unknown, context: string): Uint8Array => {
+    const text = JSON.stringify(value)
+    const isSmall = 3 * text.length <= SCRATCH_BYTES
+    const plain = isSmall
+      ? scratch.subarray(0, encoder.encodeInto(text, scratch).written)
+      : encoder.encode(text)
+    try {
+      return seal.seal(plain, context)
+    } finally {
+      plain.fill(0)
+    }
+  }
 
   const openJson = (sealed: Uint8Array, context: string, what: string): unknown => {
     const opened = seal.open(sealed, context)
