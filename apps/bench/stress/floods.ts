@@ -147,8 +147,8 @@ export async function floods(
         [`${kind}: cores used in calm`, coresOf(calm)],
         [`${kind}: cores used meanwhile`, coresOf(flooded)],
         [
-          `${kind}: kept for each answer, after a collection`,
-          `${fixed(keptFor(flooded, calm.slice(1)), 0)} bytes in calm, ${fixed(keptFor(calm, flooded), 0)} meanwhile; ${fixed((flooded.at(-1)?.heapBytes ?? 0) / 1e6)} MB in all`,
+          `${kind}: held after a collection`,
+          `${fixed(heapOf(calm) / 1e6)} MB in calm, ${fixed(heapOf(flooded) / 1e6)} MB meanwhile; ${fixed(keptFor(calm, flooded), 0)} bytes more with each answer`,
         ],
       )
       checks.push(speed(`${kind}: at least ${share} of calm`, ratio >= share, fixed(ratio, 2)))
@@ -186,14 +186,15 @@ function rateOf(windows: readonly Window[], i: number): number {
   return windows[i]?.rate ?? Number.NaN
 }
 
-/** Bytes more than in the window before, for each answer of these. */
-function keptFor(before: readonly Window[], windows: readonly Window[]): number {
-  let [bytes, answers] = [0, 0]
-  windows.forEach(({ heapBytes, answered }, i) => {
-    bytes += heapBytes - (before[i]?.heapBytes ?? Number.NaN)
-    answers += answered
-  })
-  return bytes / answers
+function heapOf(windows: readonly Window[]): number {
+  return median(windows.map(({ heapBytes }) => heapBytes))
+}
+
+/** Bytes for each answer between the first calm and the last: what a flood held is gone in both. */
+function keptFor(calm: readonly Window[], flooded: readonly Window[]): number {
+  const [first, last] = [calm[0]?.heapBytes ?? Number.NaN, calm.at(-1)?.heapBytes ?? Number.NaN]
+  const answers = [...calm.slice(1), ...flooded].reduce((sum, { answered }) => sum + answered, 0)
+  return (last - first) / answers
 }
 
 /** The median of each process. */

@@ -208,14 +208,14 @@ export function createIntake(host: IntakeHost): Intake {
     push(value, relay) {
       if (closed) return
       reporter.counts.received += 1
-      if (host.isWornOut(textOf(value, 'id'))) {
-        reporter.drop('event/seen')
-        return
-      }
       const isKnown = host.serves(textOf(value, 'pubkey'))
       // In a flood most of it is not even looked at.
       if (!isKnown && isFull(relay)) {
         reporter.drop('intake/full')
+        return
+      }
+      if (isKnown && host.isWornOut(textOf(value, 'id'))) {
+        reporter.drop('event/seen')
         return
       }
       const { claims, looks } = budgetOf(relay)
