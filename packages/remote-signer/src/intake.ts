@@ -214,13 +214,14 @@ export function createIntake(host: IntakeHost): Intake {
         reporter.drop('intake/full')
         return
       }
-      if (isKnown && host.isWornOut(textOf(value, 'id'))) {
-        reporter.drop('event/seen')
-        return
-      }
       const { claims, looks } = budgetOf(relay)
       if (!(isKnown ? claims : looks).take(host.now())) {
         reporter.drop('event/budget')
+        return
+      }
+      if (isKnown && host.isWornOut(textOf(value, 'id'))) {
+        reporter.drop('event/seen')
+        claims.refund(1)
         return
       }
       const parsed = parseSignedEvent(value)

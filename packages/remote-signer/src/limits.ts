@@ -39,7 +39,7 @@ export const STRANGER_LOOKS_PER_SECOND = 200
 /** Events under the pubkey of a client that are not its own, as only a relay sends them that checks nothing, before the rest of that relay is dropped for a while. Each costs a parse and a hash; far more than may wait, so that a good relay never comes to it. */
 export const FORGED_CLAIMS_BURST = 4_000
 /** How fast that comes back. */
-export const FORGED_CLAIMS_PER_SECOND = 4_000
+export const FORGED_CLAIMS_PER_SECOND = 2_000
 /** Events that made the code throw, remembered whole so that none is opened twice; the oldest goes. */
 export const FAULTY_EVENTS = 32
 /** Wrong signatures one relay may send at once before nothing of it is verified for a while. */
