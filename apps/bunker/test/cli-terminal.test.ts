@@ -1,6 +1,6 @@
 /** Commands at a terminal, as people use them: prompts, questions, what goes on until Ctrl-C, a terminal that is closed. */
 
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRelayPool } from '@nip46/transport-websocket'
@@ -54,7 +54,7 @@ describe.skipIf(left !== '')(`at a terminal${left}`, { timeout: 90_000 }, () => 
       })
       up.type(KEYS.ctrlC)
       expect(await up.exit).toBe(EXIT.done)
-      expect(up.shown()).toContain('stopped')
+      await up.waitFor(/"stopped"/)
       expect(init.shown() + up.shown()).not.toContain(PASSPHRASE)
     } finally {
       await rm(directory, { recursive: true, force: true })
@@ -130,9 +130,55 @@ describe.skipIf(left !== '')(`at a terminal${left}`, { timeout: 90_000 }, () => 
     expect(await connecting.waitFor(/Let it connect\?/)).toContain('"Offering app" (unverified)')
     connecting.type('y')
     expect(await connecting.exit, connecting.shown()).toBe(EXIT.done)
-    expect(connecting.shown()).toContain('answered')
+    await connecting.waitFor(/answered/)
     await offer.close()
     await app.close()
+  })
+
+  test('SIGTERM and SIGINT at a prompt or a question: 130, the terminal as it was, and nothing done', async () => {
+    const { directory } = world
+    const signing = connectApp(world).then(async (app) => {
+      await app.signEvent({ kind: 5, content: '' }).catch(() => undefined)
+      await app.close()
+    })
+    const { id, hash } = await nextQuestion(world.api, ({ kind }) => kind === 5)
+    const empty = await mkdtemp(join(tmpdir(), 'nip46-terminal-'))
+    try {
+      const expectStopped = async (terminal: Terminal, signal: NodeJS.Signals): Promise<void> => {
+        await terminal.signal(signal)
+        expect(await terminal.exit, terminal.shown()).toBe(EXIT.cancelled)
+        expect(await terminal.isRestored(), terminal.shown()).toBe(true)
+      }
+      const once = at(empty, 'init', '--serve', '127.0.0.1:0')
+      await once.waitFor(/assphrase of the vault/)
+      await expectStopped(once, 'SIGTERM')
+      const twice = at(empty, 'init', '--serve', '127.0.0.1:0')
+      await twice.waitFor(/assphrase of the vault/)
+      twice.type(`${PASSPHRASE}${KEYS.enter}`)
+      await twice.waitFor(/once more/)
+      await expectStopped(twice, 'SIGINT')
+      const change = at(directory, 'vault', 'passwd')
+      await change.waitFor(/Passphrase of the vault/)
+      change.type(`${PASSPHRASE}${KEYS.enter}`)
+      await change.waitFor(/New passphrase of the vault/)
+      change.type('another one')
+      await expectStopped(change, 'SIGTERM')
+      const remove = at(directory, 'key', 'delete', 'me', '--force')
+      await remove.waitFor(/for good\?/)
+      await expectStopped(remove, 'SIGTERM')
+      const approve = at(directory, 'req', 'approve', id)
+      await approve.waitFor(/Allow this\?/)
+      await expectStopped(approve, 'SIGINT')
+      expect((await runIn(empty, ['key', 'list'])).err).toContain('there is no vault')
+      expect((await readdir(empty)).filter((name) => !name.startsWith('terminal-'))).toEqual([])
+      expect((await world.api.call('key.show', { name: 'me' })).state).toBe('unlocked')
+      const passphrases = { passphrase: PASSPHRASE, newPassphrase: PASSPHRASE }
+      expect(await world.api.call('vault.passwd', passphrases)).toEqual({ changedAt: expect.any(Number) })
+      await world.api.call('request.deny', { id, hash })
+      await signing
+    } finally {
+      await rm(empty, { recursive: true, force: true })
+    }
   })
 
   test('"link new" draws a QR code at a terminal, and none with --no-qr', async () => {

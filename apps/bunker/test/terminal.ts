@@ -21,12 +21,19 @@ export const missingTerminal: string | undefined = existsSync(SCRIPT) ? undefine
 
 export const KEYS = { enter: '\r', down: '\x1b[B', ctrlC: '\x03', ctrlD: '\x04' } as const
 
+const HIDE_CURSOR = '\x1b[?25l'
+const SHOW_CURSOR = '\x1b[?25h'
+
 export interface Terminal {
   /** Everything that was shown so far, without colours and movements. */
   readonly shown: () => string
   /** Waits for this to be shown, after what was waited for before; returns what was shown up to it. */
   waitFor(pattern: RegExp): Promise<string>
   type(keys: string): void
+  /** To the program alone, as `kill` and systemd send it. */
+  signal(name: NodeJS.Signals): Promise<void>
+  /** Whether the terminal is as the program found it: its mode and its cursor. Settles after the program's end. */
+  isRestored(): Promise<boolean>
   /** Closes the terminal's window. */
   hangUp(): void
   /** The program's exit code. */
@@ -40,7 +47,8 @@ export function startTerminal(args: readonly string[], options: ProgramOptions):
   const [node = '', ...words] = [...programWords(options), ...args]
   const quoted = [node, '--import', TELL_EXIT, ...words].map((word) => `'${word.replaceAll("'", "'\\''")}'`)
   const result = join(options.directory, `terminal-${terminals++}`)
-  const command = `stty cols 120 rows 40; exec ${quoted.join(' ')}`
+  const mode = 'stty -g | tr -d "\\n"'
+  const command = `stty cols 120 rows 40; before=$(${mode}); trap : INT; ${quoted.join(' ')}; echo "mode $before $(${mode}) end"`
   const child = spawn(SCRIPT, ['-qc', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...programEnv(options), SHELL: '/bin/sh', TERM: 'xterm', EXIT_FILE: result },
@@ -71,6 +79,17 @@ export function startTerminal(args: readonly string[], options: ProgramOptions):
       return part
     },
     type: (keys) => void child.stdin.write(keys),
+    async signal(name) {
+      const pid = await until(async () => {
+        const text = await readFile(`${result}.pid`, 'utf8').catch(() => '')
+        return text.endsWith('\n') && text
+      })
+      process.kill(Number(pid), name)
+    },
+    async isRestored() {
+      const [, before, after] = await until(() => /mode (\S+) (\S+) end/.exec(shown()) ?? undefined)
+      return before === after && text.lastIndexOf(SHOW_CURSOR) >= text.lastIndexOf(HIDE_CURSOR)
+    },
     hangUp: () => void child.kill('SIGKILL'),
     exit,
     async end() {

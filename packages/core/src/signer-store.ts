@@ -268,7 +268,10 @@ export type AuditDeed =
     }
   /** The owner changed the judge's rules for the session. */
   | { readonly type: 'policy-changed' }
-  /** The user's key was used, or refused. `delivered` is false if the answer was no longer wanted. */
+  /**
+   * The user's key was used, or refused it. `delivered` is whether that became the answer: false if the session ended, or the request was
+   * answered otherwise, while the key worked. What it made went nowhere then.
+   */
   | {
       readonly type: 'performed'
       readonly subject: AuditSubject

@@ -1,6 +1,6 @@
 import { ok, type Result } from '@nip46/core'
 import { expect, test } from 'vitest'
-import { limits, RemoteSignerError } from '../src/index.ts'
+import { limits, type MemoryStore, RemoteSignerError } from '../src/index.ts'
 import { approver, connect, createWorld, keyOf, NOW_SECONDS, RELAY, type World } from './world.ts'
 
 const SIGN = {
@@ -52,6 +52,11 @@ test('once revoke has resolved, nothing is executed and nothing in flight is del
   finish(ok('{"signed":true}'))
   await world.clock.settle()
   expect(client.answers.at(-1)).toMatchObject({ id: 'sign', error: 'unauthorized: session revoked' })
+  // The key was used, and nobody got what it made: both are on record, after the end of the session.
+  expect((world.store as MemoryStore).audit().slice(-2)).toMatchObject([
+    { type: 'session-ended' },
+    { type: 'performed', clientPubkey: client.pubkey, error: null, delivered: false },
+  ])
   expect(await client.ask({ ...SIGN, id: 'again' }, to)).toMatchObject({
     error: 'unauthorized: session revoked',
   })

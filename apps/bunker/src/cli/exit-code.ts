@@ -17,7 +17,7 @@ export const EXIT = {
   changed: 5,
   /** It was looked at, and is not well: `doctor`, `status --ready`, `policy lint`, `audit verify`, `backup verify`. */
   notWell: 6,
-  /** Stopped by Ctrl-C, or by the person who was asked. */
+  /** Stopped by Ctrl-C, SIGTERM, or the person who was asked: nothing was done. */
   cancelled: 130,
 } as const
 

@@ -146,5 +146,10 @@ async function* pages(
 
 function describeEntry(entry: AuditEntry): string {
   const about = entry.clientPubkey === null ? '' : `  app ${short(entry.clientPubkey)}`
-  return `${String(entry.position).padStart(6)}  ${when(entry.at)}  ${clean(entry.type)}${entry.notice ? '  notice' : ''}${about}  ${clean(jsonText(entry.record, 0), 400)}`
+  return `${String(entry.position).padStart(6)}  ${when(entry.at)}  ${clean(entry.type)}${entry.notice ? '  notice' : ''}${isWithheld(entry) ? '  not delivered' : ''}${about}  ${clean(jsonText(entry.record, 0), 400)}`
+}
+
+/** The key was used, and nobody got what it made: the session ended meanwhile, or the time was over. */
+function isWithheld({ type, record }: AuditEntry): boolean {
+  return type === 'performed' && (record as { readonly delivered?: unknown }).delivered === false
 }

@@ -87,7 +87,7 @@ export const POLICY_COMMANDS: readonly Command[] = [
   },
   {
     name: 'policy explain',
-    words: 'Likewise, with the reason: the rule, the limit, and what would change it.',
+    words: 'What it would do and why: the rule, the limit, and what would change it. Counts nothing.',
     operands: [],
     options: DRAFT_OPTIONS,
     example: 'policy explain --app coracle --kind 3',
