@@ -51,7 +51,7 @@ export function numberSetting(words: string, min: number, max: number): Setting<
       ? value(given)
       : problem(`must be a whole number from ${min} to ${max}`)
   return {
-    words,
+    words: `${words} (${min} to ${max})`,
     shape: 'NUMBER',
     fromText: (text) => read(/^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN),
     fromJson: (json) => read(typeof json === 'number' ? json : Number.NaN),
