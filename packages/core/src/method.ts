@@ -214,12 +214,12 @@ export function parseRelayList(
   value: Json,
   options?: RelayUrlOptions,
 ): Result<readonly RelayUrl[] | null, 'response/relays'> {
-  const list = unwrap(value || null)
-  if (list === null) return ok(null)
-  if (!Array.isArray(list) || list.length === 0 || list.length > SWITCH_RELAYS) return err('response/relays')
+  const list = value === '' ? null : unwrap(value)
+  if (list === null || list === '') return ok(null)
+  if (!isTextList(list) || list.length === 0 || list.length > SWITCH_RELAYS) return err('response/relays')
   const relays = new Set<RelayUrl>()
   for (const item of list) {
-    const url = parseRelayUrl(String(item), options)
+    const url = parseRelayUrl(item, options)
     if (!url.ok) return err('response/relays')
     relays.add(url.value)
   }

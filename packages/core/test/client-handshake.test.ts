@@ -365,6 +365,15 @@ describe('A login after connect', () => {
     expect(bench.state.relaySwitch).toBeNull()
   })
 
+  it.each([
+    ['no texts', '[{"toString":""}]'],
+    ['lists in lists without end', `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
+  ])('C24 goes on when the relays are %s', (_, result) => {
+    const bench = bunkerBench()
+    const outputs = bench.answer(sentOne(connected(bench), 'switch_relays').id, result)
+    expect(kinds(outputs)).toEqual(['alert relays/refused', 'send get_public_key'])
+  })
+
   it('C24 goes on when switch_relays is unknown, or refused by the relays', () => {
     const bench = bunkerBench()
     const asked = sentOne(connected(bench), 'switch_relays')

@@ -230,6 +230,7 @@ describe('A result', () => {
     ['switch_relays', 'null', null],
     ['switch_relays', null, null],
     ['switch_relays', '', null],
+    ['switch_relays', '""', null],
     ['switch_relays', '["wss://A.example","wss://a.example/"]', ['wss://a.example/']],
     ['switch_relays', ['wss://a.example'], ['wss://a.example/']],
     ['describe', '["ping"]', ['ping']],
@@ -255,6 +256,10 @@ describe('A result', () => {
     ['switch_relays', 'ack', 'response/relays'],
     ['switch_relays', '["wss://a.example","ws://b.example"]', 'response/relays'],
     ['switch_relays', { a: 1 }, 'response/relays'],
+    ['switch_relays', [['wss://a.example']], 'response/relays'],
+    ['switch_relays', [{ toString: 1, valueOf: 1 }], 'response/relays'],
+    ['switch_relays', '[{"toString":""}]', 'response/relays'],
+    ['switch_relays', 0, 'response/relays'],
     ['describe', '{}', 'response/shape'],
     ['describe', [5], 'response/shape'],
     ['get_relays', 'null', 'response/shape'],
@@ -270,6 +275,11 @@ describe('A result', () => {
     ['sign_event', { ...ASKED, pubkey: USER, id: USER }, 'response/shape'],
   ])('of %s may not be %j: %s', (method, value, problem) => {
     expect(result(method, value)).toEqual({ ok: false, error: problem })
+  })
+
+  it('of switch_relays may be nested deeper than texts can be made of', () => {
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+    expect(result('switch_relays', deep)).toEqual({ ok: false, error: 'response/relays' })
   })
 
   it('of switch_relays ends at the limit of relays', () => {
