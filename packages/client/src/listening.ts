@@ -36,6 +36,8 @@ interface Wire {
   /** By relay and author. */
   readonly key: string
   live: boolean
+  /** The transport gave up on it. */
+  final: boolean
   subscription: Subscription | undefined
 }
 
@@ -54,7 +56,7 @@ export function createListening(
 
   const open = (relay: RelayUrl, listen: Listen): void => {
     const key = keyOf(relay, listen)
-    const wire: Wire = { relay, key, live: false, subscription: undefined }
+    const wire: Wire = { relay, key, live: false, final: false, subscription: undefined }
     wires.set(key, wire)
     const isOpen = (): boolean => wires.get(key) === wire
     wire.subscription = callHost(() =>
@@ -93,8 +95,11 @@ export function createListening(
   const goDown = (wire: Wire, reason: string, final: boolean): void => {
     const { relay } = wire
     wire.live = false
-    if (isLive(relay)) return
-    if (final) timers.set(relay, RESUBSCRIBE_MS, () => renew(relay))
+    wire.final = final
+    const others = [...wires.values()].filter((other) => other.relay === relay)
+    if (others.some(({ live }) => live)) return
+    // Also if it was given up on while the one that it was to replace still worked.
+    if (others.some((other) => other.final)) timers.set(relay, RESUBSCRIBE_MS, () => renew(relay))
     onRelay(relay, false, reason)
   }
 

@@ -110,6 +110,20 @@ test('a change that is taken back costs only the new subscription', () => {
   expect(log.slice(2)).toEqual([`open 1 ${ONE}`, `close 1 ${ONE}`])
 })
 
+test('a new subscription that was refused is tried anew once the old one fails', () => {
+  const { listening, log, request, clock } = start()
+  listening.adjust(wide([ONE]))
+  request(0).onLive?.(ONE)
+  listening.adjust(narrow([ONE]))
+  request(1).onDown?.(ONE, 'error: too many subscriptions', true)
+  request(0).onDown?.(ONE, 'closed', false)
+  listening.adjust(narrow([ONE]))
+  clock.advance(RESUBSCRIBE_MS)
+  expect(log.slice(3)).toEqual([`down ${ONE} closed`, `close 0 ${ONE}`, `close 1 ${ONE}`, `open 2 ${ONE}`])
+  request(2).onLive?.(ONE)
+  expect(log.at(-1)).toBe(`live ${ONE}`)
+})
+
 test('a new subscription that is refused leaves the old one at work', () => {
   const { listening, log, request, clock } = start()
   listening.adjust(wide([ONE]))
