@@ -133,7 +133,7 @@ export function createCalls(
     timers.clear(id)
     if (!waiting[priority].delete(call)) running[priority] -= 1
     const answer = judge(call, outcome)
-    if (answer.ok && key !== '') plaintextCache?.set(key, answer.value as string)
+    if (answer.ok && key !== '') callHost(() => plaintextCache?.set(key, answer.value as string))
     for (const waiter of waiters) waiter.settle(answer)
     tell(id, method, { stage: 'settled', ...(!answer.ok && { code: answer.error.code }) }, waiters)
     pump()
@@ -155,7 +155,7 @@ export function createCalls(
 
     // A time-out of one's own is one's own request.
     const key = isDecrypt && timeout === undefined ? [method, ...params].join(' ') : ''
-    const known = plaintextCache?.get(key)
+    const known = callHost(() => plaintextCache?.get(key))
     if (known !== undefined) return resolve(known)
 
     const joined = decrypts.get(key)

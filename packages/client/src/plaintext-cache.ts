@@ -26,7 +26,8 @@ export function createPlaintextCache(maxBytes: number): PlaintextCache {
   checkRange('maxBytes', maxBytes, 1, PLAINTEXT_CACHE_BYTES_MAX)
   const entries = new Map<string, Uint8Array>()
   const encoder = new TextEncoder()
-  const decoder = new TextDecoder()
+  // Not to be dropped: a plaintext may begin with a BOM.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   let size = 0
   let closed = false
 

@@ -69,7 +69,7 @@ export function startSession(
     ended = output.reason
     key.destroy()
     timers.clearAll()
-    plaintextCache?.close()
+    callHost(() => plaintextCache?.close())
     settle(over(ended))
     onEvent(output)
     ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
@@ -97,7 +97,7 @@ export function startSession(
       case 'ended':
         return end(output)
       case 'unpaired':
-        plaintextCache?.close()
+        callHost(() => plaintextCache?.close())
         break
       case 'ready':
         timers.clear(LOGIN_TIMER)

@@ -1,7 +1,7 @@
 /** Many requests at once: who goes first, what is asked only once, and what is kept. */
 
 import type { RelayUrl } from '@nip46/core'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import {
   CONCURRENT_REQUESTS,
   CONCURRENT_REQUESTS_MAX,
@@ -154,6 +154,35 @@ test('the cache holds as many bytes as it was told, and the longest unused goes 
   expect(cache.get('d')).toBe(undefined)
   cache.set('f', '')
   expect(cache.get('f')).toBe(undefined)
+})
+
+test('a plaintext comes out of the cache as it went in', () => {
+  const cache = createPlaintextCache(100)
+  cache.set('a', '\ufeffplain')
+  expect(cache.get('a')).toBe('\ufeffplain')
+})
+
+test('a cache of the host that fails holds up neither a decrypt nor the end of the session', async () => {
+  const uncaught: string[] = []
+  const note = (error: unknown): void => void uncaught.push(String(error))
+  const others = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException').on('uncaughtException', note)
+  onTestFinished(() => {
+    process.removeAllListeners('uncaughtException')
+    for (const listener of others) process.on('uncaughtException', listener)
+  })
+  const fail = (what: string) => () => {
+    throw new Error(what)
+  }
+  const world = createWorld()
+  const session = await world.login({
+    plaintextCache: { get: fail('get'), set: fail('set'), close: fail('close') },
+  })
+  world.signer.script('nip44_decrypt', ({ id }) => okay(id, 'plain'))
+  expect(await world.settled(session.nip44.decrypt(PEER, 'c'))).toBe('plain')
+  await world.settled(session.logout())
+  expect(session.state).toBe('closed')
+  await expect.poll(() => uncaught).toEqual(expect.arrayContaining(['Error: set', 'Error: close']))
 })
 
 test('low priority leaves the reserved places free, and each kind goes in order', async () => {
