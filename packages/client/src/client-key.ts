@@ -20,7 +20,8 @@ export function createClientKey(
   given: Uint8Array = random(32),
 ): ClientKey {
   if (!(given instanceof Uint8Array && given.length === 32)) misuse('clientKey is a secret key of 32 bytes')
-  const secret = given.slice()
+  // `slice` of a Buffer of Node shares its bytes.
+  const secret = new Uint8Array(given)
   const handle = crypto.importKey(secret)
   let destroyed = false
   return {

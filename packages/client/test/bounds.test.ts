@@ -97,6 +97,15 @@ test('a request settles once, and nothing is kept of it', async () => {
   expect(settled).toEqual([id])
 })
 
+test('a client key is a copy, whatever kind of bytes it is given as', () => {
+  const given = Buffer.alloc(32, 7)
+  const key = createClientKey({ crypto, random }, given)
+  given.fill(8)
+  expect(key.exportHex()).toBe('07'.repeat(32))
+  key.destroy()
+  expect(given).toEqual(Buffer.alloc(32, 8))
+})
+
 test('a client key cannot be read or used once it is destroyed', () => {
   const given = random(32)
   const key = createClientKey({ crypto, random }, given)
