@@ -133,7 +133,7 @@ test('relays that refuse the time of our answers make the daemon not ready, and 
   // As strict about the future as common relays are about the past.
   const strict = createRelay({ crypto, limits: { futureSeconds: 60 } })
   const { url: relays } = await strict.listen()
-  const clock = { ...hostClock, now: () => Date.now() + 300_000 }
+  const clock = { ...hostClock, now: () => Date.now() + 200_000 }
   const world = await startWorld({
     flags: { http: '127.0.0.1:0', serve: 'off', relays },
     deps: { clock },
@@ -155,6 +155,62 @@ test('relays that refuse the time of our answers make the daemon not ready, and 
   } finally {
     await world.close()
     await strict.close()
+  }
+})
+
+test('a clock that is far ahead is told at once by what the relay says, though nothing is heard, and no more once it is set', async () => {
+  let shift = 660_000
+  const clock = { ...hostClock, now: () => Date.now() + shift }
+  const world = await startWorld({
+    flags: { http: '127.0.0.1:0', serve: 'off', relays: url },
+    deps: { clock },
+  })
+  try {
+    const { links } = await world.api.call('link.create', {})
+    expect(links).toHaveLength(1)
+    const check = await until(async () => {
+      const { checks } = await world.api.call('status.get')
+      return checks.find(({ name, ok }) => name === 'clock' && !ok)
+    })
+    expect(check.words).toMatch(/^relays say that our clock is 11 min ahead: .*NTP/)
+    expect((await fetch(`${world.daemon.url}/readyz`)).status).toBe(503)
+    const { findings } = await world.api.call('doctor.get')
+    expect(findings).toContainEqual({
+      level: 'error',
+      what: 'clock',
+      words: 'relays say that our clock is 11 min ahead',
+      fix: "set this machine's clock, and let NTP keep it right",
+    })
+    expect(world.log.join('\n')).toContain('"clock-off"')
+    shift = 0
+    await until(async () => (await fetch(`${world.daemon.url}/readyz`)).status === 200)
+    expect(world.log.join('\n')).toContain('"clock-right"')
+  } finally {
+    await world.close()
+  }
+})
+
+test.each([
+  [720_000, '12 min ahead'],
+  [-720_000, '12 min behind'],
+])('the program whose clock is %i ms beside that of its relay says so', async (clockShiftMs, words) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nip46-clock-'))
+  const passphrase = new TextEncoder().encode(PASSPHRASE)
+  await initVault(join(directory, 'data', 'vault'), passphrase, { logN: 16 })
+  const vault = await openVault(join(directory, 'data', 'vault'), passphrase, { logN: 16 })
+  await vault.create('me', passphrase)
+  await vault.close()
+  const daemon = await startDaemonProcess(['--unlock', 'me', '--relays', url], { directory, clockShiftMs })
+  try {
+    await daemon.api.call('link.create', {})
+    const check = await until(async () =>
+      (await daemon.status()).checks.find(({ name, ok }) => name === 'clock' && !ok),
+    )
+    expect(check.words).toContain(words)
+    await until(() => daemon.out().includes('clock-off'))
+  } finally {
+    await daemon.end()
+    await rm(directory, { recursive: true, force: true })
   }
 })
 

@@ -163,6 +163,8 @@ export function createRelay(options: RelayOptions): RelayServer {
     closeTimeout: limits.closeMs,
   }
   const webSockets = new WebSocketServer(wsOptions)
+  // Node says it with every other answer; whoever connects learns from it whether its own clock is wrong.
+  webSockets.on('headers', (headers) => headers.push(`Date: ${new Date(clock.now()).toUTCString()}`))
 
   // -- WebSockets ------------------------------------------------------------------------------
 

@@ -293,6 +293,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     const { id: requestId, method } = headOf(opened.text)
     if (isServed(lane)) {
       if (isAskedFor) catchingUp.heard(relay)
+      else if (!subscriptions.isCatchingUp(relay)) tellHeard(opened)
       const budget = budgetFor(lane.budget, method)
       if (!budget.take(now())) {
         reporter.drop('event/rate-limited')
@@ -314,6 +315,14 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     }
     if (!turns.enqueue(lane, { type: 'message', arrival, requestId })) dropBusy(relay)
     else seen.set(eventId, { lane: lane.key, requestId })
+  }
+
+  function tellHeard({ from, createdAt }: Opened): void {
+    try {
+      options.onHeard?.(from, createdAt)
+    } catch (cause) {
+      reporter.fail('listener', cause)
+    }
   }
 
   function dropBusy(relay: RelayUrl): void {

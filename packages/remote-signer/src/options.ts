@@ -18,6 +18,7 @@ import type {
   RelayUrl,
   RelayUrlOptions,
   Scheme,
+  Seconds,
   Transport,
   UserRelays,
   UserSigner,
@@ -74,6 +75,11 @@ export interface RemoteSignerOptions {
    */
   readonly rates?: Partial<SessionRates>
   readonly onEvent?: (event: RemoteSignerEvent) => void
+  /**
+   * Called with each message of a session that came as it was sent, not as one that a relay had kept: whose it is, and the time it
+   * says it was made. Many that are far from our time mean that ours is wrong. What it throws is told as `helper-failed`.
+   */
+  readonly onHeard?: (clientPubkey: Pubkey, createdAt: Seconds) => void
 }
 
 /** How much one session may ask for, by what it costs. */

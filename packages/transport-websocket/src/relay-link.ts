@@ -73,6 +73,8 @@ export interface RelayLinkOptions {
   readonly allowAddress: (host: string, ip: string) => boolean
   /** A frame of the relay was dropped. */
   readonly onDrop: (code: FrameDrop) => void
+  /** The relay said what time it is. */
+  readonly onDate: (date: Millis) => void
   /** Nothing was wanted for {@link IDLE_MS}; the link is closed and of no further use. */
   readonly onIdle: () => void
 }
@@ -116,7 +118,7 @@ export interface RelayLink {
 }
 
 export function createRelayLink(options: RelayLinkOptions): RelayLink {
-  const { relay, openSocket, clock, randomBytes, allowAddress, onDrop, onIdle } = options
+  const { relay, openSocket, clock, randomBytes, allowAddress, onDrop, onDate, onIdle } = options
 
   let state: LinkState = 'idle'
   let since = clock.now()
@@ -243,10 +245,11 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     }
   }
 
-  const opened = (): void => {
+  const opened = (date?: Millis): void => {
     heardAt = clock.now()
     enter('open')
     watch()
+    if (date !== undefined) callHost(() => onDate(date))
     subscriptions.opened()
     publications.flush()
   }

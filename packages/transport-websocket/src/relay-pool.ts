@@ -7,6 +7,7 @@ import {
   type Clock,
   err,
   isForbiddenAddress,
+  type Millis,
   ok,
   type PublishOptions,
   type RandomBytes,
@@ -57,6 +58,11 @@ export interface RelayPoolOptions {
   readonly allowAddress?: (host: string, ip: string) => boolean
   /** A frame of a relay was dropped: for counters. */
   readonly onDrop?: (relay: RelayUrl, code: FrameDrop) => void
+  /**
+   * A connection was made, and the relay said what time it is (the `Date` of its handshake): Unix milliseconds, to the second, a claim
+   * of the relay's. Only on Node, without a `WebSocket` of yours, and of relays that say it.
+   */
+  readonly onDate?: (relay: RelayUrl, date: Millis) => void
 }
 
 export interface RelayPool extends Transport {
@@ -81,7 +87,7 @@ export interface RelayPool extends Transport {
  * `too-many-relays`, `relay/forbidden-address`, and texts that begin with `unreachable`.
  */
 export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
-  const { clock = hostClock, randomBytes = hostRandomBytes, maxRelays = POOL_LINKS, onDrop } = options
+  const { clock = hostClock, randomBytes = hostRandomBytes, maxRelays = POOL_LINKS, onDrop, onDate } = options
   if (!Number.isSafeInteger(maxRelays) || maxRelays < 1) {
     throw new UsageError('maxRelays is a whole number of relays, from 1')
   }
@@ -115,6 +121,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       randomBytes,
       allowAddress: addressRule(relay, options),
       onDrop: (code) => onDrop?.(relay, code),
+      onDate: (date) => onDate?.(relay, date),
       onIdle() {
         if (links.get(relay) === link) links.delete(relay)
       },

@@ -24,8 +24,13 @@ export const openSocket: OpenSocket = (url, listener, { maxBytes, allowAddress }
     closeTimeout: CLOSE_GRACE_MS,
     lookup: guardLookup(allowAddress),
   } as ClientOptions)
+  let date: number | undefined
+  socket.on('upgrade', ({ headers }) => {
+    const told = Date.parse(headers.date ?? '')
+    if (Number.isFinite(told)) date = told
+  })
   socket.on('open', () => {
-    if (!ended) listener.onOpen()
+    if (!ended) listener.onOpen(date)
   })
   socket.on('message', (data, isBinary) => {
     if (!ended) listener.onMessage(isBinary ? undefined : String(data))

@@ -14,7 +14,8 @@ export const CLOSE_GRACE_MS = 50
 export const FORBIDDEN_ADDRESS = 'relay/forbidden-address'
 
 export interface SocketListener {
-  onOpen(): void
+  /** `date`: what the peer said the time is, in Unix milliseconds to the second. Only where the platform shows it. */
+  onOpen(date?: number): void
   /** One message; undefined for a binary one, which NIP-01 does not know. */
   onMessage(text: string | undefined): void
   /** A pong. Only where {@link Socket.ping} exists. */

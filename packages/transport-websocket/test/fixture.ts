@@ -90,6 +90,7 @@ export function bench(options: Partial<RelayLinkOptions> & { readonly canPing?: 
     randomBytes: (length) => random.bytes(length),
     allowAddress: () => true,
     onDrop: (code) => drops.push(code),
+    onDate: () => undefined,
     onIdle: () => undefined,
     ...options,
   })

@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import { type AddressInfo, createServer, type Server, type Socket as TcpSocket } from 'node:net'
 import { limits } from '@nip46/core'
 import { createFakeClock } from '@nip46/testing'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { createRelayPool, type RelayPoolOptions } from '../src/index.ts'
 import { PROBE_MS, QUIET_MS } from '../src/relay-link.ts'
@@ -213,4 +213,17 @@ describe('a socket on Node', () => {
     const { log } = watch(`ws://localhost:${port}`)
     await expect.poll(() => log).toEqual(['live'])
   })
+})
+
+test.each([
+  ['a time', 'Thu, 19 Jun 2025 12:00:00 GMT', [Date.UTC(2025, 5, 19, 12)]],
+  ['no time', 'soon', []],
+  ['nothing', undefined, []],
+])('what a relay says the time is comes from its handshake: %s', async (_name, date, expected) => {
+  const { port, server } = await listenWs()
+  if (date !== undefined) server.on('headers', (headers) => headers.push(`Date: ${date}`))
+  const told: unknown[] = []
+  const { log } = watch(`ws://127.0.0.1:${port}`, { onDate: (relay, at) => told.push(relay, at) })
+  await vi.waitFor(() => expect(log).toEqual(['live']), 30_000)
+  expect(told).toEqual(expected.flatMap((at) => [relayUrl(`ws://127.0.0.1:${port}`), at]))
 })

@@ -6,8 +6,10 @@
 import { encodeNpub, type RelayUrl } from '@nip46/core'
 import type { Check, Finding, KeyView, RelayView, Status } from '../api/shapes.ts'
 import type { KeyInfo } from '../keys/vault.ts'
+import { showClock } from './clock-watch.ts'
 import { SETTINGS, type SettingName, showSetting } from './config.ts'
 import type { Host } from './host.ts'
+import { CLOCK_WITNESSES } from './limits.ts'
 
 export function checkHealth(host: Host): readonly Check[] {
   const { signer, vault, pool } = host
@@ -16,7 +18,10 @@ export function checkHealth(host: Host): readonly Check[] {
   const unlocked = keys.filter(({ state }) => state === 'unlocked').length
   const { facts } = host.store
   const hasStore = !ailments.includes('store') && facts.reachable
-  const skewed = ailments.includes('clock-skew') || pool.health().some(({ clockSkew }) => clockSkew)
+  const clock = host.clockWatch.verdict()
+  const others = otherRelays(host)
+  const refusing = pool.health().filter(({ relay, clockSkew }) => clockSkew && others.includes(relay))
+  const isRefused = refusing.length >= Math.min(CLOCK_WITNESSES, Math.max(1, others.length))
   const check = (name: Check['name'], ok: boolean, good: string, bad: string): Check => ({
     name,
     ok,
@@ -49,9 +54,9 @@ export function checkHealth(host: Host): readonly Check[] {
     ),
     check(
       'clock',
-      !skewed,
-      'relays agree with our clock',
-      "relays refuse the time of our events: set this machine's clock",
+      !clock.isOff && !isRefused,
+      clock.by === null ? 'nothing says that our clock is wrong' : `${clock.by} agree with our clock`,
+      `${clock.isOff ? showClock(clock) : 'relays refuse the time of our events'}: ${SET_CLOCK}`,
     ),
     check(
       'host',
@@ -61,6 +66,8 @@ export function checkHealth(host: Host): readonly Check[] {
     ),
   ]
 }
+
+const SET_CLOCK = "set this machine's clock, and let NTP keep it right"
 
 function isStopped({ settings, brake }: Host): boolean {
   return brake.isOn || settings.state.panicAt !== null
@@ -126,6 +133,11 @@ export function ownRelays({
 
 /** Why there is no link to a relay that no open link and no app names. */
 const IDLE = 'nothing is wanted of it'
+
+/** Of these, those that are not on this daemon: its own has its clock. */
+export function otherRelays(host: Pick<Host, 'loaded' | 'settings' | 'served'>): readonly RelayUrl[] {
+  return ownRelays(host).filter((url) => url !== host.served)
+}
 
 export function listRelays(host: Host): readonly RelayView[] {
   const own = ownRelays(host)

@@ -12,6 +12,7 @@ import type { Status } from '../api/shapes.ts'
 import type { Tokens } from '../api/tokens.ts'
 import type { Vault } from '../keys/vault.ts'
 import type { Brake } from './brake.ts'
+import type { ClockWatch } from './clock-watch.ts'
 import type { LoadedConfig } from './config.ts'
 import type { CrashMarks } from './crash-marks.ts'
 import type { Desk } from './desk.ts'
@@ -33,6 +34,7 @@ export interface Host {
   readonly store: OpenStore
   readonly desk: Desk
   readonly brake: Brake
+  readonly clockWatch: ClockWatch
   readonly book: PolicyBook
   readonly lists: UserLists
   readonly settings: Settings

@@ -29,6 +29,19 @@ export const OWN_EVENTS = 20_000
 /** How often the alert about another daemon is repeated at most, in milliseconds. */
 export const DUPLICATE_EVERY_MS = 60_000
 
+/** Our clock is wrong once it is further than this from what others say, in milliseconds: half of the age at which requests expire. */
+export const CLOCK_OFF_MS = 300_000
+/** So many have to say so, and more than half of those who say anything; one is enough if it is the only relay of ours there is. */
+export const CLOCK_WITNESSES = 2
+/** Relays, and apps, whose word is remembered. */
+export const CLOCK_REMEMBERED = 64
+/** How long the word of an app counts, in milliseconds. */
+export const CLOCK_WINDOW_MS = 600_000
+/** A clock that moves by more than this beside the machine's steady one was set, or slept, in milliseconds: what was said before is void. */
+export const CLOCK_STEP_MS = 5_000
+/** After that what apps say counts for nothing for so long, in milliseconds: it may have waited while the machine slept. */
+export const CLOCK_SETTLE_MS = 60_000
+
 // -- answers of the API ------------------------------------------------------------------------
 /** Links that one answer lists, the youngest first. */
 export const LINK_LISTED = 1_000

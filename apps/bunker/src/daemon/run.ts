@@ -17,6 +17,7 @@ import { VERSION } from '../version.ts'
 import { nameApp, takeLinkLabel } from './app-naming.ts'
 import { createAuditTail } from './audit-tail.ts'
 import { createBrake } from './brake.ts'
+import { createClockWatch, showClock } from './clock-watch.ts'
 import type { LoadedConfig } from './config.ts'
 import { openCrashMarks } from './crash-marks.ts'
 import type { Daemon, DaemonDeps } from './daemon.ts'
@@ -25,7 +26,7 @@ import { createDuplicateWatch } from './duplicate-watch.ts'
 import { logSignerEvent } from './engine-log.ts'
 import { followSettings } from './follow-settings.ts'
 import { viewEntry } from './handlers/policies.ts'
-import { ownRelays, readStatus } from './health.ts'
+import { otherRelays, ownRelays, readStatus } from './health.ts'
 import type { Host } from './host.ts'
 import { createHostApi } from './host-api.ts'
 import { instanceName } from './instance.ts'
@@ -108,7 +109,16 @@ async function start(
   const relayHere = await serveRelay(config, crypto)
   if (relayHere !== null) closers.push(() => relayHere.server.close())
   const served = relayHere?.url ?? null
-  const pool = createRelayPool({ clock, randomBytes: random })
+  const clockWatch = createClockWatch({
+    now: clock.now,
+    steady: () => performance.now(),
+    relays: () => otherRelays({ loaded, settings, served }),
+    onChanged: (verdict) =>
+      verdict.isOff
+        ? log.write('error', 'clock-off', { reason: showClock(verdict) })
+        : log.write('info', 'clock-right', {}),
+  })
+  const pool = createRelayPool({ clock, randomBytes: random, onDate: clockWatch.told })
   closers.push(() => pool.close())
   const lists = await openUserLists({
     directory: join(config.data, 'lists'),
@@ -212,6 +222,7 @@ async function start(
     random,
     clock,
     userRelays: Object.fromEntries(relays.map((relay) => [relay, { read: true, write: true }])),
+    onHeard: clockWatch.heard,
     nip44GetKey: config.nip44GetKey,
     acceptNip04: config.legacy,
     decisionTimeoutMs: config.decideSeconds * 1_000,
@@ -233,6 +244,7 @@ async function start(
     store,
     desk,
     brake,
+    clockWatch,
     book,
     lists,
     settings,
