@@ -218,6 +218,9 @@ test('a restart keeps apps, names, what waits for the owner, and a panic', async
   worlds.push(third)
   worlds.shift()
   expect(await third.api.call('status.get')).toMatchObject({ state: 'panic', ready: false })
+  expect(third.log.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({ level: 'warning', reason: expect.stringMatching(/^goes on since \d{4}-/) }),
+  )
   expect(await third.api.call('host.resume')).toEqual({ apps: 1 })
   await third.api.call('key.unlock', { name: 'me', passphrase: PASSPHRASE })
   expect(await app.signEvent({ kind: 1, content: 'again' })).toMatchObject({ content: 'again' })

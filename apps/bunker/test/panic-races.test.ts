@@ -1,12 +1,14 @@
 /** A panic while another one ends, here or on another daemon of the same store: whichever came last holds. */
 
-import { memoryStore } from '@nip46/remote-signer'
+import { memoryStore, type SignerStore } from '@nip46/remote-signer'
 import { expect, test } from 'vitest'
 import { createBrake } from '../src/daemon/brake.ts'
 import { followSettings } from '../src/daemon/follow-settings.ts'
 import { panicHandlers } from '../src/daemon/handlers/panic.ts'
 import type { Host } from '../src/daemon/host.ts'
 import { openSettings } from '../src/daemon/settings.ts'
+import { hearOnTheWay } from '../src/daemon/sharing.ts'
+import { hostClock } from '../src/keys/host-clock.ts'
 
 const CALLER = { name: 'test' } as never
 const NOW = 1_767_225_600_000
@@ -20,6 +22,7 @@ type Store = ReturnType<typeof memoryStore>
 async function daemonOn(records: Store) {
   const brake = createBrake({ stop: () => 0, resume: () => undefined })
   const gate = { refreshing: Promise.resolve() }
+  const lines: string[] = []
   const host = {
     brake,
     vault: { lockAll: async () => 0 },
@@ -29,7 +32,10 @@ async function daemonOn(records: Store) {
       sessions: () => [],
     },
     store: { facts: { daemons: ['one', 'other'] } },
-    log: { write: () => undefined, fault: () => undefined },
+    log: {
+      write: (level: string, type: string, { caller = '' }) => void lines.push(`${level} ${type} ${caller}`),
+      fault: () => undefined,
+    },
     clock: { now },
   } as unknown as Host
   const settings = await openSettings({
@@ -44,6 +50,7 @@ async function daemonOn(records: Store) {
     brake,
     settings,
     gate,
+    lines,
     panic: async () => panic({}, CALLER),
     resume: async () => resume({}, CALLER),
   }
@@ -102,4 +109,30 @@ test('what one daemon knows of an earlier panic does not end a later one', async
   await other.settings.change((state) => (state.panicAt === panicAt ? { ...state, panicAt: null } : state))
   expect((await daemonOn(records)).settings.state.panicAt).toBeGreaterThan(panicAt ?? 0)
   expect(other.brake.isOn).toBe(true)
+})
+
+test('what stopped everything while a daemon was away is done and logged when it is back, once', async () => {
+  const records = memoryStore()
+  const [one, other] = [await daemonOn(records), await daemonOn(records)]
+  await other.panic()
+  await other.settings.change((state) => ({ ...state, lockedAt: NOW }))
+  expect([one.brake.isOn, one.lines]).toEqual([false, []])
+  const sharing = {
+    leaseMs: 1_000,
+    join: async () => ({ leave: async () => undefined }),
+  } as unknown as NonNullable<SignerStore['sharing']>
+  const { store, close } = hearOnTheWay({ ...records, sharing } as SignerStore, {
+    clock: hostClock,
+    onMembers: () => undefined,
+    refresh: one.settings.refresh,
+    onFault(cause) {
+      throw cause
+    },
+  })
+  for (let joins = 0; joins < 2; joins++) {
+    await store.sharing?.join({} as never)
+    expect(one.brake.isOn).toBe(true)
+    expect(one.lines).toEqual(['warning panic another daemon', 'info lock-all another daemon'])
+  }
+  close()
 })

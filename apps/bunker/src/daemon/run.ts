@@ -159,7 +159,11 @@ async function start(
     },
     resume: desk.resume,
   })
-  if (settings.state.panicAt !== null) brake.pull()
+  const { panicAt } = settings.state
+  if (panicAt !== null) {
+    log.write('warning', 'panic', { reason: `goes on since ${new Date(panicAt).toISOString()}` })
+    brake.pull()
+  }
 
   // -- the remote signer -----------------------------------------------------------------------
 
