@@ -3,6 +3,8 @@
 import type { Pubkey, RelayUrl } from '@nip46/core'
 import { expect, test } from 'vitest'
 import { type ClockVerdict, type ClockWatch, createClockWatch, showClock } from '../src/daemon/clock-watch.ts'
+import { checkHealth } from '../src/daemon/health.ts'
+import type { Host } from '../src/daemon/host.ts'
 import {
   CLOCK_OFF_MS,
   CLOCK_REMEMBERED,
@@ -173,4 +175,36 @@ test('how far it is off can be read', () => {
   expect(showClock({ isOff: true, aheadMs: -7_200_000, by: 'apps' })).toBe(
     'apps say that our clock is 2 h behind',
   )
+})
+
+/** What readiness says of the clock where these relays are the owner's, and these refuse the time of what we publish. */
+function clockCheck(own: readonly string[], refusing: readonly string[]) {
+  const host = {
+    signer: {
+      stats: () => ({ ailments: ['clock-skew'], relays: { live: own, down: [] } }),
+      sessions: () => [],
+      offers: () => [],
+    },
+    vault: { list: () => [{ state: 'unlocked' }] },
+    store: { facts: { daemons: [], reachable: true } },
+    pool: { health: () => refusing.map((name) => ({ relay: urlOf(name), clockSkew: true })) },
+    clockWatch: createWorld().watch,
+    loaded: { config: { relays: own.map(urlOf) } },
+    settings: { state: { added: [], removed: [], panicAt: null } },
+    served: urlOf('here'),
+    brake: { isOn: false },
+  } as unknown as Host
+  return checkHealth(host).find(({ name }) => name === 'clock')
+}
+
+test.each([
+  [['a'], ['a'], false],
+  [['a', 'b'], ['a'], true],
+  [['a', 'b'], ['a', 'b'], false],
+  [['a', 'b', 'c'], ['b', 'c'], false],
+  // An app brought these along; and one is our own.
+  [['a'], ['x', 'y', 'here'], true],
+  [[], ['x', 'y'], true],
+])('of relays %j those that refuse our time are %j: is the clock well? %s', (own, refusing, ok) => {
+  expect(clockCheck(own, refusing)).toMatchObject({ ok })
 })
