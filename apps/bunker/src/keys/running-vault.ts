@@ -13,7 +13,7 @@ import { checkCost } from './ncryptsec.ts'
 import { closedError, createSerialQueue } from './serial-queue.ts'
 import { createTries } from './tries.ts'
 import type { KeyInfo, Vault, VaultEvent } from './vault.ts'
-import { createEntries, infoOf } from './vault-entries.ts'
+import { createEntries, type Entry, infoOf } from './vault-entries.ts'
 import { VaultError } from './vault-error.ts'
 import { deleteKeyFile, onDisk, rewrapVaultKey, writeKeyFile } from './vault-files.ts'
 import { createLocks } from './vault-locks.ts'
@@ -94,6 +94,19 @@ export function createVault(directory: string, records: readonly KeyRecord[], pa
     return key
   }
 
+  /** The key under another passphrase. */
+  async function recrypt(
+    entry: Entry,
+    passphrase: Uint8Array<ArrayBuffer>,
+    newPassphrase: Uint8Array<ArrayBuffer>,
+    cost = logN,
+  ): Promise<string> {
+    entry.tries.check()
+    const { pubkey, ncryptsec } = entry.record
+    const call: WorkerCall = { type: 'recrypt', pubkey, ncryptsec, passphrase, newPassphrase, logN: cost }
+    return acceptKey(await ask(call), entry).ncryptsec
+  }
+
   return {
     directory,
     list: () => [...entries.all.values()].map(infoOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -132,17 +145,7 @@ export function createVault(directory: string, records: readonly KeyRecord[], pa
       const given = copyPassphrase(options.exportPassphrase ?? passphrase)
       return turn([own, given], async () => {
         const entry = entries.need(name)
-        entry.tries.check()
-        const { pubkey, ncryptsec } = entry.record
-        const call: WorkerCall = {
-          type: 'recrypt',
-          pubkey,
-          ncryptsec,
-          passphrase: own,
-          newPassphrase: given,
-          logN: options.logN ?? logN,
-        }
-        return acceptKey(await ask(call), entry).ncryptsec
+        return recrypt(entry, own, given, options.logN)
       })
     },
     unlock: async (name, passphrase, forMs) => {
@@ -191,17 +194,7 @@ export function createVault(directory: string, records: readonly KeyRecord[], pa
       const given = copyPassphrase(newPassphrase)
       return turn([own, given], async () => {
         const entry = entries.need(name)
-        entry.tries.check()
-        const { pubkey, ncryptsec } = entry.record
-        const call: WorkerCall = {
-          type: 'recrypt',
-          pubkey,
-          ncryptsec,
-          passphrase: own,
-          newPassphrase: given,
-          logN,
-        }
-        const record = { ...entry.record, ncryptsec: acceptKey(await ask(call), entry).ncryptsec }
+        const record = { ...entry.record, ncryptsec: await recrypt(entry, own, given) }
         await writeKeyFile(directory, record, recordKey, false)
         entry.record = record
         const key = infoOf(entry)
