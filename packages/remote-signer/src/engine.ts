@@ -1,55 +1,53 @@
 /**
- * The parts of a remote signer put together: what comes in is opened and stepped, what was stored leaves.
+ * The parts of a remote signer, put together. This file says who tells whom; what is done is in the parts.
  * Never answers what was not stored, and never decides.
+ *
+ *     relays -> subscriptions -> intake -> receiving -> turns -> commits -> store
+ *                                                         `-> releasing -> outbox -> relays
+ *                                                                 `-> desk -> approver, user's key -> turns
  */
 
 import {
   type Authenticate,
+  bytesToHex,
   limits as coreLimits,
-  encodeResponse,
   type Millis,
-  type Opened,
   type Pubkey,
-  parseRequest,
   type RandomBytes,
   type RelayUrl,
   type RequestId,
   sealAuth,
-  UsageError,
   type UserSigner,
 } from '@nip46/core'
-import type { SignerStore } from '@nip46/core/remote-signer'
-import { type Admission, type Arrival, type SignerContext, tokenKey, wants } from '@nip46/core/remote-signer'
+import type { SignerContext, SignerStore } from '@nip46/core/remote-signer'
 import { type BoundedMap, createBoundedMap } from './bounded-map.ts'
-import {
-  type Bucket,
-  budgetFor,
-  createBucket,
-  createSessionBudget,
-  createStrangerBudget,
-  type StrangerBudget,
-} from './budget.ts'
+import { type Bucket, createSessionBudget, createStrangerBudget, type StrangerBudget } from './budget.ts'
 import { type CatchingUp, createCatchingUp } from './catching-up.ts'
+import { checkRates, ownRelays } from './check-options.ts'
 import { type Cohort, createCohort } from './cohort.ts'
-import { awaits, createDesk, type Desk } from './desk.ts'
+import { type Commits, createCommits } from './commits.ts'
+import { createDesk, type Desk } from './desk.ts'
 import { createFollowing, type Following } from './following.ts'
 import { hostClock, hostRandom, steadyNow } from './host.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { guardJudge } from './judge-guard.ts'
 import { createKeyRing, type KeyRing } from './key-ring.ts'
-import { isServed, type Lane } from './lane.ts'
+import { isServed } from './lane.ts'
+import { createLanes, type Lanes } from './lanes.ts'
 import * as limits from './limits.ts'
+import { createListening, type Listening } from './listening.ts'
 import { memoryStore } from './memory-store.ts'
 import { createOfferBook, type OfferBook } from './offer-book.ts'
-import type { Rate, RemoteSignerOptions } from './options.ts'
-import { type Answer, createOutbox, type Outbox } from './outbox.ts'
+import type { RemoteSignerOptions } from './options.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
 import { createRecall, type Recall } from './recall.ts'
+import { answerNow, receive, receiveCopy } from './receiving.ts'
+import { release } from './releasing.ts'
 import { createReporter, type Reporter } from './reporter.ts'
-import { sessionInfo } from './session-info.ts'
 import { addresseeOf, createStandby, type Standby } from './standby.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 import { askAgain, takeOver } from './taking-over.ts'
-import { createTurns, type Released, type Turns } from './turns.ts'
+import { createTurns, type Turns } from './turns.ts'
 
 export interface Engine {
   readonly options: RemoteSignerOptions
@@ -70,6 +68,8 @@ export interface Engine {
   readonly seen: BoundedMap<SeenEvent>
   /** Keys that are or were the client key of a session. */
   readonly clients: BoundedMap<true>
+  readonly lanes: Lanes
+  readonly commits: Commits
   readonly turns: Turns
   readonly desk: Desk
   readonly intake: Intake
@@ -77,6 +77,7 @@ export interface Engine {
   readonly recall: Recall
   readonly outbox: Outbox
   readonly subscriptions: Subscriptions
+  readonly listening: Listening
   readonly cohort: Cohort
   readonly standby: Standby
   readonly following: Following
@@ -89,10 +90,6 @@ export interface Engine {
   /** Another process goes on under this one's name. */
   onSuperseded: (cause: unknown) => void
   findUserSigner(userPubkey: Pubkey): UserSigner | undefined
-  /** Listens for what a session wants. */
-  listen(lane: Lane): void
-  /** Listens for what the offers want. */
-  syncOffers(): void
   /** Runs `work` for at most so long, and settles in any case. */
   withPatience(work: () => Promise<void>, patienceMs: Millis): Promise<void>
   setTimer(run: () => void, afterMs: Millis): unknown
@@ -108,7 +105,7 @@ interface SeenEvent {
 
 /** Throws `UsageError` on options that cannot work. */
 export function createEngine(options: RemoteSignerOptions): Engine {
-  checkOptions(options)
+  checkRates(options)
   const { crypto, transport, approver } = options
   const clock = options.clock ?? hostClock
   const random = options.random ?? hostRandom
@@ -126,7 +123,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
 
   const context: SignerContext = {
     preferredRelays: [...new Set(options.switchRelays ?? [])],
-    isClientPubkey: (pubkey) => clients.has(pubkey) || turns.serves(pubkey),
+    isClientPubkey: (pubkey) => clients.has(pubkey) || lanes.serves(pubkey),
     ...(options.judge !== undefined && { judge: guardJudge(options.judge, reporter) }),
     ...(options.userRelays !== undefined && { userRelays: options.userRelays }),
     ...(options.nip44GetKey !== undefined && { nip44GetKey: options.nip44GetKey }),
@@ -149,14 +146,26 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   }
 
   // Unique among all processes that ever shared the store, without a draw for each answer.
-  const outboxPrefix = hex(random(16))
+  const outboxPrefix = bytesToHex(random(16))
   let outboxSerial = 0
   const publishing = new Set<string>()
 
   const outbox = createOutbox({ crypto, random, transport, clock, now, reporter, authenticate })
 
+  const lanes = createLanes({
+    clock,
+    now,
+    shared: store.sharing !== undefined,
+    wakeDelay: (lane) => (cohort.owns(lane.signerPubkey, lane.clientPubkey) ? 0 : limits.TAKE_OVER_MS),
+    createBudget: () => createSessionBudget(rates),
+    onDue: (lane) => void turns.enqueue(lane, { type: 'wake', input: { type: 'wake' } }),
+  })
+
+  const commits = createCommits({ store, clock, now, reporter, onFenced: () => cohort.rejoin() })
+
   const turns = createTurns({
-    store,
+    lanes,
+    commits,
     clock,
     now,
     reporter,
@@ -164,21 +173,19 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     offers,
     context,
     shared: store.sharing !== undefined,
-    wakeDelay: (lane) => (cohort.owns(lane.signerPubkey, lane.clientPubkey) ? 0 : limits.TAKE_OVER_MS),
     onFenced: () => cohort.rejoin(),
-    createBudget: () => createSessionBudget(rates),
     // Names the process, so that another one can tell whether anybody is publishing it.
     outboxId: () => `${cohort.id ?? outboxPrefix}.${(outboxSerial++).toString(36)}`,
-    release,
+    release: (stored) => release(engine, stored),
     refuse(lane, arrival, text) {
       if (!isServed(lane) && !strangers.take(arrival.from, now())) return
-      answerNow(lane, arrival, text)
+      answerNow(engine, lane, arrival, text)
     },
     onReplaced(lane) {
-      listen(lane)
+      listening.toLane(lane)
       desk.tidy(lane, 'elsewhere')
       if (store.sharing !== undefined) askAgain({ desk, context }, lane)
-      turns.arm(lane)
+      lanes.arm(lane)
     },
     unsee: (eventId) => void seen.delete(eventId),
     see: (eventId, lane, requestId) => seen.set(eventId, { lane: lane.key, requestId }),
@@ -200,11 +207,11 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     reporter,
     key: keys.get,
     scheme(from, to) {
-      const lane = turns.find(to, from)
+      const lane = lanes.find(to, from)
       if (lane !== undefined && isServed(lane)) return lane.session?.scheme ?? 'nip44'
       return options.acceptNip04 === false ? 'nip44' : 'either'
     },
-    serves: turns.serves,
+    serves: lanes.serves,
     seen: seen.has,
     isWornOut(eventId) {
       const event = seen.get(eventId)
@@ -217,13 +224,13 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     },
     recall: (event, relay) =>
       readClaimed !== undefined &&
-      turns.serves(event.pubkey) &&
+      lanes.serves(event.pubkey) &&
       subscriptions.isCatchingUp(relay) &&
       recall.take(event, relay),
     isReplaying: (relay) => subscriptions.isReplaying(relay),
     onOwed: (relay) => catchingUp.owe(relay),
-    onOpened,
-    onSeen,
+    onOpened: (opened, relay, isAskedFor) => receive(engine, opened, relay, isAskedFor),
+    onSeen: (eventId, relay) => receiveCopy(engine, eventId, relay),
   })
 
   const readClaimed = claimedReader(store)
@@ -231,7 +238,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     clock,
     reporter,
     readClaimed: async (eventIds) => (await readClaimed?.(eventIds)) ?? [],
-    isBusy: () => intake.waiting + recall.waiting + turns.waiting > 0,
+    isBusy: () => intake.waiting + recall.waiting + lanes.waiting > 0,
     onTurn: (event, relay) => intake.takeOver(event, relay, true),
   })
 
@@ -247,9 +254,9 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     isOurs: (event) => cohort.owns(addresseeOf(event), event.pubkey),
     readClaims: async (eventIds) => (await store.sharing?.readClaims(eventIds)) ?? [],
     onClaimed({ eventId, signerPubkey, clientPubkey, requestId }) {
-      const lane = turns.laneOf(signerPubkey, clientPubkey)
+      const lane = lanes.laneOf(signerPubkey, clientPubkey)
       seen.set(eventId, { lane: lane.key, requestId })
-      turns.tidy(lane)
+      lanes.tidy(lane)
     },
     onUnclaimed: (event, relay) => intake.takeOver(event, relay, false),
   })
@@ -264,14 +271,18 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       void takeOver(engine)
     },
     onFenced() {
-      turns.suspend()
-      for (const lane of turns.lanes.values()) desk.drop(lane)
+      commits.suspend()
+      for (const lane of lanes.byKey.values()) desk.drop(lane)
     },
     async onRejoined() {
       await following.refresh()
+      commits.resume()
       turns.resume()
     },
-    onOutside: turns.refuseWaiting,
+    onOutside(cause) {
+      commits.refuse(cause)
+      turns.refuseWaiting()
+    },
     onSuperseded: (cause) => engine.onSuperseded(cause),
   })
 
@@ -284,183 +295,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     authenticate,
   })
 
-  // -- messages in -----------------------------------------------------------------------------
-
-  function onOpened(opened: Opened, relay: RelayUrl, isAskedFor: boolean): void {
-    const { from, to, eventId } = opened
-    const lane = turns.laneOf(to, from)
-    const arrival: Arrival = { ...opened, relay }
-    const { id: requestId, method } = headOf(opened.text)
-    if (isServed(lane)) {
-      if (isAskedFor) catchingUp.heard(relay)
-      else if (!subscriptions.isCatchingUp(relay)) tellHeard(opened)
-      const budget = budgetFor(lane.budget, method)
-      if (!budget.take(now())) {
-        reporter.drop('event/rate-limited')
-        seen.set(eventId, { lane: lane.key, requestId: undefined })
-        if (requestId !== undefined && lane.budget.refusals.take(now()))
-          void tellLimited(lane, arrival, requestId, Math.ceil(budget.wait(now()) / 1_000))
-        return
-      }
-    }
-    if (store.sharing !== undefined && lane.session === undefined) {
-      // Another process may have made its token, or its session, a moment ago.
-      seen.set(eventId, { lane: lane.key, requestId: undefined })
-      void following.lookUp({ signerPubkey: to, clientPubkey: from }, tokenIn(opened.text, to)).then(() => {
-        if (turns.enqueue(turns.laneOf(to, from), { type: 'message', arrival, requestId })) return
-        seen.delete(eventId)
-        dropBusy(relay)
-      })
-      return
-    }
-    if (!turns.enqueue(lane, { type: 'message', arrival, requestId })) dropBusy(relay)
-    else seen.set(eventId, { lane: lane.key, requestId })
-  }
-
-  function tellHeard({ from, createdAt }: Opened): void {
-    try {
-      options.onHeard?.(from, createdAt)
-    } catch (cause) {
-      reporter.fail('listener', cause)
-    }
-  }
-
-  function dropBusy(relay: RelayUrl): void {
-    reporter.drop('session/busy')
-    intake.owe(relay)
-  }
-
-  /** Others on the same store are told first, so that none of them takes it for forgotten. */
-  async function tellLimited(lane: Lane, arrival: Arrival, id: RequestId, seconds: number): Promise<void> {
-    if (store.sharing !== undefined) {
-      const { signerPubkey, clientPubkey } = lane
-      const claim = { eventId: arrival.eventId, signerPubkey, clientPubkey, requestId: id, at: now() }
-      try {
-        if ((await turns.commit({ claims: [claim] })).type !== 'done') return
-      } catch {
-        // Told as an ailment of the store; this client hears nothing, as if it had not been heard.
-        return
-      }
-    }
-    const error = `rate-limited: too many requests, retry in ${seconds} s`
-    answerNow(lane, arrival, encodeResponse({ type: 'error', id, error }))
-  }
-
-  function onSeen(eventId: string, relay: RelayUrl): void {
-    const event = seen.get(eventId)
-    const lane = event === undefined ? undefined : turns.lanes.get(event.lane)
-    if (lane === undefined || event?.requestId === undefined) {
-      reporter.drop('event/seen')
-      return
-    }
-    const { requestId } = event
-    event.copies ??= createBucket(limits.COPIES_BURST, limits.COPIES_PER_SECOND)
-    if (!event.copies.take(now()) || !turns.enqueue(lane, { type: 'repeat', eventId, requestId, relay }))
-      reporter.drop('event/seen')
-  }
-
-  /** An answer outside the session's memory: to what was not handled. */
-  function answerNow(lane: Lane, arrival: Arrival, text: string): void {
-    const key = keys.get(lane.signerPubkey)
-    if (key === undefined) return
-    const relaysOut = [...new Set([arrival.relay, ...(lane.session?.relays ?? [])])]
-    const { from: to, scheme } = arrival
-    outbox.post([{ key, to, relays: relaysOut, scheme, text, requestId: '' }])
-  }
-
-  // -- what was stored leaves --------------------------------------------------------------------
-
-  function release(released: readonly Released[]): void {
-    const answers: Answer[] = []
-    for (const { draft, sends } of released) {
-      const { lane } = draft
-      const { session } = lane
-      if (session?.phase === 'open') clients.set(lane.clientPubkey, true)
-      listen(lane)
-      desk.tidy(lane)
-      const key = keys.get(lane.signerPubkey)
-      if (key === undefined) continue
-      for (const { send, outboxId } of sends) {
-        if (outboxId !== undefined) publishing.add(outboxId)
-        answers.push({
-          key,
-          to: lane.clientPubkey,
-          relays: send.relays,
-          scheme: send.scheme,
-          text: send.text,
-          requestId: send.requestId,
-          onSettled: (taken) => onSettled(lane, send.requestId, outboxId, taken),
-        })
-      }
-    }
-    syncOffers()
-    outbox.post(answers)
-    for (const { draft } of released) {
-      const { lane, asks, performs } = draft
-      const userPubkey = lane.session?.userPubkey
-      if (userPubkey === undefined) continue
-      // What the same turn took back again (a revocation, a logout) is not begun.
-      for (const { id, question } of asks) if (awaits(lane, id, 'decision')) desk.ask(lane, id, question)
-      for (const { id, operation } of performs) {
-        const rule = lane.session?.pending[id]?.rule ?? null
-        if (awaits(lane, id, 'key')) desk.perform(lane, id, operation, { userPubkey, rule })
-      }
-    }
-    for (const { draft } of released) tellNotes(draft)
-  }
-
-  function tellNotes({ lane, notes }: Released['draft']): void {
-    const { signerPubkey, clientPubkey } = lane
-    for (const note of notes) {
-      if (note.type === 'performed' || note.type === 'refused') reporter.tell({ ...note, clientPubkey })
-      else if (note.type === 'token-reused')
-        reporter.tell({ type: 'token-reused', signerPubkey, clientPubkey })
-      else if (note.type === 'ended')
-        reporter.tell({ type: 'session-ended', session: sessionInfo(note.session), reason: note.reason })
-      else reporter.tell({ type: `session-${note.type}`, session: sessionInfo(note.session) })
-    }
-  }
-
-  function onSettled(lane: Lane, requestId: RequestId, outboxId: string | undefined, taken: boolean): void {
-    if (outboxId !== undefined) {
-      publishing.delete(outboxId)
-      turns.noteOutbox(outboxId)
-    }
-    if (!taken) return
-    reporter.tell({ type: 'answered', clientPubkey: lane.clientPubkey, requestId })
-    if (lane.session?.phase === 'ending' && lane.session.endingId === requestId)
-      turns.enqueue(lane, { type: 'published', input: { type: 'published', id: requestId } })
-  }
-
-  // -- listening -------------------------------------------------------------------------------
-
-  function listen(lane: Lane): void {
-    const { session } = lane
-    // A late result of a session that went must not silence the one that came after it.
-    const current = turns.lanes.get(lane.key)
-    if (current !== undefined && current !== lane) return
-    if (session === undefined) subscriptions.want(lane.key, undefined)
-    // One that ended is heard out for a while, so that its client learns of it.
-    else
-      subscriptions.want(
-        lane.key,
-        wants(session).listen ?? { relays: session.relays, to: session.signerPubkey },
-      )
-  }
-
-  let syncedOffers: Admission['offers'] = {}
-  function syncOffers(): void {
-    const current = offers.admission.offers
-    if (current === syncedOffers) return
-    for (const token of Object.keys(syncedOffers)) {
-      if (!Object.hasOwn(current, token)) subscriptions.want(`offer:${token}`, undefined)
-    }
-    for (const [token, offer] of Object.entries(current)) {
-      if (syncedOffers[token] === offer) continue
-      subscriptions.want(`offer:${token}`, { relays: offer.relays, to: offer.signerPubkey })
-    }
-    syncedOffers = current
-  }
+  const listening = createListening({ lanes, offers, subscriptions })
 
   const parts: Omit<Engine, 'following'> = {
     options,
@@ -477,6 +312,8 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     strangers,
     seen,
     clients,
+    lanes,
+    commits,
     turns,
     desk,
     intake,
@@ -484,14 +321,13 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     recall,
     outbox,
     subscriptions,
+    listening,
     cohort,
     standby,
     publishing,
     unusedBefore: new Set(),
     onSuperseded: () => undefined,
     findUserSigner,
-    listen,
-    syncOffers,
     withPatience(work, patienceMs) {
       return new Promise((resolve) => {
         const timer = clock.setTimer(resolve, patienceMs)
@@ -510,20 +346,6 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   return engine
 }
 
-/** Without repeats. Throws `UsageError` if there are none, or too many. */
-export function ownRelays(relays: readonly RelayUrl[]): readonly RelayUrl[] {
-  if (relays.length === 0 || relays.length > coreLimits.URI_RELAYS_OUT)
-    throw new UsageError(`a remote signer needs 1 to ${coreLimits.URI_RELAYS_OUT} relays`)
-  return [...new Set(relays)]
-}
-
-function checkOptions({ rates = {} }: RemoteSignerOptions): void {
-  for (const [name, { perSecond, burst }] of Object.entries<Rate>(rates)) {
-    if (!(perSecond > 0) || !(burst >= 1))
-      throw new UsageError(`rates.${name} has a perSecond above 0 and a burst of at least 1`)
-  }
-}
-
 /** How the store tells what is claimed; undefined if it does not. */
 function claimedReader(store: SignerStore): SignerStore['readClaimed'] {
   const { sharing } = store
@@ -532,25 +354,4 @@ function claimedReader(store: SignerStore): SignerStore['readClaimed'] {
       ? undefined
       : (ids) => store.readClaimed?.(ids) ?? Promise.resolve([])
   return async (eventIds) => (await sharing.readClaims(eventIds)).map(({ eventId }) => eventId)
-}
-
-/** What a request is, as far as it says so. */
-function headOf(text: string): { readonly id: RequestId | undefined; readonly method: string | undefined } {
-  const parsed = parseRequest(text, { acceptNative: true })
-  if (parsed.ok) return parsed.value
-  return { id: parsed.error.type === 'reply' ? parsed.error.id : undefined, method: undefined }
-}
-
-/** The token that a connect presents, or the one without a secret. */
-function tokenIn(text: string, signerPubkey: Pubkey): string {
-  const parsed = parseRequest(text, { acceptNative: true })
-  return tokenKey(
-    parsed.ok && parsed.value.method === 'connect' ? parsed.value.params[1] : null,
-    signerPubkey,
-  )
-}
-
-/** Bytes as lowercase hex. */
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -29,7 +29,7 @@ export interface Following {
 }
 
 export function createFollowing(engine: Omit<Engine, 'following'>): Following {
-  const { store, turns, offers, keys, clients, reporter, reserved, now } = engine
+  const { store, lanes, turns, offers, keys, clients, reporter, reserved, now } = engine
   const sessions = new Map<string, SessionName>()
   const tokens = new Set<string>()
   const pubkeys = new Set<Pubkey>()
@@ -107,7 +107,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
         stored === undefined ? null : { revision: stored.revision, value: stored.value.offer },
       )
     }
-    engine.syncOffers()
+    engine.listening.toOffers()
     adoptAll(before, found.sessions)
     for (const pubkey of wanted.keys) {
       if (!there.has(pubkey) && !reserved.has(pubkey) && !isUsed(pubkey)) keys.remove(pubkey)
@@ -122,7 +122,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
   const revisions = (names: readonly SessionName[]): ReadonlyMap<Lane, number> =>
     new Map(
       names.map(({ signerPubkey, clientPubkey }) => {
-        const lane = turns.laneOf(signerPubkey, clientPubkey)
+        const lane = lanes.laneOf(signerPubkey, clientPubkey)
         return [lane, lane.revision]
       }),
     )
@@ -141,7 +141,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     sessions.clear()
     tokens.clear()
     pubkeys.clear()
-    const known = new Map([...turns.lanes.values()].map((lane) => [lane, lane.revision]))
+    const known = new Map([...lanes.byKey.values()].map((lane) => [lane, lane.revision]))
     const offersBefore = offers.admission
     const state = await store.load(now())
     if (closed) {
@@ -152,11 +152,11 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     offers.merge(state.offers, offersBefore)
     for (const client of state.clients) clients.set(client, true)
     for (const { value } of state.sessions) {
-      const lane = turns.laneOf(value.signerPubkey, value.clientPubkey)
+      const lane = lanes.laneOf(value.signerPubkey, value.clientPubkey)
       if (!known.has(lane)) known.set(lane, 0)
     }
     adoptAll(known, state.sessions)
-    engine.syncOffers()
+    engine.listening.toOffers()
     return state
   }
 
@@ -190,7 +190,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
         if (stored !== undefined && offers.admission.offers[token] === offersBefore.offers[token])
           offers.replace(token, { revision: stored.revision, value: stored.value.offer })
         adoptAll(before, found.sessions)
-        engine.syncOffers()
+        engine.listening.toOffers()
       } catch (cause) {
         // Its commit will fail as well, and the client is told so.
         if (!closed) reporter.ail('store', cause)

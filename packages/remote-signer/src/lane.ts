@@ -143,3 +143,9 @@ export function createLane(signerPubkey: Pubkey, clientPubkey: Pubkey, budget: S
 export function isServed({ session }: Pick<Lane, 'session'>): boolean {
   return session !== undefined && session.phase !== 'revoked'
 }
+
+/** Tells the caller who waits for this input, if there is one. */
+export function settleInput(input: LaneInput, error?: unknown): void {
+  if (input.type === 'install' || input.type === 'revoke' || input.type === 'set-policy')
+    input.settle?.(error)
+}

@@ -4,6 +4,7 @@
  */
 
 import {
+  bytesToHex,
   limits as coreLimits,
   encodeBunkerUri,
   isForbiddenAddress,
@@ -27,7 +28,7 @@ import {
   type SignerSession,
   tokenKey,
 } from '@nip46/core/remote-signer'
-import { type Engine, hex } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { closedError, RemoteSignerError, storeFailed } from './error.ts'
 import type { Lane } from './lane.ts'
 import * as limits from './limits.ts'
@@ -48,7 +49,7 @@ export async function makeOffer(engine: Engine, options: OfferOptions): Promise<
   if (!(expiresInMs > 0)) throw new UsageError('expiresInMs is a number of milliseconds above 0')
   const createdAt = engine.now()
   const expiresAt = createdAt + expiresInMs
-  const secret = options.withoutSecret === true ? null : hex(random(16))
+  const secret = options.withoutSecret === true ? null : bytesToHex(random(16))
   const key = takeKey(engine)
   try {
     const signerPubkey = key.pubkey
@@ -102,7 +103,7 @@ export async function acceptUri(
   options: AcceptOptions,
   expectRunning: () => void,
 ): Promise<SessionInfo> {
-  const { keys, turns, subscriptions, random, relays } = engine
+  const { keys, lanes, turns, subscriptions, random, relays } = engine
   const userPubkey = userFor(engine, options.user)
   const { scheme = 'nip44', era } = options
   const parsed = parseNostrConnectUri(uri, {
@@ -131,8 +132,8 @@ export async function acceptUri(
   try {
     const signerPubkey = key.pubkey
     if (key.stored.length > 0) await changeOffers(engine, (admission) => admission, { keys: key.stored })
-    const lane = turns.laneOf(signerPubkey, offer.clientPubkey)
-    const id = hex(random(16))
+    const lane = lanes.laneOf(signerPubkey, offer.clientPubkey)
+    const id = bytesToHex(random(16))
     const request = { offer, signerPubkey, userPubkey, relays, granted, policy, scheme, id }
     // Nothing is announced before somebody can hear the client's answer.
     lane.quiet = true
@@ -147,7 +148,7 @@ export async function acceptUri(
       await subscriptions.whenLive({ relays: session.relays, to: signerPubkey })
     } finally {
       lane.quiet = false
-      turns.arm(lane)
+      lanes.arm(lane)
     }
     turns.enqueue(lane, { type: 'wake', input: { type: 'wake' } })
     return sessionInfo(session)
@@ -164,7 +165,7 @@ function reachableRelays(offered: readonly RelayUrl[], ours: readonly RelayUrl[]
 
 /** Stores a change of the offers; what happened to them meanwhile is kept. */
 export async function changeOffers(
-  { offers, turns, syncOffers }: Engine,
+  { offers, commits, listening }: Engine,
   change: (admission: Admission) => Admission,
   more: StoreChange,
 ): Promise<void> {
@@ -172,12 +173,12 @@ export async function changeOffers(
     const before = offers.admission
     const changes = offers.update(change(before))
     offers.hold(changes)
-    const outcome = await turns
+    const outcome = await commits
       .commit({ ...more, ...(changes.length > 0 && { offers: changes }) })
       .catch((cause: unknown) => ({ type: 'failed', cause }) as const)
     offers.letGo(changes)
     if (outcome.type === 'done') {
-      syncOffers()
+      listening.toOffers()
       return
     }
     offers.undo(changes, before)
@@ -185,7 +186,7 @@ export async function changeOffers(
     if (outcome.type === 'stale') {
       for (const { token, stored } of outcome.offers ?? []) offers.replace(token, stored)
     } else if (outcome.type === 'fenced') {
-      await turns.readmitted().catch((cause: unknown) => {
+      await commits.readmitted().catch((cause: unknown) => {
         throw storeFailed(cause)
       })
     }
@@ -221,8 +222,8 @@ function userFor({ options, findUserSigner }: Engine, user: Pubkey | undefined):
   return userPubkey
 }
 
-function expectRoom({ turns }: Engine): void {
-  if (turns.sessions < limits.SESSIONS) return
+function expectRoom({ lanes }: Engine): void {
+  if (lanes.sessions < limits.SESSIONS) return
   throw new RemoteSignerError('sessions/full', `${limits.SESSIONS} sessions are the most: revoke some first`)
 }
 

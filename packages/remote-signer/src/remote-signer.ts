@@ -4,7 +4,8 @@
  */
 
 import { type JsonValue, type Pubkey, type RelayUrl, UsageError } from '@nip46/core'
-import { createEngine, ownRelays } from './engine.ts'
+import { ownRelays } from './check-options.ts'
+import { createEngine } from './engine.ts'
 import { closedError, RemoteSignerError, storeFailed, supersededError } from './error.ts'
 import { isServed, type Lane } from './lane.ts'
 import * as limits from './limits.ts'
@@ -71,7 +72,7 @@ type SetPolicy = (policy: JsonValue | null) => JsonValue | null
  */
 export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   const engine = createEngine(options)
-  const { turns, desk, intake, outbox, subscriptions, reporter, keys, offers } = engine
+  const { lanes, commits, turns, desk, intake, outbox, subscriptions, reporter, keys, offers } = engine
   let state: 'new' | 'starting' | 'running' | 'closed' = 'new'
   let closing: Promise<void> | undefined
   let sweepTimer: unknown
@@ -114,10 +115,10 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       const unsent = await loadStore(engine, isClosed)
       if (isClosed()) throw whyClosed()
       state = 'running'
-      const lanes = [...turns.lanes.values()]
+      const restored = [...lanes.byKey.values()]
       listenOwn()
-      for (const lane of lanes) engine.listen(lane)
-      engine.syncOffers()
+      for (const lane of restored) engine.listening.toLane(lane)
+      engine.listening.toOffers()
       const delivering = subscriptions.whenAnyLive()
       engine.following.begin()
       // Of what was begun, the oldest has waited longest: it waits for no relay that still sends what it kept.
@@ -165,14 +166,14 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   }
 
   const lanesOf = (clientPubkey: Pubkey): readonly Lane[] =>
-    [...turns.lanes.values()].filter((lane) => lane.clientPubkey === clientPubkey && isServed(lane))
+    [...lanes.byKey.values()].filter((lane) => lane.clientPubkey === clientPubkey && isServed(lane))
 
   const revoke = async (clientPubkey: Pubkey): Promise<number> => {
     expectRunning()
     await catchUp()
-    const lanes = lanesOf(clientPubkey)
-    await Promise.all(lanes.map(revokeLane))
-    return lanes.length
+    const served = lanesOf(clientPubkey)
+    await Promise.all(served.map(revokeLane))
+    return served.length
   }
 
   const revokeLane = (lane: Lane): Promise<void> =>
@@ -184,9 +185,9 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
   const setPolicy = async (clientPubkey: Pubkey, make: SetPolicy): Promise<number> => {
     expectRunning()
     await catchUp()
-    const lanes = lanesOf(clientPubkey)
-    await Promise.all(lanes.map((lane) => setLanePolicy(lane, make)))
-    return lanes.length
+    const served = lanesOf(clientPubkey)
+    await Promise.all(served.map((lane) => setLanePolicy(lane, make)))
+    return served.length
   }
 
   const setLanePolicy = (lane: Lane, make: SetPolicy): Promise<void> =>
@@ -196,7 +197,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     })
 
   const listSessions = (): readonly SessionInfo[] =>
-    [...turns.lanes.values()].flatMap((lane) =>
+    [...lanes.byKey.values()].flatMap((lane) =>
       isServed(lane) && lane.session !== undefined ? [sessionInfo(lane.session)] : [],
     )
 
@@ -213,14 +214,16 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
     desk.close()
     if (wasRunning) {
       const finish = async (): Promise<void> => {
-        await turns.idle()
+        await commits.idle()
         await outbox.idle()
-        await turns.flush()
+        await commits.flush()
         await engine.cohort.leave()
       }
       await engine.withPatience(finish, limits.CLOSE_PATIENCE_MS)
     }
     outbox.close()
+    commits.close(whyClosed())
+    lanes.close()
     turns.close(whyClosed())
     keys.clear()
     for (const leave of leavers) leave()
@@ -269,7 +272,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
       waiting: {
         events: intake.waiting + engine.recall.waiting,
         leftToOthers: engine.standby.waiting,
-        inputs: turns.waiting,
+        inputs: lanes.waiting,
         answers: outbox.size,
         questions: desk.questions,
       },

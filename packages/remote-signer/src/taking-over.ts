@@ -13,12 +13,12 @@ import type { Answer } from './outbox.ts'
 
 /** Hands out again what nobody does who is alive: questions to every process, the rest to the one that serves the session. */
 export async function takeOver(engine: Engine): Promise<void> {
-  const { turns, cohort, outbox, reporter, now } = engine
-  for (const lane of [...turns.lanes.values()]) {
+  const { lanes, turns, cohort, outbox, reporter, now } = engine
+  for (const lane of [...lanes.byKey.values()]) {
     askAgain(engine, lane)
     performAgain(engine, lane)
     if (hasLeftovers(engine, lane)) turns.enqueue(lane, { type: 'wake', input: { type: 'wake' } })
-    turns.arm(lane)
+    lanes.arm(lane)
   }
   if (cohort.sharing === undefined) return
   try {
@@ -55,7 +55,7 @@ function performAgain({ desk, cohort, context }: Engine, lane: Lane): void {
 
 /** Of answers that were committed, those that nobody alive is publishing; too old ones are given up, and told of. */
 export function unsentAnswers(engine: Engine, entries: readonly OutboxEntry[]): readonly Answer[] {
-  const { keys, turns, cohort, publishing, reporter, now } = engine
+  const { keys, commits, cohort, publishing, reporter, now } = engine
   return entries.flatMap((entry) => {
     const { id, signerPubkey, to, relays, scheme, text, at } = entry
     const publisher = id.slice(0, Math.max(0, id.lastIndexOf('.')))
@@ -64,7 +64,7 @@ export function unsentAnswers(engine: Engine, entries: readonly OutboxEntry[]): 
     const key = keys.get(signerPubkey)
     const requestId = idOf(text)
     if (key === undefined || now() - at > limits.OUTBOX_MEMORY_MS) {
-      turns.noteOutbox(id)
+      commits.noteOutbox(id)
       reporter.counts.publishFailures += 1
       reporter.tell({ type: 'publish-failed', clientPubkey: to, requestId, refusals: [] })
       return []
@@ -72,7 +72,7 @@ export function unsentAnswers(engine: Engine, entries: readonly OutboxEntry[]): 
     publishing.add(id)
     const onSettled = (): void => {
       publishing.delete(id)
-      turns.noteOutbox(id)
+      commits.noteOutbox(id)
     }
     return { key, to, relays, scheme, text, requestId, until: at + limits.OUTBOX_MEMORY_MS, onSettled }
   })

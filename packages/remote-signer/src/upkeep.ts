@@ -14,7 +14,7 @@ import { changeOffers } from './offering.ts'
 
 /** Everything stored takes its place. Returns the answers that were committed and perhaps not published. */
 export async function loadStore(engine: Engine, isClosed: () => boolean): Promise<readonly OutboxEntry[]> {
-  const { store, keys, offers, clients, turns, now } = engine
+  const { store, keys, offers, clients, lanes, now } = engine
   let stored: StoredState
   try {
     stored = await store.load(now())
@@ -32,7 +32,7 @@ export async function loadStore(engine: Engine, isClosed: () => boolean): Promis
     for (const client of stored.clients) clients.set(client, true)
     for (const { revision, value } of stored.sessions) {
       if (value.v !== 1) throw new Error(`a session of version ${String(value.v)}`)
-      turns.restore(value, revision, now())
+      lanes.restore(value, revision, now())
     }
   } catch (cause) {
     throw new RemoteSignerError('store/corrupt', 'the store holds what this version cannot have written', {
@@ -44,11 +44,11 @@ export async function loadStore(engine: Engine, isClosed: () => boolean): Promis
 
 /** Forgets ended sessions, tokens that ran out, and keys that nothing needs any more. Rejects if the store failed. */
 export async function sweepOut(engine: Engine): Promise<void> {
-  const { turns, offers, keys, cohort, following, now } = engine
+  const { lanes, commits, turns, offers, keys, cohort, following, now } = engine
   if (!cohort.leads) return
   if (cohort.sharing !== undefined) await following.refresh()
   const at = now()
-  for (const lane of turns.lanes.values()) {
+  for (const lane of lanes.byKey.values()) {
     if (isForgettable(lane, at)) turns.enqueue(lane, { type: 'forget' })
     else if (lane.refusals.omitted > 0) turns.enqueue(lane, { type: 'tally' })
   }
@@ -65,7 +65,7 @@ export async function sweepOut(engine: Engine): Promise<void> {
 
   const unused = forgettableKeys(engine)
   if (unused.length === 0) return
-  if ((await turns.commit({ forgetKeys: unused })).type !== 'done') return
+  if ((await commits.commit({ forgetKeys: unused })).type !== 'done') return
   for (const pubkey of unused) {
     keys.remove(pubkey)
     offers.forgetFailures(pubkey)
@@ -90,11 +90,11 @@ function forgettableKeys(engine: Engine): readonly Pubkey[] {
   return forgettable
 }
 
-function unusedKeys({ options, turns, offers, keys, reserved, outbox }: Engine): readonly Pubkey[] {
+function unusedKeys({ options, lanes, offers, keys, reserved, outbox }: Engine): readonly Pubkey[] {
   const used = new Set<string>(reserved)
   if (typeof options.keys === 'object') used.add(options.keys.pubkey)
   for (const { signerPubkey } of Object.values(offers.admission.offers)) used.add(signerPubkey)
-  for (const { signerPubkey } of turns.lanes.values()) used.add(signerPubkey)
+  for (const { signerPubkey } of lanes.byKey.values()) used.add(signerPubkey)
   return [...keys.pubkeys].filter((pubkey) => {
     const key = keys.get(pubkey)
     return key !== undefined && !used.has(pubkey) && !outbox.uses(key)
