@@ -3,7 +3,7 @@
  * Never leaves this machine and keeps nothing: every key is made for the run.
  */
 
-import { connect, offer } from '@nip46/client'
+import { clientProfile, connect, offer } from '@nip46/client'
 import type { Approver, Permission, Question, RelayUrl, Verdict } from '@nip46/core'
 import { parsePermissions, parseRelayUrl } from '@nip46/core'
 import { generateSecretKey } from '@nip46/crypto'
@@ -159,7 +159,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   line('token', open.uri)
   const legacy = await step(
     'connect',
-    () => connect(open.uri, { crypto, transport: pool, profile: 'SEED' }),
+    () => connect(open.uri, { crypto, transport: pool, profile: clientProfile('SEED') }),
     () => 'ack',
   )
   await step(

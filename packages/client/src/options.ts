@@ -9,8 +9,6 @@ import {
   type ClientProfile,
   type Clock,
   type Crypto,
-  clientProfile,
-  type Era,
   encodePermissions,
   type Permission,
   parseMetadata,
@@ -25,6 +23,7 @@ import { Nip46Error } from './error.ts'
 import { hostClock, hostRandom } from './host.ts'
 import { CONCURRENT_REQUESTS, CONCURRENT_REQUESTS_MAX, TIMEOUT_MS_MAX } from './limits.ts'
 import type { PlaintextCache } from './plaintext-cache.ts'
+import { readProfile } from './saved-session.ts'
 import type { AuthUrl, SessionEvent } from './session-event.ts'
 import type { SessionStore } from './session-store.ts'
 
@@ -70,8 +69,8 @@ export interface SessionOptions {
 export interface LoginOptions extends SessionOptions {
   /** The client's secret key, 32 bytes, copied: one for each connection. Default: a fresh random one. */
   readonly clientKey?: Uint8Array
-  /** The dialect of the remote signer: an era's name, or a profile made with `clientProfile`. Default `E`, today's. */
-  readonly profile?: Era | ClientProfile
+  /** The dialect of the remote signer, where it is not today's: single habits, or those of an era by `clientProfile`. */
+  readonly profile?: Partial<ClientProfile>
   /** What to ask for, such as `['sign_event:1', 'nip44_encrypt']`. Suggestions: the user of the remote signer decides. */
   readonly perms?: readonly string[]
   /** What the remote signer shows its user about this app. */
@@ -117,10 +116,9 @@ export interface Wishes {
   readonly metadata: ClientMetadata | null
 }
 
-/** Throws `UsageError` on an unknown permission or metadata that cannot be sent. */
-export function readWishes({ profile: wanted = 'E', perms = [], metadata }: LoginOptions): Wishes {
-  const profile = typeof wanted === 'string' ? clientProfile(wanted) : wanted
-  if (profile.era === undefined) misuse('profile is an era (A0, A1, SEED, B, C, D, E) or a ClientProfile')
+/** Throws `UsageError` on a profile that is none, an unknown permission or metadata that cannot be sent. */
+export function readWishes({ profile: wanted = {}, perms = [], metadata }: LoginOptions): Wishes {
+  const profile = readProfile(wanted) ?? misuse('profile is made by clientProfile')
   const permissions = perms.map(
     (entry) =>
       parsePermission(entry) ??

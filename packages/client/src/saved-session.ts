@@ -5,8 +5,7 @@
 
 import {
   type ClientProfile,
-  clientProfile,
-  type Era,
+  CURRENT_PROFILE,
   isHex64,
   isPubkey,
   type Pubkey,
@@ -84,10 +83,9 @@ function readTime(value: unknown = null): number | null | undefined {
     : undefined
 }
 
-/** What an older version did not save is as the era has it. */
-function readProfile(value: unknown): ClientProfile | undefined {
-  const saved = Object(value) as { readonly era: Era }
-  return readMembers(PROFILE, { ...clientProfile(saved.era), ...saved })
+/** What is not said is as today's text has it. */
+export function readProfile(value: unknown): ClientProfile | undefined {
+  return typeof value === 'object' ? readMembers(PROFILE, { ...CURRENT_PROFILE, ...value }) : undefined
 }
 
 const flag = oneOf(true, false)

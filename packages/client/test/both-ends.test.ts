@@ -11,7 +11,15 @@ import {
 } from '@nip46/remote-signer'
 import { createFakeClock, createMemoryRelay, type FakeClock, type MemoryRelay } from '@nip46/testing'
 import { describe, expect, test } from 'vitest'
-import { type ConnectOptions, connect, Nip46Error, offer, resume, type SessionEvent } from '../src/index.ts'
+import {
+  type ConnectOptions,
+  clientProfile,
+  connect,
+  Nip46Error,
+  offer,
+  resume,
+  type SessionEvent,
+} from '../src/index.ts'
 import { crypto, newKey, ONE, random, START, TWO } from './world.ts'
 
 const EVERYTHING: readonly Permission[] = [
@@ -158,7 +166,7 @@ describe('the text of 2024-02: NIP-04, no secret, get_relays, nip44_get_key', ()
       return transport.publish(relays, event, publishing)
     }
     const session = await settled(
-      connect(uri, { ...options, profile: 'SEED', transport: { ...transport, publish } }),
+      connect(uri, { ...options, profile: clientProfile('SEED'), transport: { ...transport, publish } }),
     )
     expect({ ...(await settled(session.getRelays())) }).toEqual(userRelays)
     const peer = newKey()

@@ -122,7 +122,9 @@ describe('mistakes of the caller are UsageErrors', () => {
     ['a time-out that is no number', { timeouts: { offer: Number.NaN } }],
     ['an npub for the user', { userPubkey: 'npub1xyz' }],
     ['a random that is too short', { random: () => new Uint8Array(3) }],
-    ['no such era', { profile: 'Z' as 'E' }],
+    ['the name of an era', { profile: 'B' as never }],
+    ['no such era', { profile: { era: 'Z' as 'E' } }],
+    ['no such habit', { profile: { scheme: 'rot13' as 'nip44' } }],
   ])('%s', async (_, changes) => {
     const world = createWorld()
     await expect(world.settled(world.connect(changes))).rejects.toBeInstanceOf(UsageError)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { connect, resume } from '../src/index.ts'
+import { clientProfile, connect, resume } from '../src/index.ts'
 import { authUrl, failed, okay } from './scripted-signer.ts'
 import { createWorld, ONE, START, TWO, watchCrypto } from './world.ts'
 
@@ -219,12 +219,12 @@ test('a callback of the host that throws breaks nothing but surfaces', async () 
 })
 
 test('an old remote signer may end the session with disconnect, in its own era only', async () => {
-  for (const [profile, state] of [
+  for (const [era, state] of [
     ['A0', 'closed'],
     ['A1', 'ready'],
   ] as const) {
     const world = createWorld({ scheme: 'nip04' })
-    const session = await world.login({ profile })
+    const session = await world.login({ profile: clientProfile(era) })
     await world.signer.say(
       session.clientPubkey,
       JSON.stringify({ id: 'x', method: 'disconnect', params: [] }),

@@ -9,7 +9,11 @@ import { carrier, createWorld, newKey, ONE, START } from './world.ts'
 describe('a remote signer of the text of 2024-02 (SEED)', () => {
   test('is reached with NIP-04, without a secret, and nothing newer is asked of it', async () => {
     const world = createWorld({ scheme: 'nip04', secret: null })
-    const session = await world.login({ profile: 'SEED', metadata: { name: 'App' }, perms: ['sign_event:1'] })
+    const session = await world.login({
+      profile: clientProfile('SEED'),
+      metadata: { name: 'App' },
+      perms: ['sign_event:1'],
+    })
     expect(world.signer.heard.map(({ method, params }) => [method, params])).toEqual([
       ['connect', [world.signer.key.pubkey, '', 'sign_event:1']],
       ['get_public_key', []],
@@ -21,7 +25,7 @@ describe('a remote signer of the text of 2024-02 (SEED)', () => {
 
   test('needs crypto that has NIP-04, and says so before anything is sent', async () => {
     const world = createWorld({ scheme: 'nip04', secret: null })
-    const without = { crypto: smallCrypto(), profile: 'SEED' } as const
+    const without = { crypto: smallCrypto(), profile: clientProfile('SEED') } as const
     const login = world.login(without)
     await expect(login).rejects.toThrow(UsageError)
     await expect(login).rejects.toThrow(/small-nip04/)
@@ -41,7 +45,7 @@ describe('a remote signer of the text of 2024-02 (SEED)', () => {
         ? okay(id, conversation.value.dangerouslyExportKey())
         : failed(id, 'invalid: key')
     })
-    const session = await world.login({ profile: 'SEED' })
+    const session = await world.login({ profile: clientProfile('SEED') })
     expect({ ...(await world.settled(session.getRelays())) }).toEqual(relays)
     const peer = newKey()
     const expected = peer.conversation(session.userPubkey)
@@ -51,7 +55,7 @@ describe('a remote signer of the text of 2024-02 (SEED)', () => {
 
   test('is listened to in NIP-04 only', async () => {
     const world = createWorld({ scheme: 'nip04' })
-    const session = await world.login({ profile: 'SEED' })
+    const session = await world.login({ profile: clientProfile('SEED') })
     world.signer.script('ping', () => undefined)
     const ping = session.ping({ timeout: 5_000 })
     await world.clock.settle()
@@ -67,7 +71,7 @@ describe('a remote signer of the text of 2024-02 (SEED)', () => {
   test('that has no get_public_key is taken for the user itself', async () => {
     const world = createWorld({ scheme: 'nip04' })
     world.signer.script('get_public_key', ({ id }) => failed(id, 'unsupported: get_public_key'))
-    const session = await world.login({ profile: 'SEED' })
+    const session = await world.login({ profile: clientProfile('SEED') })
     expect(session.userPubkey).toBe(world.signer.key.pubkey)
     world.signer.script('get_public_key', ({ id }) => failed(id, 'unsupported: get_public_key'))
     const strict = createWorld()
@@ -77,7 +81,7 @@ describe('a remote signer of the text of 2024-02 (SEED)', () => {
 
   test('takes a nostrconnect offer in NIP-04', async () => {
     const world = createWorld({ scheme: 'nip04' })
-    const { uri, session } = world.offer({ profile: 'SEED' })
+    const { uri, session } = world.offer({ profile: clientProfile('SEED') })
     const url = new URL(uri.replace('nostrconnect://', 'https://'))
     expect(JSON.parse(url.searchParams.get('metadata') ?? '')).toEqual({ name: '' })
     await world.clock.settle()
@@ -90,8 +94,9 @@ describe('a remote signer of the text of 2024-02 (SEED)', () => {
 test('what connect names first depends on the era', async () => {
   const world = createWorld({ scheme: 'nip04' })
   const { key, user, heard } = world.signer
-  const firstParam = async (profile: 'A0' | 'A1' | 'B', userPubkey?: string): Promise<string | undefined> => {
+  const firstParam = async (era: 'A0' | 'A1' | 'B', userPubkey?: string): Promise<string | undefined> => {
     heard.length = 0
+    const profile = clientProfile(era)
     const session = await world.login({ profile, ...(userPubkey !== undefined && { userPubkey }) })
     return heard[0]?.params[0]?.replace(session.clientPubkey, 'client')
   }
@@ -104,7 +109,7 @@ test('what connect names first depends on the era', async () => {
 test('a null answer to connect was once how it was said', async () => {
   const world = createWorld({ scheme: 'nip04' })
   world.signer.script('connect', ({ id }) => JSON.stringify({ id, result: null }))
-  await world.login({ profile: 'A1' })
+  await world.login({ profile: clientProfile('A1') })
   const today = createWorld()
   today.signer.script('connect', ({ id }) => JSON.stringify({ id, result: null }))
   expect((await today.failure(today.connect())).code).toBe('connect/secret')
@@ -118,7 +123,7 @@ test('answers of 2023 as JSON values instead of texts are understood', async () 
   })
   signer.script('nip04_decrypt', ({ id }) => JSON.stringify({ id, result: ['plain'], error: null }))
   signer.script('describe', ({ id }) => JSON.stringify({ id, result: ['a', 'b'] }))
-  const session = await world.login({ profile: 'A0' })
+  const session = await world.login({ profile: clientProfile('A0') })
   expect(await world.settled(session.signEvent({ kind: 1, content: 'x' }))).toMatchObject({ content: 'x' })
   expect(await world.settled(session.nip04.decrypt(newKey().pubkey, 'x'))).toBe('plain')
   expect(await world.settled(session.describe())).toEqual(['a', 'b'])
@@ -128,7 +133,7 @@ test('an account can be asked for in era B, and in no other', async () => {
   const world = createWorld({ scheme: 'nip04' })
   const fresh = newKey().pubkey
   world.signer.script('create_account', ({ id }) => okay(id, fresh))
-  const session = await world.login({ profile: 'B' })
+  const session = await world.login({ profile: clientProfile('B') })
   const { createAccount } = session
   if (createAccount === undefined) throw new Error('no createAccount')
   expect(await world.settled(createAccount({ username: 'ada', domain: 'bunker.example' }))).toBe(fresh)
@@ -142,9 +147,12 @@ test('an account can be asked for in era B, and in no other', async () => {
   expect((await createWorld().login()).createAccount).toBeUndefined()
 })
 
-test('a profile can be made from an era with changes of one connection', async () => {
+test.each([
+  ['an era', clientProfile('E', { switchRelays: false })],
+  ["today's text", { switchRelays: false }],
+])('a profile can be %s with changes of one connection', async (_, profile) => {
   const world = createWorld()
-  const session = await world.login({ profile: clientProfile('E', { switchRelays: false }) })
+  const session = await world.login({ profile })
   expect(world.signer.methods()).toEqual(['connect', 'get_public_key'])
-  expect(session.save().session.profile.switchRelays).toBe(false)
+  expect(session.save().session.profile).toEqual({ ...clientProfile('E'), switchRelays: false })
 })

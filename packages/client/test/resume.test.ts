@@ -187,9 +187,10 @@ describe('what is no saved session is refused with session/saved', async () => {
     expect(parseSavedSession(JSON.stringify({ ...record, more: 'x'.repeat(padding) }))).toEqual(record)
   })
 
-  test('flags that an older version did not save are as the era has them', () => {
-    const older = { ...record, session: { ...session, profile: { era: 'SEED', scheme: 'nip04' } } }
-    expect(parseSavedSession(older).session.profile).toEqual(clientProfile('SEED'))
+  test('habits that an older version did not save are those of today', () => {
+    const profile = { era: 'SEED', scheme: 'nip04' } as const
+    const older = { ...record, session: { ...session, profile } }
+    expect(parseSavedSession(older).session.profile).toEqual(clientProfile('E', profile))
   })
 
   test('members that are not known do not travel on', () => {

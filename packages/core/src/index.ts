@@ -121,7 +121,14 @@ export type {
   UserSigner,
   Verdict,
 } from './port.ts'
-export { type ClientProfile, clientProfile, type Era, type SignerProfile, signerProfile } from './profile.ts'
+export {
+  type ClientProfile,
+  CURRENT_PROFILE,
+  clientProfile,
+  type Era,
+  type SignerProfile,
+  signerProfile,
+} from './profile.ts'
 export { isPubkey, parsePubkey } from './pubkey.ts'
 export {
   parseRelayUrl,

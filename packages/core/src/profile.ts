@@ -40,7 +40,8 @@ export interface SignerProfile {
   readonly disconnect: boolean
 }
 
-const CURRENT: ClientProfile = {
+/** What a client does unless it is told otherwise: today's text. */
+export const CURRENT_PROFILE: ClientProfile = {
   era: 'E',
   scheme: 'nip44',
   connectParam: 'remote-signer',
@@ -52,31 +53,28 @@ const CURRENT: ClientProfile = {
   logout: 'logout',
 }
 
-/** The preset of an era, for one connection of a client. The default everywhere is `E`. */
+/** The preset of an era, for one connection of a client. `E` is {@link CURRENT_PROFILE}. */
 export function clientProfile(era: Era, overrides: Partial<ClientProfile> = {}): ClientProfile {
-  return { ...CLIENT_PROFILES[era], ...overrides }
+  const nip04Era = {
+    scheme: 'nip04',
+    connectMetadata: false,
+    userPubkeyFallback: true,
+    switchRelays: false,
+    logout: 'none',
+  } as const
+  const changes: Readonly<Record<Era, Partial<ClientProfile>>> = {
+    A0: { ...nip04Era, connectParam: 'client', logout: 'disconnect' },
+    A1: { ...nip04Era, connectParam: 'client' },
+    SEED: nip04Era,
+    B: { ...nip04Era, connectParam: 'user' },
+    C: { connectMetadata: false, switchRelays: false, logout: 'none' },
+    D: { connectMetadata: false },
+    E: {},
+  }
+  return { ...CURRENT_PROFILE, ...changes[era], era, ...overrides }
 }
 
 /** The preset of an era, for one session of a remote signer. */
 export function signerProfile(era: Era, overrides: Partial<SignerProfile> = {}): SignerProfile {
   return { era, acceptNative: era === 'A0', disconnect: era === 'A0', ...overrides }
-}
-
-const NIP04_ERA = {
-  ...CURRENT,
-  scheme: 'nip04',
-  connectMetadata: false,
-  userPubkeyFallback: true,
-  switchRelays: false,
-  logout: 'none',
-} as const
-
-const CLIENT_PROFILES: Readonly<Record<Era, ClientProfile>> = {
-  A0: { ...NIP04_ERA, era: 'A0', connectParam: 'client', logout: 'disconnect' },
-  A1: { ...NIP04_ERA, era: 'A1', connectParam: 'client' },
-  SEED: { ...NIP04_ERA, era: 'SEED' },
-  B: { ...NIP04_ERA, era: 'B', connectParam: 'user' },
-  C: { ...CURRENT, era: 'C', connectMetadata: false, switchRelays: false, logout: 'none' },
-  D: { ...CURRENT, era: 'D', connectMetadata: false },
-  E: CURRENT,
 }

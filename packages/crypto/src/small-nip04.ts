@@ -12,7 +12,8 @@ export type { Nip04 } from './nip04.ts'
  * Together with a profile of that era.
  *
  * ```ts
- * const session = await connect(uri, { crypto: smallCrypto({ nip04: smallNip04 }), transport, profile: 'SEED' })
+ * const crypto = smallCrypto({ nip04: smallNip04 })
+ * const session = await connect(uri, { crypto, transport, profile: clientProfile('SEED') })
  * ```
  */
 export const smallNip04: Nip04 = /* @__PURE__ */ createNip04(PLAIN_BLOCKS)
