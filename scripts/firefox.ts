@@ -37,6 +37,33 @@ export function launchFirefox(preferences: Readonly<Record<string, unknown>> = {
     executablePath: firefoxPath(),
     headless: true,
     timeout: START_MS,
+    // For `runInside`: the profile is empty, and nobody else can reach the port.
+    args: ['--remote-allow-system-access'],
     extraPrefsFirefox: { ...AT_REST, ...preferences },
   })
+}
+
+/**
+ * Runs a program with the rights of Firefox itself, for what WebDriver has no command for, and resolves with the text, number or
+ * truth value that it or its promise gives.
+ */
+export async function runInside(browser: Browser, program: string): Promise<unknown> {
+  const { connection } = browser as unknown as { readonly connection: BidiConnection }
+  const tree = await connection.send('browsingContext.getTree', { 'moz:scope': 'chrome' })
+  const target = { context: tree.result.contexts?.[0]?.context }
+  const parameters = { expression: program, target, awaitPromise: true }
+  const { result, exceptionDetails } = (await connection.send('script.evaluate', parameters)).result
+  if (exceptionDetails !== undefined) throw new Error(`in Firefox: ${exceptionDetails.text}`)
+  return result?.value
+}
+
+/** What puppeteer does not name in its types: the connection that WebDriver BiDi goes over. */
+interface BidiConnection {
+  send(method: string, parameters: object): Promise<{ readonly result: BidiResult }>
+}
+
+interface BidiResult {
+  readonly contexts?: readonly { readonly context: string }[]
+  readonly result?: { readonly value?: unknown }
+  readonly exceptionDetails?: { readonly text: string }
 }

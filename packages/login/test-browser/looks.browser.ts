@@ -2,13 +2,23 @@
 
 import axe from 'axe-core'
 import { afterEach, describe, expect, test } from 'vitest'
-import { cdp, page } from 'vitest/browser'
+import { commands, page } from 'vitest/browser'
 import { english, type Nip46Login } from '../src/index.ts'
 import { clear, isShown, offered, part, paste, place, startSigner, textOf } from './party.ts'
 
+declare module 'vitest/browser' {
+  interface BrowserCommands {
+    /** What the system says in media queries; without a feature: light, and everything may move. */
+    emulateMedia(features: {
+      readonly scheme?: 'light' | 'dark'
+      readonly motion?: 'reduce' | 'no-preference'
+    }): Promise<void>
+  }
+}
+
 afterEach(async () => {
   await clear()
-  await emulate({})
+  await commands.emulateMedia({})
 })
 
 const STATES: readonly (readonly [string, (element: Nip46Login) => Promise<void>])[] = [
@@ -53,7 +63,7 @@ const SIGNERS = ['One', 'A signer with quite a long name indeed'].map((name, ind
 
 describe.each(['light', 'dark'] as const)('in a %s theme', (scheme) => {
   test.each(STATES)('axe has nothing against %s', async (_title, reach) => {
-    await emulate({ 'prefers-color-scheme': scheme })
+    await commands.emulateMedia({ scheme })
     const element = place({ signers: SIGNERS })
     await reach(element)
     const { violations, incomplete } = await axe.run(element, {
@@ -66,7 +76,7 @@ describe.each(['light', 'dark'] as const)('in a %s theme', (scheme) => {
   })
 
   test('an attribute wins over the system', async () => {
-    await emulate({ 'prefers-color-scheme': scheme === 'light' ? 'dark' : 'light' })
+    await commands.emulateMedia({ scheme: scheme === 'light' ? 'dark' : 'light' })
     const element = place()
     const other = surfaceOf(element)
     element.setAttribute('theme', scheme)
@@ -108,10 +118,10 @@ test('the focus is seen', async () => {
 })
 
 test('nothing moves for those who do not want it', async () => {
-  await emulate({ 'prefers-reduced-motion': 'reduce' })
+  await commands.emulateMedia({ motion: 'reduce' })
   const element = place()
   expect(getComputedStyle(part(element, 'spinner')).animationName).toBe('none')
-  await emulate({})
+  await commands.emulateMedia({})
   expect(getComputedStyle(part(element, 'spinner')).animationName).toBe('turn')
 })
 
@@ -133,12 +143,4 @@ test('progress is said politely, an error at once', () => {
 
 function surfaceOf(element: Nip46Login): string {
   return getComputedStyle(part(element, 'card')).backgroundColor
-}
-
-/** What the system would say in media queries; nothing: as it is. */
-async function emulate(features: Readonly<Record<string, string>>): Promise<void> {
-  const list = Object.entries(features).map(([name, value]) => ({ name, value }))
-  // Of the provider's own type, which is not named here.
-  const session = cdp() as unknown as { send(method: string, params: object): Promise<unknown> }
-  await session.send('Emulation.setEmulatedMedia', { features: list })
 }
