@@ -37,7 +37,7 @@ export class Nip46Error extends Error {
     super(cleanText(failure.message, MESSAGE_CHARS))
     this.code = failure.code
     this.reason = failure.reason
-    this.relays = failure.relays?.map((said) => ({ ...said, reason: cleanText(said.reason, MESSAGE_CHARS) }))
+    this.relays = failure.relays
   }
 }
 

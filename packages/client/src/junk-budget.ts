@@ -3,25 +3,23 @@
  * Never counts an authentic event of the remote signer.
  */
 
-import type { Millis, RelayUrl } from '@nip46/core'
-import { remember } from './bounded-map.ts'
-import { JUNK_EVENTS_BURST, JUNK_EVENTS_PER_SECOND, JUNK_RELAYS } from './limits.ts'
+import type { Millis } from '@nip46/core'
+import { JUNK_EVENTS_BURST, JUNK_EVENTS_PER_SECOND } from './limits.ts'
 
+/** One relay's. */
 export interface JunkBudget {
-  /** Whether the next event of this relay may cost anything. */
-  allows(relay: RelayUrl, now: Millis): boolean
-  /** An event of this relay was junk. */
-  charge(relay: RelayUrl, now: Millis): void
+  /** When it will be full again. */
+  fullAt: Millis
 }
 
-export function createJunkBudget(): JunkBudget {
-  /** When the budget of a relay will be full again. */
-  const fullAt = new Map<RelayUrl, Millis>()
-  const perEvent = 1_000 / JUNK_EVENTS_PER_SECOND
-  /** How long it takes from now on. */
-  const debt = (relay: RelayUrl, now: Millis): Millis => Math.max(0, (fullAt.get(relay) ?? 0) - now)
-  return {
-    allows: (relay, now) => debt(relay, now) <= (JUNK_EVENTS_BURST - 1) * perEvent,
-    charge: (relay, now) => remember(fullAt, relay, now + debt(relay, now) + perEvent, JUNK_RELAYS),
-  }
+const PER_EVENT_MS = 1_000 / JUNK_EVENTS_PER_SECOND
+
+/** Whether the next event of this relay may cost anything. */
+export function allowsJunk({ fullAt }: JunkBudget, now: Millis): boolean {
+  return fullAt - now <= (JUNK_EVENTS_BURST - 1) * PER_EVENT_MS
+}
+
+/** An event of this relay was junk. */
+export function chargeJunk(budget: JunkBudget, now: Millis): void {
+  budget.fullAt = Math.max(budget.fullAt, now) + PER_EVENT_MS
 }

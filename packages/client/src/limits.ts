@@ -7,8 +7,6 @@
 export const JUNK_EVENTS_PER_SECOND = 50
 /** Junk events from one relay that are worked on at once after a quiet time. */
 export const JUNK_EVENTS_BURST = 100
-/** Relays whose junk is counted at the same time; the longest known is forgotten first. */
-export const JUNK_RELAYS = 64
 /** Ids of authentic events remembered, so that the same event from another relay is not worked on again. */
 export const SEEN_EVENTS = 1_024
 /** The longest time-out that can be asked for, in milliseconds (a day). */

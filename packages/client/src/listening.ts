@@ -13,14 +13,15 @@ import {
 } from '@nip46/core'
 import type { ClientWants } from '@nip46/core/client'
 import { callHost } from './host.ts'
+import type { JunkBudget } from './junk-budget.ts'
 import { RESUBSCRIBE_MS } from './limits.ts'
 import type { Timers } from './timers.ts'
 
 export type Listen = NonNullable<ClientWants['listen']>
 
 export interface ListeningObserver {
-  /** Anything at all. */
-  readonly onEvent: (event: unknown, relay: RelayUrl) => void
+  /** Anything at all, and the budget of the relay that sent it. */
+  readonly onEvent: (event: unknown, budget: JunkBudget) => void
   /** The relay delivers now, or it does not; also told when it never did, and when it is no longer listened to. */
   readonly onRelay: (relay: RelayUrl, live: boolean, reason?: string) => void
 }
@@ -30,14 +31,10 @@ export interface Listening {
   adjust(listen: Listen | undefined): void
 }
 
-/** One subscription. A relay has two of them while the one with its new filter is not live yet. */
-interface Wire {
-  readonly relay: RelayUrl
-  /** By relay and author. */
-  readonly key: string
+/** One subscription. */
+interface Wire extends JunkBudget {
+  readonly from: Listen['from']
   live: boolean
-  /** The transport gave up on it. */
-  final: boolean
   subscription: Subscription | undefined
 }
 
@@ -47,87 +44,59 @@ export function createListening(
   authenticate: Authenticate,
   { onEvent, onRelay }: ListeningObserver,
 ): Listening {
-  /** Those that are open, by their key. A transport may call back of others, and while it is still being asked. */
-  const wires = new Map<string, Wire>()
-  let wanted: Listen | undefined
+  const wires = new Map<RelayUrl, Wire>()
 
-  const isLive = (relay: RelayUrl): boolean =>
-    [...wires.values()].some((wire) => wire.relay === relay && wire.live)
-
-  const open = (relay: RelayUrl, listen: Listen): void => {
-    const key = keyOf(relay, listen)
-    const wire: Wire = { relay, key, live: false, final: false, subscription: undefined }
-    wires.set(key, wire)
-    const isOpen = (): boolean => wires.get(key) === wire
+  /** In place of `old`: the relay counts as live until it says otherwise of the new one. */
+  const open = (relay: RelayUrl, listen: Listen, old?: Wire): void => {
+    const { live = false, fullAt = 0 } = old ?? {}
+    const wire: Wire = { from: listen.from, live, fullAt, subscription: undefined }
+    wires.set(relay, wire)
+    timers.clear(relay)
+    // A transport may call back of one that was closed, and of this one while it is still being asked.
+    const isOpen = (): boolean => wires.get(relay) === wire
+    const turn = (isLive: boolean, reason?: string, final = false): void => {
+      if (!isOpen()) return
+      const wasLive = wire.live
+      wire.live = isLive
+      if (final) timers.set(relay, RESUBSCRIBE_MS, () => open(relay, listen, wire))
+      if (!isLive || !wasLive) onRelay(relay, isLive, reason)
+    }
     wire.subscription = callHost(() =>
       transport.subscribe({
         relays: [relay],
         filters: filtersOf(listen),
         authenticate,
         onEvent: (event) => {
-          if (isOpen()) onEvent(event, relay)
+          if (isOpen()) onEvent(event, wire)
         },
-        onLive: () => {
-          if (isOpen()) comeLive(wire)
-        },
-        onDown: (_, reason, final) => {
-          if (isOpen()) goDown(wire, reason, final)
-        },
+        onLive: () => turn(true),
+        onDown: (_, reason, final) => turn(false, reason, final),
       }),
     )
+    if (old !== undefined) close(old)
     if (!isOpen()) close(wire)
-    else if (wire.subscription === undefined) goDown(wire, 'the transport failed to subscribe', true)
+    else if (wire.subscription === undefined) turn(false, 'the transport failed to subscribe', true)
   }
 
-  const close = (wire: Wire): void => {
-    if (wires.get(wire.key) === wire) wires.delete(wire.key)
-    callHost(() => wire.subscription?.close())
+  const close = ({ subscription }: Wire): void => void callHost(() => subscription?.close())
+
+  return {
+    adjust(listen) {
+      const relays = listen?.relays ?? []
+      for (const [relay, wire] of wires) {
+        if (relays.includes(relay)) continue
+        wires.delete(relay)
+        timers.clear(relay)
+        close(wire)
+        if (wire.live) onRelay(relay, false, 'no longer used')
+      }
+      for (const relay of relays) {
+        const wire = wires.get(relay)
+        if (listen !== undefined && (wire === undefined || wire.from !== listen.from))
+          open(relay, listen, wire)
+      }
+    },
   }
-
-  const comeLive = (wire: Wire): void => {
-    const before = isLive(wire.relay)
-    wire.live = true
-    timers.clear(wire.relay)
-    adjust(wanted)
-    if (!before) onRelay(wire.relay, true)
-  }
-
-  const goDown = (wire: Wire, reason: string, final: boolean): void => {
-    const { relay } = wire
-    wire.live = false
-    wire.final = final
-    const others = [...wires.values()].filter((other) => other.relay === relay)
-    if (others.some(({ live }) => live)) return
-    // Also if it was given up on while the one that it was to replace still worked.
-    if (others.some((other) => other.final)) timers.set(relay, RESUBSCRIBE_MS, () => renew(relay))
-    onRelay(relay, false, reason)
-  }
-
-  const renew = (relay: RelayUrl): void => {
-    for (const wire of wires.values()) if (wire.relay === relay) close(wire)
-    adjust(wanted)
-  }
-
-  const adjust = (listen: Listen | undefined): void => {
-    wanted = listen
-    for (const wire of wires.values()) {
-      const { relay, key, live } = wire
-      const successor = listen?.relays.includes(relay) === true ? keyOf(relay, listen) : undefined
-      if (key === successor) continue
-      if (live && successor !== undefined && wires.get(successor)?.live !== true) continue
-      close(wire)
-      if (successor === undefined) timers.clear(relay)
-      if (live && !isLive(relay)) onRelay(relay, false, 'no longer used')
-    }
-    if (listen === undefined) return
-    for (const relay of listen.relays) if (!wires.has(keyOf(relay, listen))) open(relay, listen)
-  }
-
-  return { adjust }
-}
-
-function keyOf(relay: RelayUrl, { from }: Listen): string {
-  return `${relay} ${from}`
 }
 
 /** The first filter has no `since`, so that live delivery does not depend on clocks; the second fetches what was missed. */

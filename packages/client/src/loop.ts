@@ -10,10 +10,8 @@ import {
   type KeyHandle,
   type OpenContext,
   open,
-  type RelayRefusal,
-  type RelayUrl,
+  type Pubkey,
   type RequestId,
-  type Result,
   type Seconds,
   seal,
   sealAuth,
@@ -23,7 +21,7 @@ import { AUTH_CHALLENGE_CHARS } from '@nip46/core/limits'
 import { remember } from './bounded-map.ts'
 import { freshIds } from './fresh-id.ts'
 import { callHost } from './host.ts'
-import { createJunkBudget } from './junk-budget.ts'
+import { allowsJunk, chargeJunk, type JunkBudget } from './junk-budget.ts'
 import { MESSAGE_CHARS, SEEN_EVENTS } from './limits.ts'
 import { createListening } from './listening.ts'
 import type { Ports } from './options.ts'
@@ -31,19 +29,19 @@ import type { RequestStage, SessionEvent } from './session-event.ts'
 import { createSteadyTime } from './steady-time.ts'
 import type { Timers } from './timers.ts'
 
-/** What a loop tells: the machine's outputs, each after it was carried out, and what the machine does not say. */
-export type LoopNews =
-  | Exclude<ClientOutput, { type: 'send' }>
-  | SessionEvent
+/** The machine's outputs, each after it was carried out, and what the machine does not say. */
+export type LoopNews = Exclude<ClientOutput, { type: 'send' }> | SessionEvent
+
+export interface LoopObserver {
+  readonly onNews: (news: LoopNews) => void
   /** How far a request is, on its way to the remote signer. */
-  | { readonly type: 'stage'; readonly id: RequestId; readonly stage: RequestStage }
+  readonly onStage: (id: RequestId, stage: RequestStage) => void
+}
 
 export interface Loop {
   feed(input: ClientInput): void
   state(): ClientState
 }
-
-type Published = Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>
 
 /** Makes the machine's state of `start` run. Feed `wake` to begin, and `close` to end: it leaves nothing behind but its timers. */
 export function createLoop(
@@ -51,18 +49,18 @@ export function createLoop(
   key: KeyHandle,
   { crypto, transport, random, clock }: Ports,
   timers: Timers,
-  tell: (news: LoopNews) => void,
+  { onNews, onStage }: LoopObserver,
 ): Loop {
   const now = createSteadyTime(clock)
   const wallSeconds = (): Seconds => Math.floor(clock.now() / 1_000)
   const queue: ClientInput[] = []
   const seen = new Map<string, true>()
-  const junk = createJunkBudget()
   /** One for each publish under way: Node 20 warns of a signal with more than ten listeners. */
   const publishing = new Set<AbortController>()
   let state = start
   let feeding = false
-  let alarm: number | undefined
+  /** Who alone is listened to. */
+  let heard: Pubkey | undefined
 
   const feed = (input: ClientInput): void => {
     queue.push(input)
@@ -79,8 +77,8 @@ export function createLoop(
     const stepped = step(state, input, now())
     state = stepped.state
     for (const output of stepped.outputs) {
-      if (output.type === 'send') send(output)
-      else tell(output)
+      if (output.type === 'send') void send(output)
+      else onNews(output)
     }
     keepWants()
   }
@@ -91,45 +89,36 @@ export function createLoop(
       const fresh = callHost(() => freshIds(random, ids))
       if (fresh !== undefined) queue.push({ type: 'ids', ids: fresh })
     }
+    heard = listen?.from
     listening.adjust(listen)
-    if (alarm !== wakeAt) setAlarm(wakeAt)
+    if (wakeAt === undefined) timers.clear('wake')
+    else timers.set('wake', Math.max(0, wakeAt - now()), () => feed({ type: 'wake' }))
     if (state.phase === 'closed') for (const controller of publishing) controller.abort()
-  }
-
-  const setAlarm = (at: number | undefined): void => {
-    alarm = at
-    if (at === undefined) return timers.clear('wake')
-    timers.set('wake', Math.max(0, at - now()), () => {
-      alarm = undefined
-      feed({ type: 'wake' })
-    })
   }
 
   // -- out -------------------------------------------------------------------------------------
 
-  const send = (message: Extract<ClientOutput, { type: 'send' }>): void => {
+  const send = async (message: Extract<ClientOutput, { type: 'send' }>): Promise<void> => {
     const { id, relays, kind } = message
     const controller = new AbortController()
-    const reach = (stage: RequestStage): void => tell({ type: 'stage', id, stage })
-    const hear = (outcome: Published): void => {
-      publishing.delete(controller)
-      if (kind === 'response' || state.phase === 'closed') return
-      if (outcome.ok) reach({ stage: 'accepted', relay: outcome.value.relay })
-      else
-        for (const { relay, reason } of outcome.error) tell({ type: 'refused', relay, reason: clean(reason) })
-      feed({ type: 'published', id, outcome })
-    }
+    const { signal } = controller
     publishing.add(controller)
-    if (kind === 'request') reach({ stage: 'sent', relays })
-    const sealed = callHost(() => seal({ ...message, key, createdAt: wallSeconds() }, { crypto, random }))
-    const options = { authenticate, signal: controller.signal }
-    const published = sealed?.ok && callHost(() => transport.publish(relays, sealed.value, options))
-    const reason = sealed?.ok
-      ? 'unreachable: the transport failed'
-      : `invalid: ${sealed?.error ?? 'not sealed'}`
-    const refuse = (): void => hear(err(relays.map((relay) => ({ relay, reason }))))
-    if (published) void published.then(hear, refuse)
-    else refuse()
+    if (kind === 'request') onStage(id, { stage: 'sent', relays })
+    const told = callHost(() => {
+      const sealed = seal({ ...message, key, createdAt: wallSeconds() }, { crypto, random })
+      return sealed.ok ? transport.publish(relays, sealed.value, { authenticate, signal }) : undefined
+    })
+    const unsent = err(relays.map((relay) => ({ relay, reason: 'unreachable: not sent' })))
+    const outcome = (await told?.catch(() => undefined)) ?? unsent
+    publishing.delete(controller)
+    if (kind === 'response' || state.phase === 'closed') return
+    if (outcome.ok) {
+      onStage(id, { stage: 'accepted', relay: outcome.value.relay })
+      return feed({ type: 'published', id, outcome })
+    }
+    const refusals = outcome.error.map(({ relay, reason }) => ({ relay, reason: clean(reason) }))
+    for (const refusal of refusals) onNews({ type: 'refused', ...refusal })
+    feed({ type: 'published', id, outcome: err(refusals) })
   }
 
   /** For the relays of this session only, and with the client's key only (NIP-42). */
@@ -143,39 +132,35 @@ export function createLoop(
   const context: Omit<OpenContext, 'now'> = {
     crypto,
     key: (pubkey) => (pubkey === key.pubkey ? key : undefined),
-    scheme(from) {
-      const { remoteSigner, guardUntil, profile } = state
-      // While an offer is on show anybody may write, and for a while after, so that a second taker is noticed.
-      const mayWrite = remoteSigner === null || guardUntil !== null || from === remoteSigner
-      return mayWrite ? profile.scheme : undefined
-    },
+    // While an offer is on show anybody may write, and for a while after, so that a second taker is noticed.
+    scheme: (from) => ((heard ?? from) === from ? state.profile.scheme : undefined),
     seen: (eventId) => seen.has(eventId),
   }
 
-  const hearEvent = (event: unknown, relay: RelayUrl): void => {
+  const hearEvent = (event: unknown, budget: JunkBudget): void => {
     if (state.phase === 'closed') return
-    const opened = junk.allows(relay, now())
+    const opened = allowsJunk(budget, now())
       ? callHost(() => open(event, { ...context, now: wallSeconds() }))
       : err('event/budget' as const)
     if (opened === undefined) return
-    if (!opened.ok) {
-      const { error: code } = opened
-      // What shows only after hashing, checking a signature or decrypting.
-      if (/^(?:event\/(?:id|sig)$|nip)/.test(code)) junk.charge(relay, now())
-      if (code !== 'event/seen') tell({ type: 'ignored', code })
+    if (opened.ok) {
+      const { from, eventId } = opened.value
+      remember(seen, eventId, true, SEEN_EVENTS)
+      feed({ type: 'message', ...opened.value })
+      if (from !== state.remoteSigner) chargeJunk(budget, now())
       return
     }
-    const { from, eventId } = opened.value
-    remember(seen, eventId, true, SEEN_EVENTS)
-    feed({ type: 'message', ...opened.value })
-    if (from !== state.remoteSigner) junk.charge(relay, now())
+    const { error: code } = opened
+    // What shows only after hashing, checking a signature or decrypting.
+    if (/^(?:event\/(?:id|sig)$|nip)/.test(code)) chargeJunk(budget, now())
+    if (code !== 'event/seen') onNews({ type: 'ignored', code })
   }
 
   const listening = createListening(transport, timers, authenticate, {
     onEvent: hearEvent,
     onRelay(relay, live, words) {
       if (state.phase === 'closed') return
-      tell({ type: 'relay', relay, live, ...(words && { reason: clean(words) }) })
+      onNews({ type: 'relay', relay, live, ...(words && { reason: clean(words) }) })
       feed({ type: live ? 'live' : 'down', relay })
     },
   })

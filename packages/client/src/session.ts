@@ -81,8 +81,6 @@ export function startSession(
 
   const hear = (output: LoopNews): void => {
     switch (output.type) {
-      case 'stage':
-        return calls.stage(output.id, output.stage)
       case 'settle':
         // To the machine, a session that was logged out of is closed like any other.
         return calls.settle(output.id, ended === 'logged-out' ? err(over(ended)) : output.outcome)
@@ -111,7 +109,10 @@ export function startSession(
   }
 
   const start = { ...first, allowLoopbackAuth: ports.allowLoopbackAuthUrl ?? false }
-  const loop: Loop = createLoop(start, key.handle, ports, timers, hear)
+  const loop: Loop = createLoop(start, key.handle, ports, timers, {
+    onNews: hear,
+    onStage: (...news) => calls.stage(...news),
+  })
   const calls = createCalls(ports, loop, timers, onEvent)
   const session = createSessionObject(calls.call, loop, clock, {
     clientPubkey: key.handle.pubkey,

@@ -136,13 +136,8 @@ test('the narrower subscription is made before the wide one is closed', async ()
       ...transport,
       subscribe(request) {
         const name = `${request.filters[0]?.authors?.[0] ?? 'anybody'}`
-        const subscription = transport.subscribe({
-          ...request,
-          onLive: (relay) => {
-            open.add(name)
-            request.onLive?.(relay)
-          },
-        })
+        open.add(name)
+        const subscription = transport.subscribe(request)
         return {
           close() {
             open.delete(name)
