@@ -89,7 +89,7 @@ export function createAssembledCurve(module: PointModule): AssembledCurve {
   }
 
   return {
-    ...createAssembledKeys(module.multiplyBase, hostTaggedHashes, multiplyAdd),
+    ...createAssembledKeys(module.multiplyBase, hostTaggedHashes),
     combine,
     isPoint(x32) {
       if (!isBelowOrder(x32)) {

@@ -4,7 +4,8 @@
  */
 
 import type { Curve } from './curve.ts'
-import { type MultiplyAdd, negateIf, reduce } from './scalar.ts'
+import { negateIf, reduce } from './scalar.ts'
+import { multiplyAdd } from './scalar-arithmetic.ts'
 import type { TaggedHashes } from './tagged-hash.ts'
 
 /** `scalar·G` as 04 ‖ x ‖ y, in constant time, traces wiped. False for 0 and for scalars not below the order. */
@@ -13,7 +14,6 @@ export type MultiplyBase = (scalar32: Uint8Array, out65: Uint8Array) => boolean
 export function createAssembledKeys(
   multiplyBase: MultiplyBase,
   hashes: TaggedHashes,
-  multiplyAdd: MultiplyAdd,
 ): Pick<Curve, 'publicKey' | 'sign'> {
   // One buffer outside the engine's moving heap: small arrays of their own would be copied about, and copies stay.
   const scratch = new Uint8Array(256)

@@ -7,7 +7,7 @@ import { err, ok, type PayloadError, type Result, UsageError } from '@nip46/core
 import { base64Bytes, base64Chars, decodeBase64, encodeBase64 } from './base64.ts'
 import { equalBytes, expectBytes } from './bytes.ts'
 import { PLAINTEXT_BYTES_MAX, SHORT_PREFIX_BYTES } from './limits.ts'
-import type { Symmetric } from './symmetric.ts'
+import type { MessageCode, Symmetric } from './symmetric.ts'
 import { decodeUtf8, utf8Bytes, writeUtf8 } from './utf8.ts'
 
 /** How large a plaintext may be. Made by {@link nip44Limits}. */
@@ -21,7 +21,7 @@ export interface Nip44Limits {
 
 /** One conversation, as `symmetric.prepare` wrote it, and the code that reads it. */
 export interface Nip44Keys {
-  readonly symmetric: Symmetric
+  readonly symmetric: MessageCode
   readonly prepared: Uint8Array
 }
 

@@ -1,10 +1,7 @@
 /**
  * Scalars of secp256k1 as 32 bytes: which bytes are one, what is left of others, and the negative, without telling by
- * the time it takes. Never branches or indexes on a value; products are made by `scalar-arithmetic.ts` and `small-scalar.ts`.
+ * the time it takes. Never branches or indexes on a value; products are made by `scalar-arithmetic.ts`.
  */
-
-/** `out = a·b + c` modulo the order, for any three numbers of 32 bytes. `out` may be one of them. */
-export type MultiplyAdd = (a32: Uint8Array, b32: Uint8Array, c32: Uint8Array, out32: Uint8Array) => void
 
 /** The group order, big-endian. */
 export const ORDER: Uint8Array = Uint8Array.of(

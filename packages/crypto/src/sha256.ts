@@ -13,8 +13,8 @@ const START = /* @__PURE__ */ primes(8, Math.sqrt)
 const ROUNDS = /* @__PURE__ */ primes(64, Math.cbrt)
 const schedule = /* @__PURE__ */ new Int32Array(64)
 
-/** Hashes the parts one behind the other. */
-export function sha256(parts: readonly Uint8Array[], out32: Uint8Array): void {
+/** Of the parts one behind the other. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, 0)
   // A one bit, zeros, and the length in bits as 64 bits, up to a whole block.
   const padded = new Uint8Array(Math.ceil((length + 9) / BLOCK) * BLOCK)
@@ -28,25 +28,29 @@ export function sha256(parts: readonly Uint8Array[], out32: Uint8Array): void {
   view.setBigUint64(padded.length - 8, BigInt(length * 8))
   const state = START.slice()
   for (at = 0; at < padded.length; at += BLOCK) compress(state, view, at)
-  const out = new DataView(out32.buffer, out32.byteOffset)
+  const digest = new Uint8Array(32)
+  const out = new DataView(digest.buffer)
   state.forEach((word, i) => {
     out.setInt32(4 * i, word)
   })
-  padded.fill(0)
-  state.fill(0)
-  schedule.fill(0)
+  for (const secret of [padded, state, schedule]) secret.fill(0)
+  return digest
 }
 
-/** `key` has at most 64 bytes. */
-export function hmacSha256(key: Uint8Array, parts: readonly Uint8Array[], out32: Uint8Array): void {
-  const pad = new Uint8Array(BLOCK).fill(0x36)
-  key.forEach((byte, i) => {
-    pad[i] = 0x36 ^ byte
-  })
-  sha256([pad, ...parts], out32)
-  for (let i = 0; i < BLOCK; i++) pad[i] = (pad[i] as number) ^ 0x36 ^ 0x5c
-  sha256([pad, out32], out32)
+/** Of the parts one behind the other. `key` has at most 64 bytes. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const pad = new Uint8Array(BLOCK)
+  pad.set(key)
+  mask(pad, 0x36)
+  const inner = sha256(pad, ...parts)
+  mask(pad, 0x36 ^ 0x5c)
+  const mac = sha256(pad, inner)
   pad.fill(0)
+  return mac
+}
+
+function mask(pad: Uint8Array, by: number): void {
+  for (let i = 0; i < BLOCK; i++) pad[i] = (pad[i] as number) ^ by
 }
 
 function compress(state: Int32Array, data: DataView, at: number): void {

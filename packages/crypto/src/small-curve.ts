@@ -1,67 +1,77 @@
 /**
- * The curve of `small.ts`: points by @noble/secp256k1, signatures put together from its multiplication of the base point.
+ * The curve of `small.ts`: keys, BIP-340 signatures and shared points over the points of @noble/secp256k1. What is public is hex.
  * Never promises constant time or wiped memory: BigInt arithmetic gives neither.
  */
 
-import { bytesToHex } from '@nip46/core'
+import { bytesToHex, hexToBytes, type SignatureClaim } from '@nip46/core'
 import { Point } from '@noble/secp256k1'
-import { createAssembledKeys } from './assembled-keys.ts'
-import type { Curve } from './curve.ts'
-import { isBelowOrder, reduce } from './scalar.ts'
-import { multiplyAdd } from './small-scalar.ts'
-import type { Symmetric } from './symmetric.ts'
+import { sha256 } from './sha256.ts'
 
-export function createSmallCurve({ taggedHash }: Symmetric): Curve {
-  const challengeHash = taggedHash('BIP0340/challenge')
-  const hashes = {
-    aux: taggedHash('BIP0340/aux'),
-    nonce: taggedHash('BIP0340/nonce'),
-    challenge: challengeHash,
-  }
-  return {
-    isPoint: (x32) => evenPoint(x32) !== undefined,
-    ...createAssembledKeys(
-      (scalar32, out65) => {
-        out65.set(Point.BASE.multiply(toNumber(scalar32)).toBytes(false))
-        return true
-      },
-      hashes,
-      multiplyAdd,
-    ),
-    // BIP-340: R = s·G - e·P must have the x coordinate r and an even y.
-    verify(x32, message32, signature64) {
-      const r32 = signature64.subarray(0, 32)
-      const s32 = signature64.subarray(32)
-      const point = evenPoint(x32)
-      if (point === undefined || !isBelowOrder(s32)) return false
-      const challenge = new Uint8Array(32)
-      challengeHash([r32, x32, message32], challenge)
-      reduce(challenge)
-      const product = point.multiplyUnsafe(toNumber(challenge))
-      const sum = Point.BASE.multiplyUnsafe(toNumber(s32)).subtract(product)
-      if (sum.is0()) return false
-      const { x, y } = sum.toAffine()
-      return (y & 1n) === 0n && x === toNumber(r32)
-    },
-    ecdhX(secret32, x32, _blinding32, out32) {
-      const shared = evenPoint(x32)?.multiply(toNumber(secret32)).toBytes()
-      if (shared === undefined) throw new Error('a point that was checked is none')
-      out32.set(shared.subarray(1))
-      shared.fill(0)
-      return true
-    },
-  }
+const { n: ORDER } = /* @__PURE__ */ Point.CURVE()
+const encoder = /* @__PURE__ */ new TextEncoder()
+
+/** Whether 32 bytes are a secret key: from 1 to the group order less 1. */
+export function isSecret(secret32: Uint8Array): boolean {
+  const secret = toNumber(bytesToHex(secret32))
+  return secret > 0n && secret < ORDER
 }
 
-/** The point with this x coordinate and an even y (BIP-340), or undefined if there is none. */
-function evenPoint(x32: Uint8Array): Point | undefined {
+/** The public key of a secret, as 02 or 03 for an even or odd y, and x. */
+export function publicPoint(secret32: Uint8Array): string {
+  return Point.BASE.multiply(toNumber(bytesToHex(secret32))).toHex()
+}
+
+/** `point` is what {@link publicPoint} gave for this secret. */
+export function sign(secret32: Uint8Array, point: string, id: string, aux32: Uint8Array): string {
+  const secret = withEvenY(toNumber(bytesToHex(secret32)), point)
+  const masked = hexToBytes(toHex(secret ^ taggedHash('aux', aux32)))
+  const message = hexToBytes(point.slice(2) + id)
+  const drawn = taggedHash('nonce', masked, message) % ORDER
+  masked.fill(0)
+  const noncePoint = Point.BASE.multiply(drawn).toHex()
+  const r = noncePoint.slice(2)
+  const challenge = taggedHash('challenge', hexToBytes(r), message)
+  return r + toHex((withEvenY(drawn, noncePoint) + challenge * secret) % ORDER)
+}
+
+/** Every member is lowercase hex of the right length. */
+export function verify({ pubkey, id, sig }: SignatureClaim): boolean {
+  const r = sig.slice(0, 64)
+  const challenge = taggedHash('challenge', hexToBytes(r + pubkey + id)) % ORDER
   try {
-    return Point.fromBytes(Uint8Array.of(2, ...x32))
+    // BIP-340: R = s·G - e·P must have the x coordinate r and an even y.
+    const product = Point.fromHex(`02${pubkey}`).multiplyUnsafe(challenge)
+    const sum = Point.BASE.multiplyUnsafe(toNumber(sig.slice(64))).subtract(product)
+    const { x, y } = sum.toAffine()
+    return !sum.is0() && y % 2n === 0n && x === toNumber(r)
   } catch {
-    return undefined
+    // A key off the curve, or an s that is not below the order.
+    return false
   }
 }
 
-function toNumber(bytes32: Uint8Array): bigint {
-  return BigInt(`0x${bytesToHex(bytes32)}`)
+/** The x coordinate of the shared point. `peer` is a key that was checked. */
+export function sharedX(secret32: Uint8Array, peer: string): Uint8Array {
+  return Point.fromHex(`02${peer}`)
+    .multiply(toNumber(bytesToHex(secret32)))
+    .toBytes()
+    .subarray(1)
+}
+
+/** BIP-340: of a scalar and its negative the one whose point has an even y. `point` is the first one's. */
+function withEvenY(scalar: bigint, point: string): bigint {
+  return point.startsWith('02') ? scalar : ORDER - scalar
+}
+
+function taggedHash(tag: string, ...parts: readonly Uint8Array[]): bigint {
+  const tagged = sha256(encoder.encode(`BIP0340/${tag}`))
+  return toNumber(bytesToHex(sha256(tagged, tagged, ...parts)))
+}
+
+function toNumber(hex: string): bigint {
+  return BigInt(`0x${hex}`)
+}
+
+function toHex(number: bigint): string {
+  return number.toString(16).padStart(64, '0')
 }

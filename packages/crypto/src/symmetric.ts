@@ -8,7 +8,7 @@ import { createNobleSymmetric } from './symmetric-noble.ts'
 import { createWasmSymmetric } from './symmetric-wasm.ts'
 import { type TaggedHashes, taggedHashes } from './tagged-hash.ts'
 
-/** What one message is encrypted with: views that hold until {@link Symmetric.release}. */
+/** What one message is encrypted with: views that hold until {@link MessageCode.release}. */
 export interface MessageKeys {
   readonly chachaKey: Uint8Array
   readonly chachaNonce: Uint8Array
@@ -19,10 +19,24 @@ export interface MessageKeys {
 export type TaggedHash = (parts: readonly Uint8Array[], out32: Uint8Array) => void
 
 /**
- * Synchronous, and one message at a time: a payload from `claim` and the keys of `expand` belong to the caller
- * until `release`, which overwrites both. Nothing is kept between messages.
+ * The steps of one NIP-44 message. Synchronous, and one message at a time: a payload from `claim` and the keys of `expand` belong
+ * to the caller until `release`, which overwrites both. Nothing is kept between messages.
  */
-export interface Symmetric {
+export interface MessageCode {
+  /** Memory for a payload of so many bytes (version, nonce, body, MAC), with what was there before in it. */
+  claim(length: number): Uint8Array
+  /** HKDF-expand by a 32-byte nonce; `prepared` is what {@link Symmetric.prepare} wrote. */
+  expand(prepared: Uint8Array, nonce: Uint8Array): MessageKeys
+  /** ChaCha20 over the body of a claimed payload, in place. Spoils the MAC behind it. */
+  cipher(keys: MessageKeys, payload: Uint8Array): void
+  /** HMAC over nonce and body of a claimed payload: a view that holds until `release`. Spoils the MAC behind them. */
+  mac(keys: MessageKeys, payload: Uint8Array): Uint8Array
+  /** Overwrites the payload and the keys. */
+  release(payload: Uint8Array): void
+}
+
+/** All of them. */
+export interface Symmetric extends MessageCode {
   /** `wasm` or `noble`, with `+node` where large messages go to the host's own code. */
   readonly name: string
   /** Bytes that {@link prepare} writes. */
@@ -31,16 +45,6 @@ export interface Symmetric {
   conversationKey(sharedX: Uint8Array, out32: Uint8Array): void
   /** What is kept of a conversation key so that `expand` has less to do. */
   prepare(conversationKey: Uint8Array, prepared: Uint8Array): void
-  /** Memory for a payload of so many bytes (version, nonce, body, MAC), with what was there before in it. */
-  claim(length: number): Uint8Array
-  /** HKDF-expand by a 32-byte nonce; `prepared` has {@link preparedBytes} bytes. */
-  expand(prepared: Uint8Array, nonce: Uint8Array): MessageKeys
-  /** ChaCha20 over the body of a claimed payload, in place. Spoils the MAC behind it. */
-  cipher(keys: MessageKeys, payload: Uint8Array): void
-  /** HMAC over nonce and body of a claimed payload: a view that holds until `release`. Spoils the MAC behind them. */
-  mac(keys: MessageKeys, payload: Uint8Array): Uint8Array
-  /** Overwrites the payload and the keys. */
-  release(payload: Uint8Array): void
   /** SHA-256 over UTF-8 text, as hex. */
   hashText(text: string): string
   taggedHash(tag: string): TaggedHash

@@ -11,7 +11,6 @@ import type { RandomBytes } from '@nip46/core'
 import { createAssembledKeys } from './assembled-keys.ts'
 import { expectBytes } from './bytes.ts'
 import type { Curve } from './curve.ts'
-import { multiplyAdd } from './scalar-arithmetic.ts'
 import { hostTaggedHashes } from './symmetric.ts'
 
 interface TinyExports {
@@ -127,7 +126,6 @@ function curveOver(wasm: TinyExports, memory: Uint8Array): Curve {
           return done
         }),
       hostTaggedHashes,
-      multiplyAdd,
     ),
     verify(x32, message32, signature64) {
       xOnly.set(x32)

@@ -9,7 +9,6 @@ import * as tiny from 'tiny-secp256k1'
 import { createAssembledKeys } from './assembled-keys.ts'
 import type { Curve } from './curve.ts'
 import { isBelowOrder } from './scalar.ts'
-import { multiplyAdd } from './scalar-arithmetic.ts'
 import { hostTaggedHashes } from './symmetric.ts'
 
 const ONE = new Uint8Array(32).fill(1, 31)
@@ -20,17 +19,13 @@ export function createTinyCurve(_random: RandomBytes): Curve {
   const generator = tiny.pointFromScalar(ONE, true) as Uint8Array
   return {
     isPoint: (x32) => tiny.isXOnlyPoint(x32),
-    ...createAssembledKeys(
-      (scalar32, out65) => {
-        const point = tiny.pointFromScalar(scalar32, false)
-        tiny.pointFromScalar(ONE, false)
-        if (point === null) return false
-        out65.set(point)
-        return true
-      },
-      hostTaggedHashes,
-      multiplyAdd,
-    ),
+    ...createAssembledKeys((scalar32, out65) => {
+      const point = tiny.pointFromScalar(scalar32, false)
+      tiny.pointFromScalar(ONE, false)
+      if (point === null) return false
+      out65.set(point)
+      return true
+    }, hostTaggedHashes),
     verify(x32, message32, signature64) {
       // The package throws on halves that are not below the group order; no valid signature has such (odds 2^-127).
       if (!isBelowOrder(signature64.subarray(0, 32)) || !isBelowOrder(signature64.subarray(32))) return false
