@@ -51,7 +51,7 @@ export function offer(options: OfferOptions): Offer {
   let uri = ''
   const make = (facts: StartFacts, now: Millis) => {
     const offered = { ...facts, ...wishes, relays, secret, timeoutMs }
-    uri = encodeNostrConnectUri({ ...offered, metadata: wishes.metadata ?? {} })
+    uri = encodeNostrConnectUri(offered)
     return fromOffer(offered, now)
   }
   return { ...startSession(ports, key, secret, make), uri }

@@ -9,10 +9,8 @@ import {
   type ClientProfile,
   type Clock,
   type Crypto,
-  encodePermissions,
-  type Permission,
-  parseMetadata,
-  parsePermission,
+  cleanMetadata,
+  joinPermissions,
   parseRelayUrl,
   type RandomBytes,
   type RelayUrl,
@@ -110,23 +108,18 @@ export function readOptions(options: SessionOptions): Ports {
 
 export interface Wishes {
   readonly profile: ClientProfile
-  readonly permissions: readonly Permission[]
-  /** The same, as NIP-46 writes them. */
+  /** As NIP-46 writes them. */
   readonly perms: string
   readonly metadata: ClientMetadata | null
 }
 
-/** Throws `UsageError` on a profile that is none, an unknown permission or metadata that cannot be sent. */
-export function readWishes({ profile: wanted = {}, perms = [], metadata }: LoginOptions): Wishes {
-  const profile = readProfile(wanted) ?? misuse('profile is made by clientProfile')
-  const permissions = perms.map(
-    (entry) =>
-      parsePermission(entry) ??
-      misuse(`perms holds methods of NIP-46, or sign_event with a kind: not ${JSON.stringify(entry)}`),
-  )
-  const clean =
-    metadata && (parseMetadata(JSON.stringify(metadata)) ?? misuse('metadata is a short name, url and image'))
-  return { profile, permissions, perms: encodePermissions(permissions), metadata: clean ?? null }
+/** Throws `UsageError` on a profile that is none, and on unknown permissions. */
+export function readWishes({ profile = {}, perms = [], metadata }: LoginOptions): Wishes {
+  return {
+    profile: readProfile(profile) ?? misuse('profile is made by clientProfile'),
+    perms: joinPermissions(perms),
+    metadata: metadata ? cleanMetadata(metadata) : null,
+  }
 }
 
 /** Throws `uri/relay-insecure` if one of the relays that somebody kept may not be used. */

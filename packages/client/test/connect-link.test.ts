@@ -10,7 +10,7 @@ const URI = encodeNostrConnectUri({
   clientPubkey: '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798' as Pubkey,
   relays: ['wss://relay.example/' as RelayUrl],
   secret: 'a'.repeat(32),
-  permissions: [{ method: 'sign_event', kind: 1 }],
+  perms: 'sign_event:1',
   metadata: { name: "Bob's app; #1 & more", url: 'https://my.app' },
 })
 

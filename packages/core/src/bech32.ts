@@ -15,7 +15,6 @@ export interface Bech32 {
 
 const ALPHABET = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'
 const CHECKSUM_CHARS = 6
-const FORM = /* @__PURE__ */ new RegExp(`^([!-~]+)1([${ALPHABET}]{${CHECKSUM_CHARS},})$`)
 
 /**
  * The prefix and bytes of a Bech32 text, or undefined: wrong checksum, mixed case, bits left over, or more than
@@ -24,20 +23,20 @@ const FORM = /* @__PURE__ */ new RegExp(`^([!-~]+)1([${ALPHABET}]{${CHECKSUM_CHA
 export function decodeBech32(text: string): Bech32 | undefined {
   const lower = text.toLowerCase()
   if (text.length > BECH32_CHARS || (text !== lower && text !== text.toUpperCase())) return undefined
-  const [, prefix = '', data = ''] = FORM.exec(lower) ?? []
+  const [, prefix = '', data = ''] = /^([!-~]+)1([02-9ac-hj-np-z]{6,})$/.exec(lower) ?? []
   const words = Array.from(data, (char) => ALPHABET.indexOf(char))
   if (prefix === '' || checksum(prefix, words) !== 1) return undefined
   const bits = bitsOf(words.slice(0, -CHECKSUM_CHARS), 5)
   // Bits left over are fewer than a word, and 0.
-  const [, bytes = '', rest = ''] = /^((?:.{8})*)(.*)$/.exec(bits) ?? []
-  return /^0{0,4}$/.test(rest) ? { prefix, bytes: Uint8Array.from(groupsOf(bytes, 8)) } : undefined
+  return /^(?:.{8})*0{0,4}$/.test(bits)
+    ? { prefix, bytes: Uint8Array.from(numbersOf(bits.match(/.{8}/g))) }
+    : undefined
 }
 
 /** `prefix` is lowercase printable ASCII. Throws `UsageError` if the text would exceed {@link BECH32_CHARS}. */
 export function encodeBech32(prefix: string, bytes: Uint8Array): string {
   if (!/^[!-@[-~]+$/.test(prefix)) throw new UsageError('a Bech32 prefix is lowercase printable ASCII')
-  const bits = bitsOf(bytes, 8)
-  const words = groupsOf(bits.padEnd(5 * Math.ceil(bits.length / 5), '0'), 5)
+  const words = numbersOf(`${bitsOf(bytes, 8)}0000`.match(/.{5}/g))
   const sum = checksum(prefix, [...words, 0, 0, 0, 0, 0, 0]) ^ 1
   for (let i = 0; i < CHECKSUM_CHARS; i++) words.push((sum >>> (5 * (CHECKSUM_CHARS - 1 - i))) & 31)
   const text = `${prefix}1${words.map((word) => ALPHABET.charAt(word)).join('')}`
@@ -48,7 +47,7 @@ export function encodeBech32(prefix: string, bytes: Uint8Array): string {
 
 /** The 64 hex characters of an `npub1…`, or undefined. */
 export function decodeNpub(text: string): string | undefined {
-  return decodeKey(text, 'npub')?.pubkey
+  return /^npub/i.test(text) ? decodeKey(text)?.pubkey : undefined
 }
 
 /**
@@ -56,7 +55,7 @@ export function decodeNpub(text: string): string | undefined {
  * relay, and other types are ignored.
  */
 export function decodeNprofile(text: string): NamedKey | undefined {
-  return decodeKey(text, 'nprofile')
+  return /^nprofile/i.test(text) ? decodeKey(text) : undefined
 }
 
 /** A public key as NIP-19 writes it, and where to find its owner. */
@@ -66,24 +65,21 @@ export interface NamedKey {
   readonly relays: readonly string[]
 }
 
-/** Either of the two forms, or the one that is named. */
-export function decodeKey(text: string, form?: 'npub' | 'nprofile'): NamedKey | undefined {
-  const { prefix, bytes } = decodeBech32(text) ?? {}
-  if (bytes === undefined || (form !== undefined && prefix !== form)) return undefined
-  if (prefix === 'npub' && bytes.length === 32) return { pubkey: bytesToHex(bytes), relays: [] }
-  if (prefix !== 'nprofile') return undefined
-  const relays: string[] = []
+/** Either of the two forms. */
+export function decodeKey(text: string): NamedKey | undefined {
+  const { prefix, bytes = [] } = decodeBech32(text) ?? {}
   let pubkey: string | undefined
-  for (let at = 0; at < bytes.length; ) {
-    const [type, length = Infinity] = bytes.subarray(at, at + 2)
-    const end = at + 2 + length
-    if (end > bytes.length || (type === 0 && length !== 32)) return undefined
-    const value = bytes.subarray(at + 2, end)
-    if (type === 0) pubkey ??= bytesToHex(value)
+  const relays: string[] = []
+  let fields = prefix === 'npub' ? [0, bytes.length, ...bytes] : prefix === 'nprofile' ? [...bytes] : []
+  while (fields.length > 0) {
+    const [type, length = Infinity, ...more] = fields
+    if (length > more.length) return undefined
+    const value = more.slice(0, length)
+    if (type === 0) pubkey ??= bytesToHex(Uint8Array.from(value))
     if (type === 1) relays.push(String.fromCharCode(...value))
-    at = end
+    fields = more.slice(length)
   }
-  return pubkey === undefined ? undefined : { pubkey, relays }
+  return pubkey?.length === 64 ? { pubkey, relays } : undefined
 }
 
 /** For people to read; connection URIs carry hex. */
@@ -96,10 +92,8 @@ function checksum(prefix: string, words: readonly number[]): number {
   let sum = 1
   for (const word of [...codes.map((code) => code >> 5), 0, ...codes.map((code) => code & 31), ...words]) {
     const top = sum >>> 25
-    sum = ((sum & 0x1ffffff) << 5) ^ word
-    GENERATOR.forEach((value, bit) => {
-      if ((top >>> bit) & 1) sum ^= value
-    })
+    const next = ((sum & 0x1ffffff) << 5) ^ word
+    sum = GENERATOR.reduce((mixed, value, bit) => mixed ^ (value * ((top >>> bit) & 1)), next)
   }
   return sum
 }
@@ -111,8 +105,6 @@ function bitsOf(groups: Iterable<number>, width: number): string {
   return Array.from(groups, (group) => group.toString(2).padStart(width, '0')).join('')
 }
 
-function groupsOf(bits: string, width: number): number[] {
-  return Array.from({ length: bits.length / width }, (_, i) =>
-    Number.parseInt(bits.slice(i * width, (i + 1) * width), 2),
-  )
+function numbersOf(groups: readonly string[] | null): number[] {
+  return Array.from(groups ?? [], (group) => Number.parseInt(group, 2))
 }

@@ -3,16 +3,8 @@
  * Never logs or stores one; the secret in it is good for one connection.
  */
 
-import {
-  escapeParam,
-  readUri,
-  trimUri,
-  type UriParam,
-  type UriProblem,
-  valuesOf,
-  writeUri,
-} from './connection-uri.ts'
-import { parsePubkey } from './pubkey.ts'
+import { escapeParam, readUri, type UriParam, type UriProblem, writeUri } from './connection-uri.ts'
+import { readKey } from './pubkey.ts'
 import type { RelayUrlOptions } from './relay-url.ts'
 import { ok, type Pubkey, type RelayUrl, type Result } from './value.ts'
 
@@ -23,7 +15,7 @@ export interface BunkerPointer {
   readonly relays: readonly RelayUrl[]
   readonly secret: string | null
   /** A hint that some remote signers add (`pubkey=`). Believe only `get_public_key`. */
-  readonly userPubkey?: Pubkey
+  readonly userPubkey?: Pubkey | undefined
   /** Parameters that NIP-46 does not name, as they came: text from a stranger. */
   readonly extras: readonly UriParam[]
 }
@@ -36,18 +28,15 @@ export function parseBunkerUri(
   text: string,
   options: RelayUrlOptions = {},
 ): Result<BunkerPointer, UriProblem> {
-  const trimmed = trimUri(text)
-  if (!trimmed.ok) return trimmed
-  const uri = readUri(modernize(trimmed.value), 'bunker', options)
+  const uri = readUri(text, 'bunker', options, modernize)
   if (!uri.ok) return uri
   const { pubkey, relays, secret, params } = uri.value
-  const [hint = ''] = valuesOf(params, 'pubkey')
-  const user = parsePubkey(hint)
+  const [, hint = ''] = params.find(([name]) => name === 'pubkey') ?? []
   return ok({
     remoteSigner: pubkey,
     relays,
     secret,
-    ...(user.ok && { userPubkey: user.value }),
+    userPubkey: readKey(hint)?.pubkey,
     extras: params.filter(([name]) => name !== 'pubkey'),
   })
 }
@@ -56,9 +45,13 @@ export function parseBunkerUri(
  * Plain relays stay unescaped, since deployed clients look for `relay=wss://` in the text; nothing else does.
  * The user's key is never named. Throws `UsageError` on no relay, more than `limits.URI_RELAYS_OUT`, or a bad secret.
  */
-export function encodeBunkerUri(pointer: Pick<BunkerPointer, 'remoteSigner' | 'relays' | 'secret'>): string {
+export function encodeBunkerUri({
+  remoteSigner,
+  relays,
+  secret,
+}: Pick<BunkerPointer, 'remoteSigner' | 'relays' | 'secret'>): string {
   const escapeRelay = (relay: string) => (/^[A-Za-z0-9./:_-]+$/.test(relay) ? relay : escapeParam(relay))
-  return writeUri('bunker', { ...pointer, pubkey: pointer.remoteSigner }, escapeRelay)
+  return writeUri('bunker', remoteSigner, relays, escapeRelay, { secret })
 }
 
 /** `<npub1...>#<secret>?relay=…` as a bunker:// URI; every other text as it is. */

@@ -3,9 +3,8 @@
  * Never uses a URL class: engines disagree about where the key of an unknown scheme belongs.
  */
 
-import { decodeKey } from './bech32.ts'
 import { SECRET_CHARS, URI_CHARS, URI_RELAYS, URI_RELAYS_OUT } from './limits.ts'
-import { parsePubkey } from './pubkey.ts'
+import { readKey } from './pubkey.ts'
 import { parseRelayUrl, type RelayUrlOptions, type RelayUrlProblem } from './relay-url.ts'
 import { dropLoneSlash } from './url.ts'
 import { err, ok, type Pubkey, type RelayUrl, type Result, UsageError } from './value.ts'
@@ -49,88 +48,69 @@ export interface ConnectionUri {
 /** Control characters and halves of characters. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
-/** Length, white space, wrapping quotes and control characters: what comes before looking at the scheme. */
-export function trimUri(text: string): Result<string, UriProblem> {
+/** White space and wrapping quotes are taken off before `respell` makes a URI of what people paste. */
+export function readUri(
+  text: string,
+  scheme: 'bunker' | 'nostrconnect',
+  options: RelayUrlOptions,
+  respell: (text: string) => string = (uri) => uri,
+): Result<ConnectionUri, UriProblem> {
   if (text.length > URI_CHARS) return err('uri/too-long')
   const trimmed = unwrap(text.trim())
   if (trimmed === '') return err('uri/empty')
-  return UNPRINTABLE.test(trimmed) ? err('uri/control-char') : ok(trimmed)
-}
-
-/** `uri` comes from {@link trimUri}. */
-export function readUri(
-  uri: string,
-  scheme: 'bunker' | 'nostrconnect',
-  options: RelayUrlOptions,
-): Result<ConnectionUri, UriProblem> {
-  const [, start, authority = '', query = ''] =
-    /^(.*?:\/\/)([^?#]*?)\/?(?:\?([^#]*))?(?:#.*)?$/s.exec(uri) ?? []
-  if (start?.toLowerCase() !== `${scheme}://`) return err('uri/scheme')
+  if (UNPRINTABLE.test(trimmed)) return err('uri/control-char')
+  const form = new RegExp(`^${scheme}://([^?#]*?)/?(?:\\?([^#]*))?(?:#.*)?$`, 'is')
+  const [, authority, query = ''] = form.exec(respell(trimmed)) ?? []
+  if (authority === undefined) return err('uri/scheme')
   if (/[:/@]/.test(authority)) return err('uri/authority')
-  const pubkey = parsePubkey(authority)
-  if (!pubkey.ok) return err('uri/pubkey')
+  const key = readKey(authority)
+  if (key === undefined) return err('uri/pubkey')
+  const pairs = splitQuery(query)
+  if (pairs === undefined) return err('uri/percent')
 
-  const params = splitQuery(query)
-  if (params === undefined) return err('uri/percent')
-  const [secret = '', ...more] = valuesOf(params, 'secret')
-  if (more.length > 0) return err('uri/duplicate-param')
-  if (!isSecret(secret)) return err('uri/secret')
-  const relays = readRelays(params, decodeKey(authority)?.relays ?? [], options)
-  if (!relays.ok) return relays
-  return ok({
-    pubkey: pubkey.value,
-    relays: relays.value,
-    secret: secret === '' ? null : secret,
-    params: params.filter(([name]) => !['relay', 'relays', 'secret'].includes(name)),
-  })
-}
-
-/** In order. */
-export function valuesOf(params: readonly UriParam[], name: string): readonly string[] {
-  return params.flatMap(([other, value]) => (other === name ? [value] : []))
+  const secrets: string[] = []
+  const relays: string[] = []
+  const params: UriParam[] = []
+  for (const [name, value] of pairs) {
+    if (name === 'secret') secrets.push(value)
+    else if (name === 'relay') relays.push(value)
+    else if (name === 'relays') relays.push(...value.split(','))
+    else params.push([name, value])
+  }
+  const [secret = ''] = secrets
+  if (secrets.length > 1) return err('uri/duplicate-param')
+  if (secret.length > SECRET_CHARS || UNPRINTABLE.test(secret)) return err('uri/secret')
+  const urls = readRelays([...relays, ...key.relays], options)
+  return urls.ok ? ok({ pubkey: key.pubkey, relays: urls.value, secret: secret || null, params }) : urls
 }
 
 /** Everything escaped but letters, digits, `-`, `.` and `_`: what every deployed parser takes. */
 export function escapeParam(text: string): string {
-  return encodeURIComponent(text).replace(
+  // Half a character has no bytes: NUL stands for it, which no secret may hold.
+  return encodeURIComponent(text.replace(/\p{Cs}/gu, '\0')).replace(
     /[!'()*~]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   )
 }
 
-/**
- * A finished URI; `params` are escaped already. Throws `UsageError` on a bad key, relay or secret, no relay or more than
- * {@link URI_RELAYS_OUT}, and past {@link URI_CHARS}.
- */
+/** Without the params that are empty. Throws `UsageError` on what {@link readUri} would not read in full. */
 export function writeUri(
   scheme: 'bunker' | 'nostrconnect',
-  { pubkey, relays, secret }: Omit<ConnectionUri, 'params'>,
+  pubkey: Pubkey,
+  relays: readonly RelayUrl[],
   escapeRelay: (relay: string) => string,
-  params: readonly string[] = [],
+  params: { readonly [name: string]: string | null | undefined },
 ): string {
-  const key = parsePubkey(pubkey)
-  if (!key.ok) throw new UsageError('the key of a connection URI is a public key in hex')
-  const urls = new Set(relays.map(writableRelay))
-  if (urls.size === 0 || urls.size > URI_RELAYS_OUT)
-    throw new UsageError(`a connection URI names 1 to ${URI_RELAYS_OUT} relays`)
-  if (!isSecret(secret ?? ''))
-    throw new UsageError(`a secret is printable text of at most ${SECRET_CHARS} characters`)
-  const start = [...urls].map((url) => `relay=${escapeRelay(url)}`)
-  if (secret !== null && secret !== '') start.push(`secret=${escapeParam(secret)}`)
-  const uri = `${scheme}://${key.value}?${[...start, ...params].join('&')}`
-  if (uri.length > URI_CHARS) throw new UsageError(`a connection URI holds at most ${URI_CHARS} characters`)
+  const urls = [...new Set(relays.map(dropLoneSlash))]
+  const query = urls.map((url) => `relay=${escapeRelay(url)}`)
+  for (const [name, value] of Object.entries(params)) if (value) query.push(`${name}=${escapeParam(value)}`)
+  const uri = `${scheme}://${pubkey}?${query.join('&')}`
+  const read = readUri(uri, scheme, { allowInsecure: true })
+  if (!read.ok || read.value.relays.length < urls.length || urls.length > URI_RELAYS_OUT)
+    throw new UsageError(
+      `a connection URI has a pubkey, 1 to ${URI_RELAYS_OUT} wss:// relays, a printable secret of at most ${SECRET_CHARS} characters, and ${URI_CHARS} characters in all`,
+    )
   return uri
-}
-
-/** Without a lone slash. */
-function writableRelay(relay: string): string {
-  const url = parseRelayUrl(relay, { allowInsecure: true })
-  if (!url.ok) throw new UsageError(`a relay is a wss:// URL (${url.error})`)
-  return dropLoneSlash(url.value)
-}
-
-function isSecret(text: string): boolean {
-  return text.length <= SECRET_CHARS && !UNPRINTABLE.test(text)
 }
 
 function unwrap(text: string): string {
@@ -140,13 +120,10 @@ function unwrap(text: string): string {
 /** Undefined if an escape is bad. */
 function splitQuery(query: string): UriParam[] | undefined {
   try {
-    return query
-      .split('&')
-      .filter((pair) => pair !== '')
-      .map((pair) => {
-        const [name = '', ...value] = pair.split('=')
-        return [decodeURIComponent(name), decodeURIComponent(value.join('='))]
-      })
+    return Array.from(query.matchAll(/(?:^|&)(?=[^&])([^=&]*)=?([^&]*)/g), ([, name = '', value = '']) => [
+      decodeURIComponent(name),
+      decodeURIComponent(value),
+    ])
   } catch {
     return undefined
   }
@@ -154,16 +131,12 @@ function splitQuery(query: string): UriParam[] | undefined {
 
 /** Bad relays are passed over as long as one is good; one dead spelling should not end a login. */
 function readRelays(
-  params: readonly UriParam[],
-  more: readonly string[],
+  texts: readonly string[],
   options: RelayUrlOptions,
 ): Result<readonly RelayUrl[], UriProblem> {
-  const texts = params.flatMap(([name, value]) =>
-    name === 'relay' ? [value] : name === 'relays' ? value.split(',') : [],
-  )
   const relays = new Set<RelayUrl>()
   let problem: UriProblem = 'uri/no-relay'
-  for (const text of [...texts, ...more]) {
+  for (const text of texts) {
     if (text.trim() === '') continue
     const url = parseRelayUrl(text, options)
     if (url.ok) relays.add(url.value)

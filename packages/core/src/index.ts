@@ -59,7 +59,7 @@ export {
   type RequestProblem,
   type Response,
 } from './message.ts'
-export { type ClientMetadata, cleanName, cleanUrl, parseMetadata } from './metadata.ts'
+export { type ClientMetadata, cleanMetadata, cleanName, cleanUrl, parseMetadata } from './metadata.ts'
 export {
   type AcceptContext,
   acceptResult,
@@ -76,8 +76,8 @@ export {
   type UserRelays,
 } from './method.ts'
 export {
-  type EncodeNostrConnectOptions,
   encodeNostrConnectUri,
+  type NewOffer,
   type NostrConnectOffer,
   type NostrConnectUriOptions,
   parseNostrConnectUri,
@@ -88,6 +88,7 @@ export {
   covers,
   encodePermissions,
   isCriticalKind,
+  joinPermissions,
   NEVER_SIGNED_KINDS,
   neverSignedReason,
   type Permission,

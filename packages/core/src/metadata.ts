@@ -36,14 +36,16 @@ export function parseMetadataObject(text: string): ReadonlyMap<string, unknown> 
  * the image.
  */
 export function readMetadata(sources: readonly ReadonlyMap<string, unknown>[]): ClientMetadata {
-  const name = firstClean(sources, ['name'], cleanName)
-  const url = firstClean(sources, ['url'], cleanUrl)
-  const image = firstClean(sources, ['image', 'icon', 'icons'], cleanUrl)
-  return {
-    ...(name !== undefined && { name }),
-    ...(url !== undefined && { url }),
-    ...(image !== undefined && { image }),
-  }
+  return present({
+    name: firstClean(sources, ['name'], cleanName),
+    url: firstClean(sources, ['url'], cleanUrl),
+    image: firstClean(sources, ['image', 'icon', 'icons'], cleanUrl),
+  })
+}
+
+/** What a client says of itself, as far as it can be shown: a long name is cut, a url or image that is none is left out. */
+export function cleanMetadata({ name = '', url = '', image = '' }: ClientMetadata): ClientMetadata {
+  return present({ name: cleanName(name), url: cleanUrl(url), image: cleanUrl(image) })
 }
 
 /** A name as one visible line of at most {@link NAME_CHARS} code points; undefined if nothing is left of it. */
@@ -62,6 +64,11 @@ export function cleanUrl(text: string): string | undefined {
   if (url === undefined) return undefined
   const href = dropLoneSlash(url.href)
   return href.length > METADATA_URL_CHARS ? undefined : href
+}
+
+/** Metadata is kept with sessions, as JSON. */
+function present(members: { readonly [Name in keyof ClientMetadata]: string | undefined }): ClientMetadata {
+  return JSON.parse(JSON.stringify(members)) as ClientMetadata
 }
 
 function firstClean(

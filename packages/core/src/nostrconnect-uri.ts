@@ -3,10 +3,11 @@
  * Never grants what an offer asks for, and never believes what it says about its sender.
  */
 
-import { escapeParam, readUri, trimUri, type UriParam, type UriProblem, writeUri } from './connection-uri.ts'
+import { escapeParam, readUri, type UriParam, type UriProblem, writeUri } from './connection-uri.ts'
+import { cleanText } from './display-text.ts'
 import { NAME_CHARS_OUT, PERMS_CHARS_OUT } from './limits.ts'
 import { type ClientMetadata, parseMetadataObject, readMetadata } from './metadata.ts'
-import { encodePermissions, type Permission, parsePermissions } from './permission.ts'
+import { type Permission, parsePermissions } from './permission.ts'
 import type { RelayUrlOptions } from './relay-url.ts'
 import { err, ok, type Pubkey, type RelayUrl, type Result, UsageError } from './value.ts'
 
@@ -45,9 +46,7 @@ export function parseNostrConnectUri(
   text: string,
   options: NostrConnectUriOptions = {},
 ): Result<NostrConnectOffer, UriProblem> {
-  const trimmed = trimUri(text)
-  if (!trimmed.ok) return trimmed
-  const uri = readUri(spaceOut(trimmed.value), 'nostrconnect', options)
+  const uri = readUri(text, 'nostrconnect', options, spaceOut)
   if (!uri.ok) return uri
   const { pubkey, relays, secret, params } = uri.value
   if (options.ownPubkeys?.includes(pubkey) === true) return err('uri/self')
@@ -69,12 +68,14 @@ export function parseNostrConnectUri(
   })
 }
 
-/** How a nostrconnect:// URI is written for older remote signers. */
-export interface EncodeNostrConnectOptions {
-  /** Also write `metadata={"name","url"}`: one widespread remote signer reads nothing else. Default true. */
-  readonly legacyMetadata?: boolean
-  /** Allow a null secret, for remote signers of before 2024-08 only. Default false. */
-  readonly allowMissingSecret?: boolean
+/** What {@link encodeNostrConnectUri} writes. */
+export interface NewOffer extends Pick<NostrConnectOffer, 'clientPubkey' | 'relays'> {
+  /** Printable, of at least 128 random bits: 32 hex characters. */
+  readonly secret: string
+  /** As `encodePermissions` writes them. */
+  readonly perms?: string
+  /** As `cleanMetadata` gives it. */
+  readonly metadata?: ClientMetadata | null
 }
 
 /**
@@ -82,24 +83,29 @@ export interface EncodeNostrConnectOptions {
  * and what is over `limits.NAME_CHARS_OUT`, a url with a query is cut to its origin, an image with one is left out.
  * Throws `UsageError` on no relay or more than `limits.URI_RELAYS_OUT`, no secret, or more than `limits.PERMS_CHARS_OUT` of perms.
  */
-export function encodeNostrConnectUri(
-  offer: Pick<NostrConnectOffer, 'clientPubkey' | 'relays' | 'secret'> &
-    Partial<Pick<NostrConnectOffer, 'permissions' | 'metadata'>>,
-  options: EncodeNostrConnectOptions = {},
-): string {
-  const { clientPubkey, secret, permissions = [], metadata = {} } = offer
-  if ((secret === null || secret === '') && options.allowMissingSecret !== true)
-    throw new UsageError('a nostrconnect:// offer needs a secret: 32 random hex characters')
-  const perms = encodePermissions(permissions)
+export function encodeNostrConnectUri({
+  clientPubkey,
+  relays,
+  secret,
+  perms = '',
+  metadata,
+}: NewOffer): string {
+  if (secret === '') throw new UsageError('a nostrconnect:// offer needs a secret: 32 random hex characters')
   if (perms.length > PERMS_CHARS_OUT)
     throw new UsageError(`ask for permissions in at most ${PERMS_CHARS_OUT} characters`)
-  const plain = plainMetadata(metadata)
-  const { name = '', url } = plain
-  const legacy = options.legacyMetadata === false ? {} : { metadata: JSON.stringify({ name, url }) }
-  const params = Object.entries({ ...(perms !== '' && { perms }), ...plain, ...legacy }).map(
-    ([member, text]) => `${member}=${escapeParam(text)}`,
-  )
-  return writeUri('nostrconnect', { ...offer, pubkey: clientPubkey }, escapeParam, params)
+  // One remote signer decodes the whole query before it splits it at `&` and `=`, so values must not hold them.
+  const name = cleanText((metadata?.name ?? '').replace(/[&=#]/g, ' '), NAME_CHARS_OUT)
+  const url = metadata?.url?.replace(/^(\w+:\/\/[^/?#]+).*[?&=].*$/, '$1')
+  const image = metadata?.image?.replace(/^.*[?&=].*$/, '')
+  return writeUri('nostrconnect', clientPubkey, relays, escapeParam, {
+    secret,
+    perms,
+    name,
+    url,
+    image,
+    // One widespread remote signer reads nothing else.
+    metadata: JSON.stringify({ name, url }),
+  })
 }
 
 const NAMED_PARAMS: readonly string[] = ['perms', 'name', 'url', 'image', 'icon', 'metadata']
@@ -107,17 +113,6 @@ const NAMED_PARAMS: readonly string[] = ['perms', 'name', 'url', 'image', 'icon'
 /** NIP-46's own example has name=My+Client. */
 function spaceOut(uri: string): string {
   return uri.replace(/[?&](?:name|metadata)=[^&#]*/g, (param) => param.replaceAll('+', '%20'))
-}
-
-/** One remote signer decodes the whole query before it splits it at `&` and `=`, so values must not hold them. */
-function plainMetadata(metadata: ClientMetadata): ClientMetadata {
-  const { name = '', url = '', image = '' } = readMetadata([new Map(Object.entries(metadata))])
-  const plain = {
-    name: [...name.replace(/[&=#]/g, ' ')].slice(0, NAME_CHARS_OUT).join(''),
-    url: /[?&=]/.test(url) ? (/^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? '') : url,
-    image: /[?&=]/.test(image) ? '' : image,
-  }
-  return readMetadata([new Map(Object.entries(plain))])
 }
 
 function permsText(perms: unknown): string {

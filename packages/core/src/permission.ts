@@ -59,23 +59,27 @@ export function parsePermission(entry: string): Permission | undefined {
 }
 
 /**
- * In the caller's order, without repeats. Give one entry per kind: `sign_event` without a kind asks for everything, and
- * several remote signers ignore it.
+ * As NIP-46 writes them, in the caller's order, without repeats. Give one entry per kind: `sign_event` without a kind asks for
+ * everything, and several remote signers ignore it.
  * Throws `UsageError` on an entry that {@link parsePermission} would not read, and past {@link PERMS} or {@link PERMS_CHARS}.
  */
 export function encodePermissions(permissions: readonly Permission[]): string {
-  const entries = new Set<string>()
-  for (const { method, kind } of permissions) {
-    const entry = kind === undefined ? method : `${method}:${kind}`
-    if (parsePermission(entry) === undefined) {
-      throw new UsageError(`a permission is a known method, or sign_event with a kind from 0 to ${KIND_MAX}`)
-    }
-    entries.add(entry)
-  }
-  const text = [...entries].join(',')
-  if (entries.size > PERMS || text.length > PERMS_CHARS) {
+  return joinPermissions(
+    permissions.map(({ method, kind }) => (kind === undefined ? method : `${method}:${kind}`)),
+  )
+}
+
+/** {@link encodePermissions} for entries that are texts, such as `sign_event:1`. */
+export function joinPermissions(entries: readonly string[]): string {
+  const unknown = entries.find((entry) => parsePermission(entry) === undefined)
+  if (unknown !== undefined)
+    throw new UsageError(
+      `a permission is a method of NIP-46, or sign_event with a kind: not ${JSON.stringify(unknown)}`,
+    )
+  const distinct = [...new Set(entries)]
+  const text = distinct.join(',')
+  if (distinct.length > PERMS || text.length > PERMS_CHARS)
     throw new UsageError(`ask for at most ${PERMS} permissions in ${PERMS_CHARS} characters`)
-  }
   return text
 }
 

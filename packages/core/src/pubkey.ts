@@ -3,7 +3,7 @@
  * Never handles a secret key, so nothing here needs to run in constant time.
  */
 
-import { decodeKey } from './bech32.ts'
+import { decodeKey, type NamedKey } from './bech32.ts'
 import { isHex64 } from './event.ts'
 import { err, ok, type Pubkey, type Result } from './value.ts'
 
@@ -26,11 +26,20 @@ export function isPubkey(hex: unknown): hex is Pubkey {
  * Surrounding white space is ignored.
  */
 export function parsePubkey(text: string): Result<Pubkey, 'pubkey'> {
+  const key = readKey(text)
+  return key === undefined ? err('pubkey') : ok(key.pubkey)
+}
+
+/** The same with the relays of an nprofile; undefined if it is no key. */
+export function readKey(
+  text: string,
+): { readonly pubkey: Pubkey; readonly relays: readonly string[] } | undefined {
   const trimmed = text.trim()
-  const lower = trimmed.toLowerCase()
-  if (isPubkey(lower)) return ok(lower)
-  const hex = decodeKey(trimmed)?.pubkey
-  return isPubkey(hex) ? ok(hex) : err('pubkey')
+  const hex = trimmed.toLowerCase()
+  const { pubkey, relays = [] }: Partial<NamedKey> = isHex64(hex)
+    ? { pubkey: hex }
+    : (decodeKey(trimmed) ?? {})
+  return isPubkey(pubkey) ? { pubkey, relays } : undefined
 }
 
 /** Whether a number from 1 to P - 1 is a square modulo P: whether its Jacobi symbol is 1, and not -1. */

@@ -57,7 +57,7 @@ describe('URIs', () => {
 
   test('a nostrconnect URI comes back as it was made', () => {
     const offer = { clientPubkey: KEY, relays: [RELAY], secret: SECRET, metadata: { name: 'Ünïted Co' } }
-    const uri = encodeNostrConnectUri({ ...offer, permissions: [{ method: 'sign_event', kind: 1 }] })
+    const uri = encodeNostrConnectUri({ ...offer, perms: 'sign_event:1' })
     expect(must(parseNostrConnectUri(uri))).toMatchObject(offer)
   })
 

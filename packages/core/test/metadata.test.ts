@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { cleanText } from '../src/display-text.ts'
 import { METADATA_CHARS, METADATA_URL_CHARS, NAME_CHARS } from '../src/limits.ts'
-import { cleanName, cleanUrl, parseMetadata } from '../src/metadata.ts'
+import { cleanMetadata, cleanName, cleanUrl, parseMetadata } from '../src/metadata.ts'
 import { mutations } from './mutation.ts'
 import { hasShared, pickRows } from './shared.ts'
 
@@ -57,6 +57,19 @@ describe('Client metadata', () => {
       expect(parseMetadata(JSON.stringify(metadata))).toEqual(metadata)
     }
     expect(read).toBeGreaterThan(200)
+  })
+})
+
+describe("A client's own metadata", () => {
+  it('is cleaned member by member', () => {
+    const image = 'https://client.example/i.png'
+    expect(cleanMetadata({ name: ' My \u202eClient', url: 'https://client.example/', image })).toEqual({
+      name: 'My Client',
+      url: 'https://client.example',
+      image,
+    })
+    const shown = JSON.stringify(cleanMetadata({ name: '\u200b', url: 'javascript:alert(1)' }))
+    expect(shown).toBe('{}')
   })
 })
 

@@ -6,6 +6,7 @@ import {
   covers,
   encodePermissions,
   isCriticalKind,
+  joinPermissions,
   NEVER_SIGNED_KINDS,
   neverSignedReason,
   type Permission,
@@ -126,6 +127,12 @@ describe('Writing a perms list', () => {
     { method: '' },
   ])('throws on %j', (permission) => {
     expect(() => encodePermissions([permission])).toThrow(UsageError)
+  })
+
+  it('takes entries that are texts', () => {
+    expect(joinPermissions(['sign_event:4', 'ping', 'sign_event:4'])).toBe('sign_event:4,ping')
+    expect(() => joinPermissions(['ping', 'be_evil'])).toThrow(/not "be_evil"/)
+    expect(() => joinPermissions(['ping,sign_event'])).toThrow(UsageError)
   })
 
   it('throws past the limit of entries', () => {

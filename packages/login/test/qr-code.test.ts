@@ -14,7 +14,7 @@ test.each(['short', 'long'])('a %s offer is read back from the drawn path', (len
     clientPubkey: '1a311e267ca0a80e68e214832bd3e329272c2e97665658ef9f441b4f844fe5ed' as Pubkey,
     relays: ['wss://relay.example.com/', ...(length === 'long' ? manyRelays() : [])] as RelayUrl[],
     secret: '0123456789abcdef0123456789abcdef',
-    permissions: [{ method: 'sign_event', kind: 1 }, { method: 'nip44_encrypt' }],
+    perms: 'sign_event:1,nip44_encrypt',
     metadata: { name: 'Größe & Co', url: 'https://app.example' },
   })
   const code = encodeQrCode(uri)

@@ -268,8 +268,7 @@ export function createBrokenClient(mistake: Mistake): HostedClient {
     async offer(urls) {
       offerSecret = hex(16)
       await reach(urls as readonly RelayUrl[])
-      const facts = { clientPubkey: key.pubkey, relays, secret: offerSecret, permissions: [] }
-      return encodeNostrConnectUri(facts)
+      return encodeNostrConnectUri({ clientPubkey: key.pubkey, relays, secret: offerSecret })
     },
     async taken() {
       if (remote === undefined) {
