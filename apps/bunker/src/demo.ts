@@ -3,7 +3,7 @@
  * Never leaves this machine and keeps nothing: every key is made for the run.
  */
 
-import { clientProfile, connect, offer } from '@nip46/client'
+import { clientProfile, connect, nip44GetKey, offer } from '@nip46/client'
 import type { Approver, Permission, Question, RelayUrl, Verdict } from '@nip46/core'
 import { parsePermissions, parseRelayUrl } from '@nip46/core'
 import { generateSecretKey } from '@nip46/crypto'
@@ -175,7 +175,7 @@ export async function runDemo(print: (text: string) => void): Promise<void> {
   )
   await step(
     'nip44_get_key (asked each time)',
-    () => legacy.nip44GetKey(third),
+    () => nip44GetKey(legacy, third),
     (key) => `${key.length} hex characters, not shown`,
   )
   await step(

@@ -3,7 +3,7 @@
  * Only types.
  */
 
-import type { MethodResults, Pubkey, RelayUrl, UserRelays } from '@nip46/core'
+import type { Method, MethodResults, Pubkey, RelayUrl, UserRelays } from '@nip46/core'
 import type { ClientPhase } from '@nip46/core/client'
 import type { CallOptions } from './calls.ts'
 import type { SavedSession } from './saved-session.ts'
@@ -37,14 +37,8 @@ export interface Encryption {
   readonly decrypt: (peer: string, ciphertext: string, options?: CallOptions) => Promise<string>
 }
 
-/** What era B's `create_account` asks for. */
-export interface NewAccount {
-  readonly username: string
-  readonly domain: string
-  readonly email?: string
-  /** As NIP-46 writes them: `sign_event:1,nip04_encrypt`. */
-  readonly perms?: string
-}
+/** What a session can be asked to send; how a connection begins and ends is its own business. */
+export type RequestMethod = Exclude<Method, 'connect' | 'logout' | 'disconnect'>
 
 /**
  * One connection to a remote signer. All methods are bound: `const { signEvent } = session` works.
@@ -88,16 +82,12 @@ export interface BunkerSession {
   readonly switchRelays: (options?: CallOptions) => Promise<readonly RelayUrl[] | null>
   /** The methods the remote signer knows. An error does not mean that it knows none. */
   readonly describe: (options?: CallOptions) => Promise<readonly string[]>
-  /**
-   * DANGER: the user's NIP-44 conversation key with `peer`, 64 hex characters: permanent power to read and forge
-   * that conversation. Only remote signers of the text of 2024-02-06 know it, and few users should grant it.
-   */
-  readonly nip44GetKey: (peer: string, options?: CallOptions) => Promise<string>
-  /** Only in era B: asks a remote signer to make a new account; resolves with its pubkey. */
-  readonly createAccount?: (
-    account: NewAccount,
+  /** Any other request, its result checked like those above: for what only older remote signers know. */
+  readonly request: <M extends RequestMethod>(
+    method: M,
+    params: readonly string[],
     options?: CallOptions,
-  ) => Promise<MethodResults['create_account']>
+  ) => Promise<MethodResults[M]>
 
   /**
    * Tells what happens from here on, as the option `onEvent` does; what it returns ends that. At most `EVENT_LISTENERS` at a

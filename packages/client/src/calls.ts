@@ -8,6 +8,7 @@ import {
   acceptResult,
   err,
   type Failure,
+  isMethod,
   type Json,
   type Method,
   type MethodResults,
@@ -56,7 +57,7 @@ interface Call {
   readonly method: Method
   readonly params: readonly string[]
   readonly priority: Priority
-  /** Under this others may join it. */
+  /** Under this others may join it; its id if none may. */
   readonly key: string
   /** By the caller's own time-out. */
   readonly endsAt: number | undefined
@@ -68,10 +69,8 @@ interface Waiter {
   settle(answer: Result<MethodResults[Method], Nip46Error>): void
 }
 
-/** Runs while a person probably decides on the login, whose requests are none of the caller's. */
-export const LOGIN_TIMER = 'login'
 /** No person decides on these. */
-const UNASKED = ['ping', 'switch_relays', 'describe', 'logout', 'disconnect']
+const UNASKED = /^(?:ping|switch_relays|describe|logout|disconnect)$/
 
 export function createCalls(
   ports: Ports,
@@ -82,32 +81,25 @@ export function createCalls(
   const { crypto, random, clock, concurrency, plaintextCache, allowCreatedAtChange } = ports
   /** Places that low priority may take. */
   const lowMax = concurrency - Math.floor(concurrency / RESERVED_SHARE)
-  const calls = new Map<RequestId, Call>()
-  /** Decrypts, by what they ask. */
-  const decrypts = new Map<string, Call>()
+  /** By id, and by key. */
+  const calls = new Map<string, Call>()
   const waiting = { high: new Set<Call>(), low: new Set<Call>() }
   const running = { high: 0, low: 0 }
 
   const tell = (
     id: RequestId,
-    method: string,
+    { method, waiters }: { readonly method: string; readonly waiters?: Call['waiters'] },
     stage: RequestStage,
-    waiters = calls.get(id)?.waiters,
   ): void => {
     onEvent({ type: 'request', id, method, ...stage })
     for (const { onStage } of waiters ?? []) callHost(() => onStage?.(stage))
   }
 
-  /** In order, `high` first. */
-  const next = (): Call | undefined => {
-    if (running.high + running.low >= concurrency) return undefined
-    const [call] = waiting.high.size > 0 || running.low >= lowMax ? waiting.high : waiting.low
-    return call
-  }
-
-  /** Starts what may start. A session that has ended takes no request, and so settles all that waited. */
+  /** Starts what may start, in order, `high` first. A session that has ended takes no request, and so settles all that waited. */
   const pump = (): void => {
-    for (let call = next(); call !== undefined; call = next()) {
+    while (running.high + running.low < concurrency) {
+      const [call] = waiting.high.size > 0 || running.low >= lowMax ? waiting.high : waiting.low
+      if (call === undefined) return
       const { id, priority, endsAt } = call
       waiting[priority].delete(call)
       running[priority] += 1
@@ -117,25 +109,24 @@ export function createCalls(
     }
   }
 
-  const judge = (call: Call, outcome: Result<Json, Failure>): Result<MethodResults[Method], Nip46Error> => {
-    if (!outcome.ok) return err(new Nip46Error(outcome.error))
+  const judge = ({ method, params }: Call, value: Json): Result<MethodResults[Method], Nip46Error> => {
     const context = { crypto, userPubkey: state().userPubkey ?? undefined, allowCreatedAtChange }
-    const accepted = callHost(() => acceptResult(call, outcome.value, context)) ?? err('response/shape')
-    return accepted.ok ? accepted : err(resultError(call.method, accepted.error))
+    const accepted = callHost(() => acceptResult({ method, params }, value, context)) ?? err('response/shape')
+    return accepted.ok ? accepted : err(resultError(method, accepted.error))
   }
 
   const settle = (id: RequestId, outcome: Result<Json, Failure>): void => {
     const call = calls.get(id)
     if (call === undefined) return
-    const { method, key, priority, waiters } = call
+    const { key, priority, waiters } = call
     calls.delete(id)
-    decrypts.delete(key)
+    calls.delete(key)
     timers.clear(id)
     if (!waiting[priority].delete(call)) running[priority] -= 1
-    const answer = judge(call, outcome)
-    if (answer.ok && key !== '') callHost(() => plaintextCache?.set(key, answer.value as string))
+    const answer = outcome.ok ? judge(call, outcome.value) : err(new Nip46Error(outcome.error))
+    if (answer.ok && key !== id) callHost(() => plaintextCache?.set(key, answer.value as string))
     for (const waiter of waiters) waiter.settle(answer)
-    tell(id, method, { stage: 'settled', ...(!answer.ok && { code: answer.error.code }) }, waiters)
+    tell(id, call, { stage: 'settled', ...(!answer.ok && { code: answer.error.code }) })
     pump()
   }
 
@@ -149,27 +140,28 @@ export function createCalls(
     const isDecrypt = method.endsWith('_decrypt')
     const { signal, timeout, priority = isDecrypt ? 'low' : 'high', onStage } = options
     checkTimeout(timeout)
-    if (params.some((param) => typeof param !== 'string')) misuse(`the arguments of ${method} are strings`)
+    if (!isMethod(method) || params.some((param) => typeof param !== 'string'))
+      misuse(`${method} is no method of NIP-46, or its arguments are no strings`)
     if (waiting[priority] === undefined) misuse('priority is high or low')
     if (signal?.aborted === true) throw new Nip46Error(CANCELLED)
 
+    const fresh = freshId(random)
     // A time-out of one's own is one's own request.
-    const key = isDecrypt && timeout === undefined ? [method, ...params].join(' ') : ''
+    const key = isDecrypt && timeout === undefined ? [state().userPubkey, method, ...params].join(' ') : fresh
     const known = callHost(() => plaintextCache?.get(key))
     if (known !== undefined) return resolve(known)
 
-    const joined = decrypts.get(key)
-    if (joined === undefined && waiting.high.size + waiting.low.size >= QUEUED_REQUESTS) {
-      const message = `more than ${QUEUED_REQUESTS} requests wait for their turn`
-      throw new Nip46Error({ code: 'request/busy', message })
-    }
     const endsAt = timeout && clock.now() + timeout
-    const call = joined ?? { id: freshId(random), method, params, priority, key, endsAt, waiters: new Set() }
+    const call = calls.get(key) ?? { id: fresh, method, params, priority, key, endsAt, waiters: new Set() }
     const { id, waiters } = call
+    if (id === fresh && waiting.high.size + waiting.low.size >= QUEUED_REQUESTS) {
+      throw new Nip46Error({ code: 'request/busy', message: 'too many requests wait for their turn' })
+    }
     const leave = (): void => {
-      waiters.delete(waiter)
-      waiter.settle(err(new Nip46Error(CANCELLED)))
-      if (waiters.size > 0) return
+      if (waiters.size > 1) {
+        waiters.delete(waiter)
+        return waiter.settle(err(new Nip46Error(CANCELLED)))
+      }
       feed({ type: 'cancel', id })
       settle(id, err(CANCELLED))
     }
@@ -183,26 +175,22 @@ export function createCalls(
     }
     waiters.add(waiter)
     signal?.addEventListener('abort', leave)
-    if (joined !== undefined) return
+    if (id !== fresh) return
 
-    calls.set(id, call)
-    if (key !== '') decrypts.set(key, call)
+    calls.set(id, call).set(key, call)
     waiting[priority].add(call)
-    tell(id, method, { stage: 'queued' })
+    timers.set(id, timeout ?? QUEUE_WAIT_MS, () => settle(id, err(NO_TURN)))
+    tell(id, call, { stage: 'queued' })
     pump()
-    if (waiting[priority].has(call)) {
-      timers.set(id, timeout ?? QUEUE_WAIT_MS, () => settle(id, err(NO_TURN)))
-    }
   }
 
   const stage = (id: RequestId, reached: RequestStage): void => {
-    const method = state().pending[id]?.method
-    if (method === undefined) return
-    tell(id, method, reached)
-    const timer = calls.has(id) ? id : LOGIN_TIMER
-    timers.clear(timer)
-    if (reached.stage === 'accepted' && !UNASKED.includes(method)) {
-      timers.set(timer, WAITING_AFTER_MS, () => stage(id, { stage: 'waiting' }))
+    const request = calls.get(id) ?? state().pending[id]
+    if (request === undefined) return
+    tell(id, request, reached)
+    timers.clear(id)
+    if (reached.stage === 'accepted' && !UNASKED.test(request.method)) {
+      timers.set(id, WAITING_AFTER_MS, () => stage(id, { stage: 'waiting' }))
     }
   }
 

@@ -4,11 +4,11 @@
  */
 
 import { bytesToHex, hexToBytes, type KeyHandle, UsageError } from '@nip46/core'
-import { misuse, type Ports } from './options.ts'
+import type { Ports } from './options.ts'
 
 export interface ClientKey {
   readonly handle: KeyHandle
-  /** The secret as 64 hex characters. Throws `UsageError` after {@link ClientKey.destroy}. */
+  /** The secret as 64 hex characters; zeros after {@link ClientKey.destroy}. */
   exportHex(): string
   /** Overwrites the secret, here and behind the handle. */
   destroy(): void
@@ -19,16 +19,13 @@ export function createClientKey(
   { crypto, random }: Pick<Ports, 'crypto' | 'random'>,
   given: Uint8Array = random(32),
 ): ClientKey {
-  if (!(given instanceof Uint8Array && given.length === 32)) misuse('clientKey is a secret key of 32 bytes')
   // `slice` of a Buffer of Node shares its bytes.
   const secret = new Uint8Array(given)
   const handle = crypto.importKey(secret)
-  let destroyed = false
   return {
     handle,
-    exportHex: () => (destroyed ? misuse('the client key is gone') : bytesToHex(secret)),
+    exportHex: () => bytesToHex(secret),
     destroy() {
-      destroyed = true
       secret.fill(0)
       handle.destroy()
     },

@@ -49,16 +49,15 @@ export function resultError(method: string, code: ResultProblem): Nip46Error {
 }
 
 const RESULT_PROBLEMS: Readonly<Record<ResultProblem, string>> = {
-  'response/shape': 'answered with no result of this method',
-  'response/pubkey': 'named no valid pubkey',
+  'response/shape': 'gave no such result',
+  'response/pubkey': 'named no pubkey',
   'response/relays': 'named no usable relays',
-  'response/event-mismatch': 'returned another event than the one asked for',
+  'response/event-mismatch': 'returned another event',
   'response/event-invalid': 'returned an event with a wrong id or signature',
-  'session/identity-changed': 'answers for another user than before',
+  'session/identity-changed': 'answers for another user',
 }
 
 /** The words of a failure without the token's secret, which a remote signer may have put into its error text. */
 export function withoutSecret(failure: Failure, secret: string | null): Failure {
-  if (!secret || !failure.message.includes(secret)) return failure
-  return { ...failure, message: 'the remote signer answered with an error that held the secret' }
+  return secret ? { ...failure, message: failure.message.replaceAll(secret, '(the secret)') } : failure
 }

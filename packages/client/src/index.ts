@@ -15,12 +15,13 @@ export type { ClientAlert, ClientIgnored, ClientPhase, ClientSession } from '@ni
 export type {
   BunkerSession,
   Encryption,
-  NewAccount,
   NostrEvent,
+  RequestMethod,
   SignTemplate,
 } from './bunker-session.ts'
 export type { CallOptions, Priority } from './calls.ts'
 export { type ConnectOptions, connect } from './connect.ts'
+export { createAccount, type NewAccount, nip44GetKey } from './era-requests.ts'
 export { type ErrorCode, Nip46Error } from './error.ts'
 export { createEventStream, type EventStream } from './event-stream.ts'
 export {

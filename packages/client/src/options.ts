@@ -49,8 +49,8 @@ export interface SessionOptions {
   /** Requests under way at the same time, 1 to `CONCURRENT_REQUESTS_MAX`; others wait for their turn. Default `CONCURRENT_REQUESTS`. */
   readonly concurrency?: number
   /**
-   * Keeps plaintexts in memory so that the same text is not decrypted twice: one of `createPlaintextCache`, for this
-   * session alone, which wipes it when it ends. Default: none are kept.
+   * Keeps plaintexts in memory so that the same text is not decrypted twice: one of `createPlaintextCache`. Sessions may
+   * share it, each of its own user's texts; whichever ends wipes all of it. Default: none are kept.
    */
   readonly plaintextCache?: PlaintextCache
   /** Ends the login with `cancelled`. Once the session is there it has no effect. */
@@ -93,17 +93,12 @@ export type Ports = SessionOptions &
 export function readOptions(options: SessionOptions): Ports {
   const { crypto, transport, random = hostRandom, clock = hostClock, timeouts = {} } = options
   if (crypto === undefined || transport === undefined) {
-    misuse('crypto and transport are needed, such as smallCrypto() and createRelayPool()')
+    misuse('crypto and transport are needed')
   }
   for (const ms of Object.values<number | undefined>({ ...timeouts })) checkTimeout(ms)
   const { concurrency = CONCURRENT_REQUESTS } = options
   checkRange('concurrency', concurrency, 1, CONCURRENT_REQUESTS_MAX)
-  const checkedRandom: RandomBytes = (length) => {
-    const bytes = random(length)
-    if (bytes instanceof Uint8Array && bytes.length === length) return bytes
-    misuse('random(length) returns so many secure random bytes')
-  }
-  return { ...options, random: checkedRandom, clock, timeouts, concurrency }
+  return { ...options, random, clock, timeouts, concurrency }
 }
 
 export interface Wishes {

@@ -1,21 +1,21 @@
 /**
  * Plaintexts that were decrypted a while ago, so that the remote signer is not asked again.
- * Never larger than it was told to be, and overwritten when it is closed.
+ * Never larger than it was told to be, and overwritten when it is cleared.
  */
 
 import { PLAINTEXT_CACHE_BYTES_MAX } from './limits.ts'
 import { checkRange } from './options.ts'
 
-/** Plaintexts by what was asked: the method, the other party and the ciphertext. */
+/** Plaintexts by who asked for what: the user, the method, the other party and the ciphertext. */
 export interface PlaintextCache {
   get(key: string): string | undefined
   set(key: string, plaintext: string): void
-  /** Overwrites what it holds; nothing is kept from here on. */
-  close(): void
+  /** Overwrites what it holds. */
+  clear(): void
 }
 
 /**
- * A cache for one session, of up to `maxBytes` (1 to `PLAINTEXT_CACHE_BYTES_MAX`). Each entry counts its plaintext in UTF-8
+ * A cache of up to `maxBytes` (1 to `PLAINTEXT_CACHE_BYTES_MAX`). Each entry counts its plaintext in UTF-8
  * bytes and its key, which holds the ciphertext, in characters; the one used longest ago goes first.
  *
  * ```ts
@@ -29,7 +29,6 @@ export function createPlaintextCache(maxBytes: number): PlaintextCache {
   // Not to be dropped: a plaintext may begin with a BOM.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   let size = 0
-  let closed = false
 
   const drop = (key: string): void => {
     const bytes = entries.get(key)
@@ -48,7 +47,6 @@ export function createPlaintextCache(maxBytes: number): PlaintextCache {
       return decoder.decode(bytes)
     },
     set(key, plaintext) {
-      if (closed) return
       drop(key)
       const bytes = encoder.encode(plaintext)
       if (bytes.length + key.length > maxBytes) {
@@ -62,8 +60,7 @@ export function createPlaintextCache(maxBytes: number): PlaintextCache {
         drop(oldest)
       }
     },
-    close() {
-      closed = true
+    clear() {
       for (const [key] of entries) drop(key)
     },
   }

@@ -63,6 +63,8 @@ export function createRelayHealth(now: () => Millis = Date.now): RelayHealthBook
         const before = get(relay)
         const drops = before.live && !live ? before.drops + 1 : before.drops
         set(relay, { live, reason, drops, since: before.live === live ? before.since : now() })
+      } else if (event.type === 'ended') {
+        for (const { relay, live } of [...book.values()]) if (live) set(relay, { live: false, since: now() })
       } else if (event.type === 'refused') {
         set(event.relay, { refused: get(event.relay).refused + 1 })
       } else if (event.type === 'request' && event.stage === 'sent') {

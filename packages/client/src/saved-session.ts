@@ -6,14 +6,15 @@
 import {
   type ClientProfile,
   CURRENT_PROFILE,
+  isCount,
   isHex64,
   isPubkey,
+  type Json,
   type Pubkey,
-  parseRelayUrl,
+  parseRelayList,
   type RelayUrl,
 } from '@nip46/core'
 import type { ClientSession } from '@nip46/core/client'
-import { SESSION_RELAYS } from '@nip46/core/limits'
 import { Nip46Error } from './error.ts'
 import { readJson } from './outside-json.ts'
 
@@ -63,24 +64,16 @@ function oneOf<T>(...values: readonly T[]): Reader<T> {
 }
 
 function readPubkey(value: unknown): Pubkey | undefined {
-  return isHex64(value) && isPubkey(value) ? value : undefined
+  return isPubkey(value) ? value : undefined
 }
 
 function readRelays(value: unknown): readonly RelayUrl[] | undefined {
-  if (!Array.isArray(value) || value.length === 0 || value.length > SESSION_RELAYS) return undefined
-  const relays = new Set<RelayUrl>()
-  for (const item of value as readonly unknown[]) {
-    const relay = typeof item === 'string' ? parseRelayUrl(item, { allowInsecure: true }) : undefined
-    if (relay?.ok !== true) return undefined
-    relays.add(relay.value)
-  }
-  return [...relays]
+  const relays = parseRelayList(value as Json, { allowInsecure: true })
+  return relays.ok && relays.value !== null ? relays.value : undefined
 }
 
 function readTime(value: unknown = null): number | null | undefined {
-  return value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
-    ? (value as number | null)
-    : undefined
+  return value === null || isCount(value) ? value : undefined
 }
 
 /** What is not said is as today's text has it. */

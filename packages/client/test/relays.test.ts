@@ -1,6 +1,6 @@
 import type { SubscribeRequest, Subscription, Transport } from '@nip46/core'
 import { describe, expect, test } from 'vitest'
-import { clientProfile, connect } from '../src/index.ts'
+import { clientProfile, connect, WAITING_AFTER_MS } from '../src/index.ts'
 import { okay } from './scripted-signer.ts'
 import { carrier, createWorld, ONE, START, THREE, TWO, type World } from './world.ts'
 
@@ -357,7 +357,7 @@ test('a session that ends while a relay is given up on leaves nothing behind', a
       },
     },
   })
-  await world.clock.settle()
+  await world.clock.run(WAITING_AFTER_MS)
   expect(world.clock.pending).toBe(1)
   session.close()
   expect(world.clock.pending).toBe(0)

@@ -105,6 +105,8 @@ test('arguments that are no strings are a mistake of the caller', async () => {
   const session = await world.login()
   await expect(session.nip44.encrypt(7 as unknown as string, 'x')).rejects.toBeInstanceOf(UsageError)
   await expect(session.ping({ timeout: -1 })).rejects.toBeInstanceOf(UsageError)
+  const unknown = session.request('toString' as 'ping', [])
+  await expect(unknown).rejects.toThrow('toString is no method of NIP-46')
 })
 
 describe('a request ends in time', () => {

@@ -1,3 +1,4 @@
+import { limits } from '@nip46/core'
 import { describe, expect, test } from 'vitest'
 import {
   clientProfile,
@@ -150,7 +151,10 @@ describe('what is no saved session is refused with session/saved', async () => {
     ['a user who is no point', { ...record, session: { ...session, userPubkey: 'f'.repeat(64) } }],
     ['a remote signer as npub', { ...record, session: { ...session, remoteSigner: 'npub1x' } }],
     ['no relays', { ...record, session: { ...session, relays: [] } }],
-    ['too many relays', { ...record, session: { ...session, relays: Array(17).fill(ONE) } }],
+    [
+      'too many relays',
+      { ...record, session: { ...session, relays: Array(limits.SWITCH_RELAYS + 1).fill(ONE) } },
+    ],
     ['a relay that is none', { ...record, session: { ...session, relays: ['javascript:alert(1)'] } }],
     ['relays in a text', { ...record, session: { ...session, relays: ONE } }],
     ['no relays of the token', { ...record, session: { ...session, originRelays: undefined } }],

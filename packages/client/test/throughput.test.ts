@@ -134,8 +134,29 @@ test('plaintexts are kept only if asked for, and not beyond the session', async 
   expect((await world.failure(session.nip44.decrypt(PEER, 'd'))).code).toBe('remote/error')
   session.close()
   expect((await world.failure(session.nip44.decrypt(PEER, 'c'))).code).toBe('closed')
-  createPlaintextCache(PLAINTEXT_CACHE_BYTES_MAX).close()
+  createPlaintextCache(PLAINTEXT_CACHE_BYTES_MAX)
   expect(() => createPlaintextCache(PLAINTEXT_CACHE_BYTES_MAX + 1)).toThrow('maxBytes')
+})
+
+test('a cache can be shared: a session that ends wipes it, the other goes on to use it, and no user reads for another', async () => {
+  const plaintextCache = createPlaintextCache(10_000)
+  const users = [createWorld(), createWorld({ userKey: '7'.repeat(64) })].map(async (world, index) => {
+    const session = await world.login({ plaintextCache })
+    let asked = 0
+    world.signer.script('nip44_decrypt', ({ id }) => {
+      asked += 1
+      return okay(id, `plain ${asked} of user ${index}`)
+    })
+    const decrypt = () => world.settled(session.nip44.decrypt(PEER, 'c'))
+    return { session, decrypt }
+  })
+  const [one, two] = await Promise.all(users)
+  expect(one?.session.userPubkey).not.toBe(two?.session.userPubkey)
+  expect(await one?.decrypt()).toBe('plain 1 of user 0')
+  expect(await two?.decrypt()).toBe('plain 1 of user 1')
+  one?.session.close()
+  expect(await two?.decrypt()).toBe('plain 2 of user 1')
+  expect(await two?.decrypt()).toBe('plain 2 of user 1')
 })
 
 test('the cache holds as many bytes as it was told, and the longest unused goes first', () => {
@@ -150,10 +171,10 @@ test('the cache holds as many bytes as it was told, and the longest unused goes 
   expect(cache.get('a')).toBe(undefined)
   cache.set('e', '1234567890')
   expect(cache.get('e')).toBe(undefined)
-  cache.close()
+  cache.clear()
   expect(cache.get('d')).toBe(undefined)
   cache.set('f', '')
-  expect(cache.get('f')).toBe(undefined)
+  expect(cache.get('f')).toBe('')
 })
 
 test('a plaintext comes out of the cache as it went in', () => {
@@ -176,13 +197,13 @@ test('a cache of the host that fails holds up neither a decrypt nor the end of t
   }
   const world = createWorld()
   const session = await world.login({
-    plaintextCache: { get: fail('get'), set: fail('set'), close: fail('close') },
+    plaintextCache: { get: fail('get'), set: fail('set'), clear: fail('clear') },
   })
   world.signer.script('nip44_decrypt', ({ id }) => okay(id, 'plain'))
   expect(await world.settled(session.nip44.decrypt(PEER, 'c'))).toBe('plain')
   await world.settled(session.logout())
   expect(session.state).toBe('closed')
-  await expect.poll(() => uncaught).toEqual(expect.arrayContaining(['Error: set', 'Error: close']))
+  await expect.poll(() => uncaught).toEqual(expect.arrayContaining(['Error: set', 'Error: clear']))
 })
 
 test('low priority leaves the reserved places free, and each kind goes in order', async () => {
@@ -244,6 +265,8 @@ test('the health of relays is counted from what a session tells', async () => {
   await world.clock.run(60_000)
   expect(read()).toMatchObject({ live: true, drops: 1 })
   expect(read()?.reason).toBe(undefined)
+  session.close()
+  expect(read()).toMatchObject({ live: false, since: world.clock.now(), drops: 1 })
 })
 
 test('the health of so many relays is kept, and the one heard of longest ago is forgotten first', () => {

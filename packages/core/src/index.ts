@@ -34,6 +34,7 @@ export {
   CARRIER_KIND,
   type EventTemplate,
   encodeEvent,
+  isCount,
   isHex64,
   isWellFormed,
   parseSignedEvent,
@@ -72,6 +73,7 @@ export {
   type Operation,
   type OperationMethod,
   parseOperation,
+  parseRelayList,
   type ResultProblem,
   type UserRelays,
 } from './method.ts'
