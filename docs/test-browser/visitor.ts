@@ -1,0 +1,163 @@
+/**
+ * A visitor of a guide's page, in Chromium by playwright and in Firefox by puppeteer, so that one test is run in both.
+ * Never does what a visitor cannot, but to end the page's service worker and to say when time has passed.
+ */
+
+import { type BrowserContext, chromium } from 'playwright'
+import { CHROMIUM_ARGS, chromiumPath } from '../../scripts/chromium.ts'
+import { launchFirefox, noFirefox, runInside } from '../../scripts/firefox.ts'
+
+export interface Visitor {
+  open(url: string): Promise<void>
+  /** Opens the same page anew. */
+  reload(): Promise<void>
+  fill(text: string): Promise<void>
+  /** Presses the button that says so. */
+  press(button: string): Promise<void>
+  /** What the page's `output` says. */
+  output(): Promise<string>
+  /** Runs in the page. */
+  evaluate<T>(run: () => T | Promise<T>): Promise<T>
+  /** What the page wants to do every ten seconds or more rarely is done now, and only now. */
+  beat(): Promise<void>
+  /** Ends the service worker, as the browser does by itself. Resolves once nothing reaches it any more. */
+  endServiceWorker(): Promise<void>
+  /** How often the page's service worker was started. */
+  serviceWorkerStarts(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface VisitorBrowser {
+  /** With nothing kept from an earlier visit. */
+  visit(): Promise<Visitor>
+  close(): Promise<void>
+}
+
+interface Kind {
+  readonly name: string
+  /** Why this browser is left out here. */
+  readonly missing: string | undefined
+  launch(): Promise<VisitorBrowser>
+}
+
+export const BROWSERS: readonly Kind[] = [
+  { name: 'Chromium', missing: undefined, launch: launchForChromium },
+  { name: 'Firefox', missing: noFirefox(), launch: launchForFirefox },
+]
+
+/** Runs in the page before its own programs: keeps what it wants to do again and again for `beat`. */
+function holdBeats(): void {
+  const page = globalThis as unknown as Beating
+  const { setInterval: start, clearInterval: end } = page
+  const beats = new Map<number, () => void>()
+  let last = 0
+  Object.assign(page, {
+    setInterval(run: () => void, everyMs = 0) {
+      if (everyMs < 10_000) return start(run, everyMs)
+      last -= 1
+      beats.set(last, run)
+      return last
+    },
+    clearInterval: (id: number) => (beats.delete(id) ? undefined : end(id)),
+    beat() {
+      for (const run of beats.values()) run()
+    },
+  })
+}
+
+interface Beating {
+  setInterval(run: () => void, everyMs?: number): number
+  clearInterval(id: number): void
+  beat(): void
+}
+
+const beat = (): void => (globalThis as unknown as Beating).beat()
+
+async function launchForChromium(): Promise<VisitorBrowser> {
+  const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...CHROMIUM_ARGS] })
+  return { visit: async () => visitInChromium(await browser.newContext()), close: () => browser.close() }
+}
+
+async function visitInChromium(context: BrowserContext): Promise<Visitor> {
+  const page = await context.newPage()
+  await page.addInitScript(holdBeats)
+  const devTools = await context.newCDPSession(page)
+  let starts = 0
+  let running: string | undefined
+  let stopped: () => void = () => undefined
+  devTools.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
+    const now = versions.at(-1)?.runningStatus ?? running
+    if (now === 'running' && running !== 'running') starts += 1
+    running = now
+    if (now === 'stopped') stopped()
+  })
+  await devTools.send('ServiceWorker.enable')
+  return {
+    open: async (url) => void (await page.goto(url)),
+    reload: async () => void (await page.reload()),
+    fill: (text) => page.locator('input').fill(text),
+    press: (button) => page.getByRole('button', { name: button }).click(),
+    output: async () => (await page.locator('output').textContent()) ?? '',
+    evaluate: (run) => page.evaluate(run),
+    beat: () => page.evaluate(beat),
+    async endServiceWorker() {
+      const end = new Promise<void>((resolve) => {
+        stopped = resolve
+      })
+      await devTools.send('ServiceWorker.stopAllWorkers')
+      await end
+    },
+    serviceWorkerStarts: async () => starts,
+    close: () => context.close(),
+  }
+}
+
+/** How long Firefox lets a service worker live after a message, and then once more while something is under way; else 30,000 each. */
+const IMPATIENT = {
+  'dom.serviceWorkers.idle_timeout': 3_000,
+  'dom.serviceWorkers.idle_extended_timeout': 3_000,
+}
+
+async function launchForFirefox(): Promise<VisitorBrowser> {
+  const browser = await launchFirefox(IMPATIENT)
+  return {
+    close: () => browser.close(),
+    async visit() {
+      const context = await browser.createBrowserContext()
+      const page = await context.newPage()
+      await page.evaluateOnNewDocument(holdBeats)
+      /** The newest service worker in this visit's part of the storage is the last one that was registered. */
+      const worker = (use: string): Promise<unknown> =>
+        runInside(
+          browser,
+          `(() => {
+            const { '@mozilla.org/serviceworkers/manager;1': manager } = Cc
+            const all = manager.getService(Ci.nsIServiceWorkerManager).getAllRegistrations()
+            const last = all.length - 1
+            const worker = last < 0 ? null : all.queryElementAt(last, Ci.nsIServiceWorkerRegistrationInfo).activeWorker
+            return ${use}
+          })()`,
+        )
+      return {
+        open: async (url) => void (await page.goto(url)),
+        reload: async () => void (await page.reload()),
+        fill: (text) =>
+          page.$eval(
+            'input',
+            (input, value) => {
+              input.value = value
+            },
+            text,
+          ),
+        press: (button) => page.locator(`::-p-text(${button})`).click(),
+        output: async () => (await page.$eval('output', (output) => output.textContent)) ?? '',
+        evaluate: (run) => page.evaluate(run) as never,
+        beat: () => page.evaluate(beat),
+        // What the page says from here on starts it anew.
+        endServiceWorker: async () => void (await worker('worker.terminateWorker()')),
+        serviceWorkerStarts: async () => Number(await worker('worker === null ? 0 : worker.launchCount')),
+        close: () => context.close(),
+      }
+    },
+  }
+}
