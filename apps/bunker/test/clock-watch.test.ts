@@ -187,7 +187,7 @@ function clockCheck(own: readonly string[], refusing: readonly string[]) {
     },
     vault: { list: () => [{ state: 'unlocked' }] },
     store: { facts: { daemons: [], reachable: true } },
-    pool: { health: () => refusing.map((name) => ({ relay: urlOf(name), clockSkew: true })) },
+    poolHealth: { read: () => refusing.map((name) => ({ relay: urlOf(name), clockSkew: true })) },
     clockWatch: createWorld().watch,
     loaded: { config: { relays: own.map(urlOf) } },
     settings: { state: { added: [], removed: [], panicAt: null } },

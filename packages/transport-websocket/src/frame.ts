@@ -1,24 +1,21 @@
 /**
- * NIP-01 frames: what a relay may send us, as a union or as the code under which it is dropped, and the frames we send.
+ * NIP-01 frames: what a relay may send us, or the code under which it is dropped, and the frames we send.
  * Never throws, never looks inside an event, and never keeps more of a text than its limit.
  */
 
-import { encodeEvent, err, type Filter, ok, type Result, type SignedEvent } from '@nip46/core'
+import { encodeEvent, type Filter, type SignedEvent } from '@nip46/core'
 import { AUTH_CHALLENGE_CHARS, ERROR_CHARS } from '@nip46/core/limits'
 
-/** Characters of a subscription id that we read (NIP-01). */
-export const SUBSCRIPTION_ID_CHARS = 64
-
-const VERBS = ['EVENT', 'EOSE', 'CLOSED', 'OK', 'NOTICE', 'AUTH']
-
-/** What a relay says, parsed (NIP-01 and NIP-42). Texts are bounded and cleaned by `plainText`. */
-export type RelayFrame =
-  | { readonly type: 'event'; readonly subscription: string; readonly event: object }
-  | { readonly type: 'eose'; readonly subscription: string }
-  | { readonly type: 'closed'; readonly subscription: string; readonly reason: string }
-  | { readonly type: 'ok'; readonly id: string; readonly accepted: boolean; readonly reason: string }
-  | { readonly type: 'notice'; readonly text: string }
-  | { readonly type: 'auth'; readonly challenge: string }
+/** What a relay says, read (NIP-01 and NIP-42). Each verb has its own of these members, and the others say nothing. */
+export interface RelayFrame {
+  readonly verb: 'EVENT' | 'EOSE' | 'CLOSED' | 'OK' | 'NOTICE' | 'AUTH'
+  /** The id of a subscription, or in an OK of an event; the text of a NOTICE or the challenge of an AUTH, as they came. */
+  readonly subject: string
+  /** Of an EVENT the event, an object; of an OK whether the relay has the event, a boolean. */
+  readonly body: unknown
+  /** Of an OK and a CLOSED, cut at its limit and without control characters; empty if the relay gave none. */
+  readonly reason: string
+}
 
 /** Why a frame, taken alone, is dropped. */
 export type FrameProblem =
@@ -36,38 +33,27 @@ export type FrameDrop = FrameProblem | 'frame/unknown-ok' | 'frame/unknown-subsc
  *
  * More elements than a verb needs are ignored, since relays add some. A missing reason is the empty text.
  */
-export function parseRelayFrame(text: string): Result<RelayFrame, FrameProblem> {
+export function parseRelayFrame(text: string): RelayFrame | FrameProblem {
   // A frame begins with its verb: whatever nests from the start is not worth parsing.
-  if (/^\s*\[\s*[[{]/.test(text)) return err('frame/shape')
+  if (/^\s*\[\s*[[{]/.test(text)) return 'frame/shape'
   let frame: unknown
   try {
     frame = JSON.parse(text)
   } catch {
-    return err('frame/json')
+    return 'frame/json'
   }
-  if (!Array.isArray(frame)) return err('frame/shape')
-  const [verb, first, second, third] = frame as readonly unknown[]
-  if (typeof verb !== 'string') return err('frame/shape')
-  if (!VERBS.includes(verb)) return err('frame/unknown')
-  if (typeof first !== 'string') return err('frame/shape')
-
-  if (verb === 'NOTICE') return ok({ type: 'notice', text: plainText(first) })
-  if (verb === 'AUTH') {
-    if (first === '' || first.length > AUTH_CHALLENGE_CHARS) return err('frame/auth-challenge')
-    return ok({ type: 'auth', challenge: first })
-  }
-  if (verb === 'OK') {
-    if (typeof second !== 'boolean' || !isReason(third)) return err('frame/shape')
-    return ok({ type: 'ok', id: first, accepted: second, reason: plainText(third) })
-  }
-  if (first.length > SUBSCRIPTION_ID_CHARS) return err('frame/shape')
-  if (verb === 'EOSE') return ok({ type: 'eose', subscription: first })
-  if (verb === 'CLOSED') {
-    if (!isReason(second)) return err('frame/shape')
-    return ok({ type: 'closed', subscription: first, reason: plainText(second) })
-  }
-  if (typeof second !== 'object' || second === null || Array.isArray(second)) return err('event/shape')
-  return ok({ type: 'event', subscription: first, event: second })
+  const [verb, subject, body, third] = Array.isArray(frame) ? (frame as readonly unknown[]) : []
+  const reason = verb === 'OK' ? third : verb === 'CLOSED' ? body : ''
+  if (typeof verb !== 'string') return 'frame/shape'
+  if (!/^(?:EVENT|EOSE|CLOSED|OK|NOTICE|AUTH)$/.test(verb)) return 'frame/unknown'
+  if (typeof subject !== 'string' || (reason !== undefined && typeof reason !== 'string'))
+    return 'frame/shape'
+  if (verb === 'OK' && typeof body !== 'boolean') return 'frame/shape'
+  if (verb === 'AUTH' && (subject === '' || subject.length > AUTH_CHALLENGE_CHARS))
+    return 'frame/auth-challenge'
+  if (verb === 'EVENT' && (typeof body !== 'object' || body === null || Array.isArray(body)))
+    return 'event/shape'
+  return { verb: verb as RelayFrame['verb'], subject, body, reason: plainText(reason) }
 }
 
 /** `["EVENT", event]`, or `["AUTH", event]` (NIP-42), with exactly the members of NIP-01. */
@@ -94,12 +80,6 @@ export function reasonPrefix(reason: string): string {
  * A text of a relay as it may be shown: at most `limits.ERROR_CHARS` characters, and without the control and direction
  * characters with which it could write over a terminal or turn a sentence around.
  */
-export function plainText(text: string | undefined): string {
-  return (text ?? '').slice(0, ERROR_CHARS).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
-}
-
-// -- helpers -------------------------------------------------------------------------------------
-
-function isReason(value: unknown): value is string | undefined {
-  return value === undefined || typeof value === 'string'
+export function plainText(text = ''): string {
+  return text.slice(0, ERROR_CHARS).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
 }

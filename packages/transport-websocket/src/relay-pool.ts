@@ -7,7 +7,6 @@ import {
   type Clock,
   err,
   isForbiddenAddress,
-  type Millis,
   ok,
   type PublishOptions,
   type RandomBytes,
@@ -22,11 +21,11 @@ import {
   UsageError,
 } from '@nip46/core'
 import { openSocket } from '#socket'
-import { type FrameDrop, signedFrame } from './frame.ts'
+import { signedFrame } from './frame.ts'
 import { callHost, hostClock, hostRandomBytes } from './host.ts'
-import { createRelayLink, type RelayHealth, type RelayLink } from './relay-link.ts'
+import { linkSubscription } from './link-subscription.ts'
+import { createRelayLink, type RelayFact, type RelayLink } from './relay-link.ts'
 import type { WebSocketConstructor } from './socket.ts'
-import { openSocketWith } from './socket-global.ts'
 
 /** Relays a pool talks to at the same time, by default. */
 export const POOL_LINKS = 256
@@ -56,18 +55,11 @@ export interface RelayPoolOptions {
    * yours, it is asked only with addresses that stand in URLs: standard sockets resolve names by themselves.
    */
   readonly allowAddress?: (host: string, ip: string) => boolean
-  /** A frame of a relay was dropped: for counters. */
-  readonly onDrop?: (relay: RelayUrl, code: FrameDrop) => void
-  /**
-   * A connection was made, and the relay said what time it is (the `Date` of its handshake): Unix milliseconds, to the second, a claim
-   * of the relay's. Only on Node, without a `WebSocket` of yours, and of relays that say it.
-   */
-  readonly onDate?: (relay: RelayUrl, date: Millis) => void
+  /** What happens to the relays, for health and counters: see {@link RelayFact}. `createPoolHealth` adds it up. */
+  readonly onFact?: (relay: RelayUrl, fact: RelayFact, detail: string) => void
 }
 
 export interface RelayPool extends Transport {
-  /** How each relay in use is doing. */
-  health(): readonly RelayHealth[]
   /** The network is back or the machine woke up: dial every lost relay now, and see whether the others live. */
   wake(): void
 }
@@ -87,46 +79,44 @@ export interface RelayPool extends Transport {
  * `too-many-relays`, `relay/forbidden-address`, and texts that begin with `unreachable`.
  */
 export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
-  const { clock = hostClock, randomBytes = hostRandomBytes, maxRelays = POOL_LINKS, onDrop, onDate } = options
+  const {
+    clock = hostClock,
+    randomBytes = hostRandomBytes,
+    maxRelays = POOL_LINKS,
+    WebSocket,
+    onFact,
+  } = options
   if (!Number.isSafeInteger(maxRelays) || maxRelays < 1) {
     throw new UsageError('maxRelays is a whole number of relays, from 1')
   }
-  const open = options.WebSocket === undefined ? openSocket : openSocketWith(options.WebSocket)
 
   /** The longest unused first. */
   const links = new Map<RelayUrl, RelayLink>()
   let closing: Promise<void> | undefined
 
-  /** Why {@link linkTo} gave none. */
-  const withoutLink = (): string => (closing === undefined ? 'too-many-relays' : 'closed')
+  const tell = (relay: RelayUrl, fact: RelayFact, detail = ''): void =>
+    callHost(() => onFact?.(relay, fact, detail))
 
-  const linkTo = (relay: RelayUrl): RelayLink | undefined => {
-    if (closing !== undefined) return undefined
+  /** A link that refuses everything if there is no room for one, or no pool any more. */
+  const linkTo = (relay: RelayUrl): RelayLink => {
     const known = links.get(relay)
-    if (known !== undefined) {
-      links.delete(relay)
-      links.set(relay, known)
-      return known
-    }
-    if (links.size >= maxRelays) {
-      const idle = [...links.values()].find((link) => !link.busy())
-      if (idle === undefined) return undefined
-      links.delete(idle.relay)
-      void idle.close()
-    }
-    const link = createRelayLink({
-      relay,
-      openSocket: open,
-      clock,
-      randomBytes,
-      allowAddress: addressRule(relay, options),
-      onDrop: (code) => onDrop?.(relay, code),
-      onDate: (date) => onDate?.(relay, date),
-      onIdle() {
-        if (links.get(relay) === link) links.delete(relay)
-      },
-    })
-    links.set(relay, link)
+    const link =
+      known ??
+      createRelayLink({
+        relay,
+        openSocket: WebSocket === undefined ? openSocket : (url) => new WebSocket(url),
+        clock,
+        randomBytes,
+        allowAddress: addressRule(relay, options),
+        tell: (fact, detail) => tell(relay, fact, detail),
+        onClosed: () => links.delete(relay),
+      })
+    links.delete(relay)
+    const idle = links.size < maxRelays ? undefined : [...links.values()].find((one) => one.size() === 0)
+    void idle?.close()
+    if (closing !== undefined) void link.close()
+    else if (links.size >= maxRelays) void link.close('too-many-relays')
+    else links.set(relay, link)
     return link
   }
 
@@ -134,11 +124,12 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
     relays: readonly RelayUrl[],
     event: SignedEvent,
     { authenticate, timeoutMs = PUBLISH_MS, signal }: PublishOptions = {},
-  ): Promise<Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>> => {
-    const unique = [...new Set(relays)]
-    return new Promise((resolve) => {
+  ): Promise<Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>> =>
+    new Promise((resolve) => {
       const frame = signedFrame('EVENT', event)
-      const reasons = new Map<RelayUrl, string>()
+      const unique = new Set(relays)
+      /** A relay that was never asked keeps the first of these. */
+      const reasons = new Map([...unique].map((relay) => [relay, 'aborted']))
       /** Relays whose word is awaited, and how to give them up. */
       const waiting = new Map<RelayUrl, () => string | undefined>()
 
@@ -146,60 +137,56 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
         if (waiting.size > 0) return
         clock.clearTimer(timer)
         signal?.removeEventListener('abort', onAbort)
-        // After a success this changes nothing: a promise settles once. A relay that was never asked has no reason.
-        resolve(err(unique.map((relay) => ({ relay, reason: reasons.get(relay) ?? 'aborted' }))))
+        // After a success this changes nothing: a promise settles once.
+        resolve(err([...reasons].map(([relay, reason]) => ({ relay, reason }))))
       }
-      /** Gives up every relay that has not answered. */
-      const stop = (reason: string): void => {
-        for (const [relay, cancel] of waiting) {
-          const last = cancel()
-          reasons.set(relay, reason === 'timeout' ? (last ?? reason) : reason)
-        }
+      const onAbort = (): void => {
+        for (const cancel of waiting.values()) cancel()
         waiting.clear()
         finishIfDone()
       }
-      const onAbort = (): void => stop('aborted')
-      const time = Number.isNaN(timeoutMs) ? PUBLISH_MS : Math.min(Math.max(0, timeoutMs), TIMER_MAX_MS)
-      const timer = clock.setTimer(() => stop('timeout'), time)
+      const onTimeout = (): void => {
+        for (const [relay, cancel] of waiting) reasons.set(relay, cancel() ?? 'timeout')
+        waiting.clear()
+        finishIfDone()
+      }
+      const timer = clock.setTimer(onTimeout, timeoutMs <= TIMER_MAX_MS ? timeoutMs : PUBLISH_MS)
 
-      signal?.addEventListener('abort', onAbort, { once: true })
+      signal?.addEventListener('abort', onAbort)
       for (const relay of signal?.aborted === true ? [] : unique) {
-        const cancel = linkTo(relay)?.publish({
-          id: event.id,
-          frame,
+        const cancel = linkTo(relay).add({
+          eventId: event.id,
+          chars: frame.length,
           authenticate,
-          onSettled(refusal) {
+          frame: () => frame,
+          onLive() {
             waiting.delete(relay)
-            if (refusal === undefined) {
-              // The other relays still get the event; only nobody waits for their word.
-              signal?.removeEventListener('abort', onAbort)
-              resolve(ok({ relay }))
-            } else {
-              reasons.set(relay, refusal)
-            }
+            // The other relays still get the event; only nobody waits for their word.
+            signal?.removeEventListener('abort', onAbort)
+            resolve(ok({ relay }))
+            finishIfDone()
+          },
+          onDown(reason, final) {
+            if (!final) return
+            waiting.delete(relay)
+            reasons.set(relay, reason || 'refused')
+            tell(relay, 'refused', reason)
             finishIfDone()
           },
         })
-        if (cancel === undefined) reasons.set(relay, withoutLink())
-        else waiting.set(relay, cancel)
+        waiting.set(relay, cancel)
       }
       finishIfDone()
     })
-  }
 
   const subscribe = (request: SubscribeRequest): Subscription => {
     if (request.filters.length === 0) throw new UsageError('a subscription needs at least one filter')
-    const { relays, ...rest } = request
-    const closers = [...new Set(relays)].map((relay) => {
-      const link = linkTo(relay)
-      if (link !== undefined) return link.subscribe(rest)
-      const reason = withoutLink()
-      const timer = clock.setTimer(() => callHost(() => request.onDown?.(relay, reason, true)), 0)
-      return () => clock.clearTimer(timer)
-    })
+    const ends = [...new Set(request.relays)].map((relay) =>
+      linkTo(relay).add(linkSubscription(relay, clock, request)),
+    )
     return {
       close() {
-        for (const close of closers) close()
+        for (const end of ends) end()
       },
     }
   }
@@ -207,12 +194,11 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
   return {
     publish,
     subscribe,
-    health: () => [...links.values()].map((link) => link.health()),
     wake() {
       for (const link of links.values()) link.wake()
     },
     close() {
-      closing ??= Promise.all([...links.values()].map((link) => link.close())).then(() => links.clear())
+      closing ??= Promise.all([...links.values()].map((link) => link.close())).then(() => undefined)
       return closing
     },
   }

@@ -5,57 +5,25 @@
 
 import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
+import { FRAME_BYTES } from '@nip46/core/limits'
 import { type ClientOptions, WebSocket } from 'ws'
-import { CLOSE_GRACE_MS, CLOSE_NORMAL, FORBIDDEN_ADDRESS, type OpenSocket } from './socket.ts'
+import { CLOSE_GRACE_MS, FORBIDDEN_ADDRESS, type OpenSocket } from './socket.ts'
 
-/** Opens sockets with `ws`. */
-export const openSocket: OpenSocket = (url, listener, { maxBytes, allowAddress }) => {
-  let ended = false
-  const end = (text: string): void => {
-    if (ended) return
-    ended = true
-    listener.onEnd(text)
-  }
-
+/** Opens sockets with `ws`. A message over the limit ends one with the code 1009. */
+export const openSocket: OpenSocket = (url, { allowAddress, onPong, onDate }) => {
   const socket = new WebSocket(url, {
-    maxPayload: maxBytes,
+    maxPayload: FRAME_BYTES,
     perMessageDeflate: false,
     followRedirects: false,
     closeTimeout: CLOSE_GRACE_MS,
     lookup: guardLookup(allowAddress),
   } as ClientOptions)
-  let date: number | undefined
   socket.on('upgrade', ({ headers }) => {
-    const told = Date.parse(headers.date ?? '')
-    if (Number.isFinite(told)) date = told
+    if (headers.date !== undefined) onDate(headers.date)
   })
-  socket.on('open', () => {
-    if (!ended) listener.onOpen(date)
-  })
-  socket.on('message', (data, isBinary) => {
-    if (!ended) listener.onMessage(isBinary ? undefined : String(data))
-  })
-  socket.on('pong', () => {
-    if (!ended) listener.onPong()
-  })
-  // After an error `ws` says goodbye by itself (1009 for a message over the limit); nothing more is expected of it.
-  socket.on('error', (error) => end(describe(error)))
-  socket.on('close', (code, text) => end(`closed (${code})${text.length > 0 ? `: ${text}` : ''}`))
-
-  return {
-    send: (text) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(text)
-    },
-    buffered: () => socket.bufferedAmount,
-    close: () => socket.close(CLOSE_NORMAL),
-    // After an error `ws` is saying its goodbye, which a cut would swallow; it waits for no more than `closeTimeout`.
-    terminate: () => {
-      if (!ended) socket.terminate()
-    },
-    ping: () => {
-      if (socket.readyState === WebSocket.OPEN) socket.ping()
-    },
-  }
+  socket.on('pong', onPong)
+  socket.on('error', nameError)
+  return socket
 }
 
 // -- helpers -------------------------------------------------------------------------------------
@@ -79,10 +47,8 @@ function guardLookup(allowAddress: (host: string, ip: string) => boolean): Looku
   }
 }
 
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'cannot connect'
-  if (error.message !== '') return error.message
-  // Node joins the failures of several addresses under an empty message.
+/** Node joins the failures of several addresses under an empty message, which would tell nobody anything. */
+function nameError(error: Error): void {
   const { code } = error as { readonly code?: unknown }
-  return typeof code === 'string' ? code : error.name
+  error.message ||= typeof code === 'string' ? code : error.name
 }

@@ -1,25 +1,26 @@
 /** A socket whose other end is the test: what was sent, and frames to receive. */
 
-import { CLOSE_NORMAL, type OpenSocket, type SocketListener } from '../src/socket.ts'
+import type { OpenSocket, Socket } from '../src/socket.ts'
 
 export interface FakeSocket {
   readonly url: string
   /** Frames the link sent, parsed. */
   readonly sent: readonly (readonly unknown[])[]
   readonly pings: number
-  readonly closeCodes: readonly number[]
-  readonly terminated: boolean
-  /** What `buffered()` says. */
+  /** Codes with which the link closed it. */
+  readonly closeCodes: readonly (number | undefined)[]
+  /** Bytes that have not left yet. */
   backlog: number
   open(): void
   /** Receives a frame. */
   get(...frame: readonly unknown[]): void
-  getText(text: string | undefined): void
+  /** Receives a message: a text, or whatever a binary one is. */
+  getData(data: unknown): void
   pong(): void
-  end(reason?: string): void
+  /** Ends, after an error with that message if there is one. */
+  end(message?: string): void
   /** Frames of one verb. */
   frames(verb: string): readonly (readonly unknown[])[]
-  allows(host: string, ip: string): boolean
 }
 
 export interface FakeSockets {
@@ -31,11 +32,28 @@ export interface FakeSockets {
 /** `canPing` is whether the sockets have a ping, as on Node. */
 export function fakeSockets(canPing = true): FakeSockets {
   const all: FakeSocket[] = []
-  const openSocket: OpenSocket = (url, listener: SocketListener, { allowAddress }) => {
+  const openSocket: OpenSocket = (url, { onPong }) => {
     const sent: (readonly unknown[])[] = []
-    const closeCodes: number[] = []
+    const closeCodes: (number | undefined)[] = []
     let pings = 0
-    let terminated = false
+    const socket: Socket = {
+      binaryType: 'blob',
+      get bufferedAmount() {
+        return fake.backlog
+      },
+      onopen: null,
+      onmessage: null,
+      onclose: null,
+      onerror: null,
+      send: (text) => {
+        sent.push(JSON.parse(text))
+      },
+      close: (code) => {
+        closeCodes.push(code)
+      },
+    }
+    const emit = (type: 'onopen' | 'onmessage' | 'onclose' | 'onerror', event: object): unknown =>
+      (socket[type] as ((event: object) => unknown) | null)?.(event)
     const fake: FakeSocket = {
       url,
       sent,
@@ -44,37 +62,23 @@ export function fakeSockets(canPing = true): FakeSockets {
       get pings() {
         return pings
       },
-      get terminated() {
-        return terminated
+      open: () => emit('onopen', {}),
+      get: (...frame) => emit('onmessage', { data: JSON.stringify(frame) }),
+      getData: (data) => emit('onmessage', { data }),
+      pong: () => onPong(undefined),
+      end: (message) => {
+        emit('onerror', { message })
+        emit('onclose', { code: 1006, reason: '' })
       },
-      open: () => listener.onOpen(),
-      get: (...frame) => listener.onMessage(JSON.stringify(frame)),
-      getText: (text) => listener.onMessage(text),
-      pong: () => listener.onPong(),
-      end: (reason = 'closed (1006)') => listener.onEnd(reason),
       frames: (verb) => sent.filter(([first]) => first === verb),
-      allows: allowAddress,
     }
     all.push(fake)
-    const socket = {
-      send: (text: string) => {
-        sent.push(JSON.parse(text))
-      },
-      buffered: () => fake.backlog,
-      close: () => {
-        closeCodes.push(CLOSE_NORMAL)
-      },
-      terminate: () => {
-        terminated = true
-      },
-    }
-    if (!canPing) return socket
-    return {
-      ...socket,
-      ping: () => {
+    if (canPing) {
+      socket.ping = () => {
         pings += 1
-      },
+      }
     }
+    return socket
   }
   return {
     openSocket,

@@ -1,9 +1,17 @@
 /** What the tests of links and pools share: URLs, events, filters, and a link on fake sockets and a fake clock. */
 
-import { type Authenticate, type Filter, parseRelayUrl, type RelayUrl, type SignedEvent } from '@nip46/core'
+import {
+  type Authenticate,
+  type Filter,
+  parseRelayUrl,
+  type RelayUrl,
+  type SignedEvent,
+  type SubscribeRequest,
+} from '@nip46/core'
 import { createFakeClock, type FakeClock, seededRandom } from '@nip46/testing'
-import { type FrameDrop, signedFrame } from '../src/frame.ts'
-import type { LinkSubscribeRequest } from '../src/link-subscriptions.ts'
+import { signedFrame } from '../src/frame.ts'
+import { linkSubscription } from '../src/link-subscription.ts'
+import { createPoolHealth, type RelayHealth } from '../src/pool-health.ts'
 import { createRelayLink, type RelayLink, type RelayLinkOptions } from '../src/relay-link.ts'
 import { type FakeSockets, fakeSockets } from './fake-socket.ts'
 
@@ -63,9 +71,12 @@ export interface Bench {
   readonly clock: FakeClock
   readonly sockets: FakeSockets
   readonly link: RelayLink
-  readonly drops: readonly FrameDrop[]
+  /** Codes of the frames that were dropped. */
+  readonly drops: readonly string[]
+  /** What the link told, added up. Undefined before it is used, and once it is closed. */
+  health(): RelayHealth | undefined
   /** Subscribes and notes what happens. */
-  subscribe(request?: Partial<LinkSubscribeRequest>): {
+  subscribe(request?: Partial<SubscribeRequest>): {
     readonly log: readonly string[]
     readonly events: readonly unknown[]
     close(): void
@@ -76,61 +87,77 @@ export interface Bench {
     authenticate?: Authenticate,
   ): { outcome: PublishOutcome | undefined; cancel(): string | undefined }
   /** Subscribes, opens the connection and says EOSE. */
-  goLive(request?: Partial<LinkSubscribeRequest>): ReturnType<Bench['subscribe']>
+  goLive(request?: Partial<SubscribeRequest>): ReturnType<Bench['subscribe']>
 }
 
-export function bench(options: Partial<RelayLinkOptions> & { readonly canPing?: boolean } = {}): Bench {
+export function bench(
+  options: Partial<RelayLinkOptions> & { readonly canPing?: boolean; readonly onDrop?: () => void } = {},
+): Bench {
   const clock = createFakeClock(START)
   const sockets = fakeSockets(options.canPing)
-  const drops: FrameDrop[] = []
-  const link = createRelayLink({
+  const drops: string[] = []
+  const health = createPoolHealth(clock)
+  const settings: RelayLinkOptions = {
     relay: RELAY,
     openSocket: sockets.openSocket,
     clock,
     randomBytes: (length) => random.bytes(length),
     allowAddress: () => true,
-    onDrop: (code) => drops.push(code),
-    onDate: () => undefined,
-    onIdle: () => undefined,
+    tell(fact, detail = '') {
+      health.hear(settings.relay, fact, detail)
+      if (fact !== 'dropped') return
+      drops.push(detail)
+      options.onDrop?.()
+    },
+    onClosed: () => undefined,
     ...options,
-  })
+  }
+  const link = createRelayLink(settings)
   const subscribe: Bench['subscribe'] = (request = {}) => {
     const log: string[] = []
     const events: unknown[] = []
-    const close = link.subscribe({
-      filters: FILTERS,
-      onEvent: (one) => events.push(one),
-      onLive: () => log.push('live'),
-      onDown: (_, reason, final) => log.push(`${final ? 'final' : 'down'} ${reason}`),
-      ...request,
-    })
-    return { log, events, close }
+    const end = link.add(
+      linkSubscription(settings.relay, settings.clock, {
+        relays: [settings.relay],
+        filters: FILTERS,
+        onEvent: (one) => events.push(one),
+        onLive: () => log.push('live'),
+        onDown: (_, reason, final) => log.push(`${final ? 'final' : 'down'} ${reason}`),
+        ...request,
+      }),
+    )
+    return { log, events, close: () => void end() }
   }
   return {
     clock,
     sockets,
     link,
     drops,
+    health: () => health.read()[0],
     subscribe,
     publish(number, authenticate) {
       const one = event(number)
+      const frame = signedFrame('EVENT', one)
+      const settle = (outcome: PublishOutcome): void => {
+        if (noted.outcome !== undefined) throw new Error('settled twice')
+        noted.outcome = outcome
+      }
       const noted: { outcome: PublishOutcome | undefined; cancel(): string | undefined } = {
         outcome: undefined,
-        cancel: link.publish({
-          id: one.id,
-          frame: signedFrame('EVENT', one),
+        cancel: link.add({
+          eventId: one.id,
+          chars: frame.length,
           authenticate,
-          onSettled: (reason) => {
-            if (noted.outcome !== undefined) throw new Error('settled twice')
-            noted.outcome = reason === undefined ? { ok: true } : { ok: false, reason }
-          },
+          frame: () => frame,
+          onLive: () => settle({ ok: true }),
+          onDown: (reason, final) => final && settle({ ok: false, reason }),
         }),
       }
       return noted
     },
     goLive(request) {
       const subscription = subscribe(request)
-      if (sockets.all.length === 0 || sockets.last.terminated) throw new Error('nobody dialled')
+      if (sockets.all.length === 0 || sockets.last.closeCodes.length > 0) throw new Error('nobody dialled')
       sockets.last.open()
       sockets.last.get('EOSE', sockets.last.frames('REQ').at(-1)?.[1])
       return subscription

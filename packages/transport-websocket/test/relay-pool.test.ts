@@ -1,9 +1,9 @@
 import { type RelayUrl, UsageError } from '@nip46/core'
 import { createFakeClock, type FakeClock, seededRandom } from '@nip46/testing'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import {
+  createPoolHealth,
   createRelayPool,
-  type FrameDrop,
   PUBLISH_MS,
   type RelayPool,
   type RelayPoolOptions,
@@ -61,7 +61,9 @@ describe('publishing to a pool', () => {
     socketOf(B).open()
     expect(socketOf(B).frames('EVENT')).toHaveLength(1)
     socketOf(B).get('OK', event(1).id, true, '')
-    expect(pool.health().map(({ publishing }) => publishing)).toEqual([0, 0])
+    clock.advance(40_000)
+    expect(socketOf(A).closeCodes).toEqual([1000])
+    expect(socketOf(B).closeCodes).toEqual([1000])
   })
 
   test('is not undone by an abort after the first OK', async () => {
@@ -164,21 +166,20 @@ describe('the relays of a pool', () => {
   })
 
   test('are as many as the limit; the longest unused idle one makes room', async () => {
-    const pool = createPool({ maxRelays: 2 })
+    const health = createPoolHealth(clock)
+    const pool = createPool({ maxRelays: 2, onFact: health.hear })
     const first = subscribe(pool, [A])
     const second = subscribe(pool, [B])
     const third = subscribe(pool, [C])
-    expect(await pool.publish([C], event(1))).toEqual({
-      ok: false,
-      error: [{ relay: C, reason: 'too-many-relays' }],
-    })
+    const published = pool.publish([C], event(1))
     clock.advance(0)
+    expect(await published).toEqual({ ok: false, error: [{ relay: C, reason: 'too-many-relays' }] })
     expect(third.log).toEqual([`final ${C} too-many-relays`])
     first.close()
     second.close()
     subscribe(pool, [A]).close()
     subscribe(pool, [C])
-    expect(pool.health().map(({ relay }) => relay)).toEqual([A, C])
+    expect(health.read().map(({ relay }) => relay)).toEqual([A, C])
   })
 
   test('that find no room are not heard of once the subscription has ended', () => {
@@ -190,14 +191,15 @@ describe('the relays of a pool', () => {
   })
 
   test('are let go after half a minute without a want', () => {
-    const pool = createPool()
+    const health = createPoolHealth(clock)
+    const pool = createPool({ onFact: health.hear })
     const { close } = subscribe(pool, [A])
     socketOf(A).open()
     close()
     clock.advance(29_999)
-    expect(pool.health()).toHaveLength(1)
+    expect(health.read()).toHaveLength(1)
     clock.advance(1)
-    expect(pool.health()).toEqual([])
+    expect(health.read()).toEqual([])
     expect(socketOf(A).closeCodes).toEqual([1000])
     clock.advance(100)
     expect(clock.pending).toBe(0)
@@ -205,29 +207,63 @@ describe('the relays of a pool', () => {
     expect(FakeWebSocket.all).toHaveLength(2)
   })
 
-  test('are reported in health, with what was dropped', () => {
-    const dropped: [RelayUrl, FrameDrop][] = []
-    const pool = createPool({ onDrop: (relay, code) => dropped.push([relay, code]) })
-    subscribe(pool, [A])
+  test('and what happens to them are told, as facts', () => {
+    const facts: unknown[] = []
+    const pool = createPool({ onFact: (...fact) => facts.push(fact) })
+    const { close } = subscribe(pool, [A])
     socketOf(A).open()
     socketOf(A).get('FOO')
-    socketOf(A).get('NOTICE', 'maintenance at noon')
-    expect(pool.health()).toEqual([
-      {
-        relay: A,
-        state: 'open',
-        since: clock.now(),
-        subscriptions: 1,
-        live: 0,
-        publishing: 0,
-        failures: 0,
-        lastFailure: undefined,
-        lastNotice: 'maintenance at noon',
-        drops: { 'frame/unknown': 1 },
-        clockSkew: false,
-      },
+    socketOf(A).get('NOTICE', 'maintenance\u202e at noon')
+    void pool.publish([A], event(1))
+    socketOf(A).get('EOSE', socketOf(A).frames('REQ')[0]?.[1])
+    socketOf(A).get('OK', event(1).id, false, 'invalid: created_at too early')
+    socketOf(A).end()
+    close()
+    clock.advance(40_000)
+    expect(facts).toEqual([
+      [A, 'connecting', ''],
+      [A, 'open', ''],
+      [A, 'dropped', 'frame/unknown'],
+      [A, 'notice', 'maintenance  at noon'],
+      [A, 'refused', 'invalid: created_at too early'],
+      [A, 'down', 'unreachable: closed (1006)'],
+      [A, 'closed', ''],
     ])
-    expect(dropped).toEqual([[A, 'frame/unknown']])
+  })
+
+  test('go on though whoever is told of them throws', async () => {
+    const uncaught: unknown[] = []
+    const spy = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((run) => {
+      try {
+        run()
+      } catch (error) {
+        uncaught.push(error)
+      }
+    })
+    const bug = new Error('a bug of the host')
+    const pool = createPool({
+      onFact: () => {
+        throw bug
+      },
+    })
+    const { log } = subscribe(pool, [A])
+    socketOf(A).open()
+    socketOf(A).get('EOSE', socketOf(A).frames('REQ')[0]?.[1])
+    spy.mockRestore()
+    expect(log).toEqual([`live ${A}`])
+    expect(uncaught).toEqual([bug, bug])
+  })
+
+  test('are not wanted any more once the pool is closed', async () => {
+    const pool = createPool()
+    await pool.close()
+    const { log } = subscribe(pool, [A])
+    const published = pool.publish([A], event(1))
+    clock.advance(0)
+    expect(await published).toEqual({ ok: false, error: [{ relay: A, reason: 'closed' }] })
+    expect(log).toEqual([`final ${A} closed`])
+    expect(FakeWebSocket.all).toHaveLength(0)
+    expect(clock.pending).toBe(0)
   })
 
   test('are dialled at once when the network is back', () => {

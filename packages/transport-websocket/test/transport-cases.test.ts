@@ -9,7 +9,7 @@ const crypto = nobleCrypto()
 /** Jitter of an eighth: lost relays are dialled again soon, so that the cases are quick. */
 const randomBytes = (length: number): Uint8Array => {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(length))
-  if (length === 4) bytes[0] = 0x20
+  if (length === 2) bytes[0] = 0x20
   return bytes
 }
 

@@ -12,7 +12,7 @@ import type { Host } from './host.ts'
 import { CLOCK_WITNESSES } from './limits.ts'
 
 export function checkHealth(host: Host): readonly Check[] {
-  const { signer, vault, pool } = host
+  const { signer, vault, poolHealth } = host
   const { ailments, relays } = signer.stats()
   const keys = vault.list()
   const unlocked = keys.filter(({ state }) => state === 'unlocked').length
@@ -20,7 +20,7 @@ export function checkHealth(host: Host): readonly Check[] {
   const hasStore = !ailments.includes('store') && facts.reachable
   const clock = host.clockWatch.verdict()
   const others = otherRelays(host)
-  const refusing = pool.health().filter(({ relay, clockSkew }) => clockSkew && others.includes(relay))
+  const refusing = poolHealth.read().filter(({ relay, clockSkew }) => clockSkew && others.includes(relay))
   const isRefused = refusing.length >= Math.min(CLOCK_WITNESSES, Math.max(1, others.length))
   const check = (name: Check['name'], ok: boolean, good: string, bad: string): Check => ({
     name,
@@ -141,7 +141,7 @@ export function otherRelays(host: Pick<Host, 'loaded' | 'settings' | 'served'>):
 
 export function listRelays(host: Host): readonly RelayView[] {
   const own = ownRelays(host)
-  const health = new Map(host.pool.health().map((entry) => [entry.relay, entry]))
+  const health = new Map(host.poolHealth.read().map((entry) => [entry.relay, entry]))
   const { live } = host.signer.stats().relays
   const used = host.signer.sessions().flatMap(({ relays }) => relays)
   return [...new Set([...own, ...used])].map((url) => {
@@ -149,11 +149,7 @@ export function listRelays(host: Host): readonly RelayView[] {
     const isLive = live.includes(url)
     return {
       url,
-      state: isLive
-        ? 'live'
-        : entry === undefined || entry.state === 'backoff' || entry.state === 'closed'
-          ? 'down'
-          : 'connecting',
+      state: isLive ? 'live' : entry === undefined || entry.state === 'down' ? 'down' : 'connecting',
       own: own.includes(url),
       served: url === host.served,
       reason: isLive ? null : (entry?.lastFailure?.slice(0, 200) ?? (entry === undefined ? IDLE : null)),

@@ -5,7 +5,7 @@
 
 import type { Clock, RandomBytes, RelayUrl } from '@nip46/core'
 import type { RemoteSigner } from '@nip46/remote-signer'
-import type { RelayPool } from '@nip46/transport-websocket'
+import type { PoolHealth } from '@nip46/transport-websocket'
 import type { Browsers } from '../api/browsers.ts'
 import type { EventHub } from '../api/events.ts'
 import type { Status } from '../api/shapes.ts'
@@ -30,7 +30,7 @@ export interface Host {
   readonly random: RandomBytes
   readonly vault: Vault
   readonly signer: RemoteSigner
-  readonly pool: RelayPool
+  readonly poolHealth: PoolHealth
   readonly store: OpenStore
   readonly desk: Desk
   readonly brake: Brake

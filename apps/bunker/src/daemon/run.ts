@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type RelayUrl, type Transport, UsageError } from '@nip46/core'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRemoteSigner } from '@nip46/remote-signer'
-import { createRelayPool } from '@nip46/transport-websocket'
+import { createPoolHealth, createRelayPool } from '@nip46/transport-websocket'
 import { createBrowsers } from '../api/browsers.ts'
 import { createEventHub } from '../api/events.ts'
 import { openTokens } from '../api/tokens.ts'
@@ -118,7 +118,16 @@ async function start(
         ? log.write('error', 'clock-off', { reason: showClock(verdict) })
         : log.write('info', 'clock-right', {}),
   })
-  const pool = createRelayPool({ clock, randomBytes: random, onDate: clockWatch.told })
+  const poolHealth = createPoolHealth(clock)
+  const pool = createRelayPool({
+    clock,
+    randomBytes: random,
+    onFact(relay, fact, detail) {
+      poolHealth.hear(relay, fact, detail)
+      const date = fact === 'date' ? Date.parse(detail) : Number.NaN
+      if (Number.isFinite(date)) clockWatch.told(relay, date)
+    },
+  })
   closers.push(() => pool.close())
   const lists = await openUserLists({
     directory: join(config.data, 'lists'),
@@ -244,7 +253,7 @@ async function start(
     random,
     vault,
     signer,
-    pool,
+    poolHealth,
     store,
     desk,
     brake,

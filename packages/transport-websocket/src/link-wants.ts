@@ -1,0 +1,336 @@
+/**
+ * What is wanted of one relay: subscriptions, and events that wait for their OK, each from its first REQ or EVENT to its end,
+ * with the AUTH (NIP-42) that either may need. They are written in the order in which they came: an event waits for
+ * the subscriptions before it.
+ * Never gives one up without a word, never makes a connection, and never authenticates unasked, since an AUTH tells the relay who we are.
+ */
+
+import {
+  AUTH_KIND,
+  type Authenticate,
+  bytesToHex,
+  type Clock,
+  type RandomBytes,
+  type RelayUrl,
+} from '@nip46/core'
+import { BACKOFF_BASE_MS, backoffMs } from './backoff.ts'
+import { closeFrame, type FrameDrop, type RelayFrame, reasonPrefix, signedFrame } from './frame.ts'
+import { arm, callHost } from './host.ts'
+
+/** Times one event is written to one relay for one publish: lost connections, slow-downs and AUTH together. */
+export const PUBLISH_TRIES = 4
+/** Of these tries, what a dial costs that failed. */
+const DIAL_TRIES = 2
+/** Subscriptions of one link, and events; the next one of each is refused with `queue-full`. */
+export const LINK_WANTS = 1_024
+/** Characters of the events that one link holds. */
+export const QUEUE_CHARS = 16_777_216
+/** Bytes that may wait in the socket before events do. */
+export const SEND_BUFFER_BYTES = 1_048_576
+/** How often a full socket is looked at again, in milliseconds. */
+const DRAIN_CHECK_MS = 25
+/** A REQ that got no EOSE for so long counts as live: some relays never send one. In milliseconds. */
+export const EOSE_WAIT_MS = 500
+/** A subscription that lived so long has no slow-downs behind it any more, in milliseconds. */
+const STEADY_MS = 60_000
+/** How long a relay may take to send a challenge, or to answer an AUTH, in milliseconds. */
+export const AUTH_WAIT_MS = 2_000
+/** AUTHs that are remembered of one connection; the oldest is forgotten first. */
+export const AUTH_KEYS = 1_024
+/** Prefixes of refusals of a subscription that no waiting mends. */
+const FINAL = ['invalid', 'unsupported', 'blocked', 'restricted', 'mute', 'pow']
+
+/** A subscription, or an event. Nothing of it is called inside the call that adds it, nor once it has ended. */
+export interface LinkWant {
+  /** Undefined if this is a subscription. */
+  readonly eventId?: string
+  /** Characters that it holds. */
+  readonly chars: number
+  readonly authenticate: Authenticate | undefined
+  /** The frame to write now; `id` is that of a subscription. */
+  frame(id: string): string
+  /** The relay has the event, which is the end of it; or the subscription delivers, until it is down. */
+  onLive(): void
+  /** The relay's reason or ours, each time it fails. It goes on by itself unless `final`. */
+  onDown(reason: string, final: boolean): void
+  onEvent?(event: object): void
+  /** The relay does not like the filters. True if others are worth a try. */
+  relax?(): boolean
+}
+
+export interface LinkWants {
+  /**
+   * The function returned ends it, and says what the relay's last word was, or ours: `unreachable` when it was never
+   * written. Undefined if it was written and nothing came back.
+   */
+  add(request: LinkWant): () => string | undefined
+  size(): number
+  /** The connection is open: everything is written (again). */
+  opened(socket: WritableSocket): void
+  /** The connection is gone, or was never made; `final` if there will be no other. True if events wait for one. */
+  lost(reason: string, final: boolean): boolean
+  /** Takes any frame but a NOTICE. */
+  take(frame: RelayFrame): FrameDrop | undefined
+  /** Ends events with `reason` and subscriptions without a word, and refuses whatever comes after. */
+  close(reason: string): void
+}
+
+interface WritableSocket {
+  readonly bufferedAmount: number
+  send(frame: string): void
+}
+
+export interface LinkWantsOptions {
+  /** The URL we dialled: the only one that goes into an AUTH event. */
+  readonly relay: RelayUrl
+  readonly clock: Clock
+  readonly randomBytes: RandomBytes
+  /** The last want has ended. */
+  readonly onEmpty: () => void
+}
+
+interface Want extends LinkWant {
+  readonly id: string
+  phase: 'waiting' | 'sent' | 'live' | 'authenticating' | 'slow' | 'over'
+  /** Belongs to the phase. */
+  timer: unknown
+  tries: number
+  slowdowns: number
+  /** The last one. */
+  reason: string | undefined
+  /** What it waits for, or waited for on this connection. */
+  auth: Auth | undefined
+}
+
+interface Auth {
+  readonly challenge: string
+  readonly by: Authenticate
+  readonly pubkey: string
+  /** Of the relay; empty if it took the key, undefined if it has not answered. */
+  refusal: string | undefined
+}
+
+export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWantsOptions): LinkWants {
+  const wants = new Map<string, Want>()
+  let charsLeft = QUEUE_CHARS
+  /** While it is open. */
+  let socket: WritableSocket | undefined
+  const drain: { timer: unknown } = { timer: undefined }
+  let failure = 'unreachable: not connected yet'
+  let closedWith: string | undefined
+  let challenge: string | undefined
+  /** By id of the AUTH event. */
+  const auths = new Map<string, Auth>()
+
+  /** Whatever the phase before waited for is off. */
+  const enter = (want: Want, phase: Want['phase'], afterMs = 0, run?: () => void): void => {
+    want.phase = phase
+    arm(clock, want, afterMs, run)
+  }
+
+  /** Writes what may be written. */
+  const flush = (): void => {
+    arm(clock, drain)
+    let isStarting = false
+    for (const want of wants.values()) {
+      if (socket === undefined || closedWith !== undefined) return
+      const isEvent = want.eventId !== undefined
+      if (want.phase === 'waiting' && !(isEvent && isStarting)) {
+        if (isEvent && socket.bufferedAmount > SEND_BUFFER_BYTES)
+          return arm(clock, drain, DRAIN_CHECK_MS, flush)
+        want.tries += 1
+        enter(want, 'sent', EOSE_WAIT_MS, isEvent ? undefined : () => becomeLive(want))
+        socket.send(want.frame(want.id))
+      }
+      isStarting ||= !isEvent && (want.phase === 'sent' || want.phase === 'authenticating')
+    }
+  }
+
+  const again = (want: Want): void => {
+    enter(want, 'waiting')
+    flush()
+  }
+
+  const remove = (want: Want): void => {
+    enter(want, 'over')
+    if (!wants.delete(want.id)) return
+    charsLeft += want.chars
+    if (wants.size === 0) onEmpty()
+  }
+
+  const becomeLive = (want: Want): void => {
+    if (want.eventId !== undefined) remove(want)
+    else
+      enter(want, 'live', STEADY_MS, () => {
+        want.slowdowns = 0
+      })
+    callHost(() => want.onLive())
+    flush()
+  }
+
+  const down = (want: Want, reason: string, final: boolean): void => {
+    want.reason = reason
+    if (final) remove(want)
+    callHost(() => want.onDown(reason, final))
+    flush()
+  }
+
+  /** Also those that a callback of one before ends are left out. */
+  const each = (run: (want: Want) => void): void => {
+    for (const want of [...wants.values()]) if (want.phase !== 'over') run(want)
+  }
+
+  const isSpent = (want: Want): boolean => want.eventId !== undefined && want.tries >= PUBLISH_TRIES
+
+  const refused = (want: Want, reason: string): void => {
+    const prefix = reasonPrefix(reason)
+    if (isSpent(want)) down(want, reason, true)
+    else if (prefix === 'auth-required') authenticate(want, reason)
+    else if (/^(?:invalid|unsupported)$/.test(prefix) && want.relax?.() === true) again(want)
+    else {
+      const final = want.eventId === undefined ? FINAL.includes(prefix) : prefix !== 'rate-limited'
+      if (!final) {
+        const wait = BACKOFF_BASE_MS + backoffMs(want.slowdowns, randomBytes)
+        want.slowdowns += 1
+        enter(want, 'slow', wait, () => again(want))
+      }
+      down(want, reason, final)
+    }
+  }
+
+  // -- NIP-42 --------------------------------------------------------------------------------------
+
+  /** The AUTH for the present challenge. */
+  const findAuth = (test: (auth: Auth) => boolean): Auth | undefined =>
+    [...auths.values()].find((auth) => auth.challenge === challenge && test(auth))
+
+  /** Once for each connection. */
+  const authenticate = (want: Want, reason: string): void => {
+    const { authenticate: by } = want
+    const refuse = (words: string): void => down(want, `auth-required: ${words}`, true)
+    if (by === undefined || want.auth !== undefined) return down(want, reason, true)
+    const now = challenge
+    if (now === undefined)
+      return enter(want, 'authenticating', AUTH_WAIT_MS, () => refuse('the relay sent no challenge'))
+    let auth = findAuth((one) => one.by === by)
+    if (auth === undefined) {
+      const event = callHost(() => by(relay, now))
+      if (event?.kind !== AUTH_KIND) return refuse('we do not authenticate to this relay')
+      const { id, pubkey } = event
+      auth = findAuth((one) => one.pubkey === pubkey)
+      if (auth === undefined) {
+        const [oldest = ''] = auths.keys()
+        if (auths.size >= AUTH_KEYS) auths.delete(oldest)
+        auth = { challenge: now, by, pubkey, refusal: undefined }
+        auths.set(id, auth)
+        socket?.send(signedFrame('AUTH', event))
+      }
+    }
+    const asked = auth
+    want.auth = asked
+    // Some relays answer no AUTH, so the refused frame is worth writing again.
+    enter(want, 'authenticating', AUTH_WAIT_MS, () => answer(asked, ''))
+    if (asked.refusal !== undefined) answer(asked, asked.refusal)
+  }
+
+  const answer = (auth: Auth, refusal: string): void => {
+    auth.refusal = refusal
+    each((want) => {
+      if (want.auth !== auth || want.phase !== 'authenticating') return
+      if (refusal === '') again(want)
+      else down(want, refusal, true)
+    })
+  }
+
+  const challenged = (text: string): undefined => {
+    if (text === challenge) return
+    challenge = text
+    each((want) => {
+      if (want.phase === 'authenticating' && want.auth === undefined) authenticate(want, '')
+    })
+  }
+
+  // -- what the relay says -------------------------------------------------------------------------
+
+  const takeOk = (id: string, accepted: boolean, reason: string): FrameDrop | undefined => {
+    const auth = auths.get(id)
+    if (auth !== undefined) return void answer(auth, accepted ? '' : reason)
+    let problem: FrameDrop | undefined = 'frame/unknown-ok'
+    each((want) => {
+      if (want.eventId !== id || want.phase === 'waiting') return
+      problem = undefined
+      // An event the relay has already is as good as accepted, whichever way it says so.
+      if (accepted || reasonPrefix(reason) === 'duplicate') becomeLive(want)
+      else if (want.phase === 'sent') refused(want, reason)
+    })
+    return problem
+  }
+
+  const cancel = (want: Want): string | undefined => {
+    const isAsked = want.eventId === undefined && (want.phase === 'sent' || want.phase === 'live')
+    if (isAsked) socket?.send(closeFrame(want.id))
+    remove(want)
+    flush()
+    return want.reason ?? (want.tries > 0 ? undefined : failure)
+  }
+
+  return {
+    add(request) {
+      const id = bytesToHex(randomBytes(8))
+      const fresh = { tries: 0, slowdowns: 0, timer: undefined, reason: undefined, auth: undefined }
+      const want: Want = { ...request, ...fresh, id, phase: 'waiting' }
+      const kind = [...wants.values()].filter(
+        ({ eventId }) => (eventId === undefined) === (want.eventId === undefined),
+      )
+      const isFull = kind.length >= LINK_WANTS || want.chars > charsLeft
+      const refusal = closedWith ?? (isFull ? 'queue-full' : undefined)
+      if (refusal !== undefined) {
+        want.reason = refusal
+        enter(want, 'slow', 0, () => down(want, refusal, true))
+      } else {
+        wants.set(id, want)
+        charsLeft -= want.chars
+        flush()
+      }
+      return () => cancel(want)
+    },
+    size: () => wants.size,
+    opened(open) {
+      socket = open
+      flush()
+    },
+    lost(reason, final) {
+      const tries = socket === undefined ? DIAL_TRIES : 0
+      socket = undefined
+      challenge = undefined
+      auths.clear()
+      failure = reason
+      arm(clock, drain)
+      each((want) => {
+        enter(want, 'waiting')
+        want.auth = undefined
+        want.tries += tries
+        down(want, reason, final || isSpent(want))
+      })
+      return [...wants.values()].some(({ eventId }) => eventId !== undefined)
+    },
+    take({ verb, subject, body, reason }) {
+      if (verb === 'AUTH') return challenged(subject)
+      if (verb === 'OK') return takeOk(subject, body === true, reason)
+      const want = wants.get(subject)
+      if (want === undefined) return 'frame/unknown-subscription'
+      if (verb === 'EVENT') callHost(() => want.onEvent?.(body as object))
+      else if (want.phase === 'sent' || (want.phase === 'live' && verb === 'CLOSED'))
+        verb === 'EOSE' ? becomeLive(want) : refused(want, reason)
+      return undefined
+    },
+    close(reason) {
+      closedWith = reason
+      each((want) => {
+        if (want.eventId === undefined) cancel(want)
+        else down(want, reason, true)
+      })
+      arm(clock, drain)
+    },
+  }
+}
