@@ -197,9 +197,10 @@ export function createCalls(
   return {
     call: <M extends Method>(method: M, params: readonly string[], options: CallOptions = {}) =>
       quiet(
-        new Promise<MethodResults[M]>((resolve, reject) =>
-          begin(method, params, options, resolve as (value: MethodResults[Method]) => void, reject),
-        ),
+        () =>
+          new Promise<MethodResults[M]>((resolve, reject) =>
+            begin(method, params, options, resolve as (value: MethodResults[Method]) => void, reject),
+          ),
       ),
     settle,
     stage,

@@ -29,21 +29,20 @@ export interface ConnectOptions extends LoginOptions {
  * ```
  */
 export function connect(bunkerUri: string, options: ConnectOptions): Promise<BunkerSession> {
-  return quiet(logIn(bunkerUri, options))
-}
-
-async function logIn(bunkerUri: string, options: ConnectOptions): Promise<BunkerSession> {
-  const ports = readOptions(options)
-  const wishes = readWishes(options)
-  const { userPubkey } = options
-  if (userPubkey !== undefined && !isPubkey(userPubkey)) {
-    misuse('userPubkey is a pubkey of 64 lower-case hex characters')
-  }
-  const pointer = parseBunkerUri(bunkerUri, { allowInsecure: ports.allowInsecureRelays })
-  if (!pointer.ok) throw new Nip46Error({ code: pointer.error, message: 'this bunker:// URI cannot be used' })
-  const key = createClientKey(ports, options.clientKey)
-  const timeoutMs = ports.timeouts.connect
-  const make = (facts: StartFacts, now: Millis) =>
-    fromBunker({ ...facts, ...wishes, ...pointer.value, userPubkey, timeoutMs }, now)
-  return startSession(ports, key, pointer.value.secret, make).session
+  return quiet(async () => {
+    const ports = readOptions(options)
+    const wishes = readWishes(options)
+    const { userPubkey } = options
+    if (userPubkey !== undefined && !isPubkey(userPubkey)) {
+      misuse('userPubkey is a pubkey in lower-case hex')
+    }
+    const pointer = parseBunkerUri(bunkerUri, { allowInsecure: ports.allowInsecureRelays })
+    if (!pointer.ok)
+      throw new Nip46Error({ code: pointer.error, message: 'this bunker:// URI cannot be used' })
+    const key = createClientKey(ports, options.clientKey)
+    const timeoutMs = ports.timeouts.connect
+    const make = (facts: StartFacts, now: Millis) =>
+      fromBunker({ ...facts, ...wishes, ...pointer.value, userPubkey, timeoutMs }, now)
+    return startSession(ports, key, pointer.value.secret, make).session
+  })
 }

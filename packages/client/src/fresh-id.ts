@@ -9,7 +9,7 @@ import { misuse } from './options.ts'
 /** 16 random bytes as 32 hex characters (NIP-46 asks for random strings). */
 export function freshId(random: RandomBytes): RequestId {
   const id = bytesToHex(random(16))
-  return id.length === 32 ? id : misuse('random(length) returns so many secure random bytes')
+  return id.length === 32 ? id : misuse('random(length) returns so many random bytes')
 }
 
 export function freshIds(random: RandomBytes, count: number): readonly RequestId[] {

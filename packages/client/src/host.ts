@@ -31,7 +31,8 @@ export function callHost<T>(run: () => T): T | undefined {
 }
 
 /** A promise that may be left alone: its rejection is no unhandled one until somebody waits for it. */
-export function quiet<T>(promise: Promise<T>): Promise<T> {
+export function quiet<T>(run: () => Promise<T>): Promise<T> {
+  const promise = run()
   promise.catch(() => undefined)
   return promise
 }

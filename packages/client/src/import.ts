@@ -29,7 +29,7 @@ export type ImportOptions = SessionOptions & Pick<LoginOptions, 'profile'>
  * ```
  */
 export function importSession(foreign: ForeignSession, options: ImportOptions): Promise<BunkerSession> {
-  return quiet(goOn(foreign, options))
+  return quiet(() => goOn(foreign, options))
 }
 
 async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<BunkerSession> {

@@ -123,7 +123,7 @@ export function checkRelays(
   { allowInsecureRelays: allowInsecure }: Ports,
 ): void {
   if (relays.every((relay) => parseRelayUrl(relay, { allowInsecure }).ok)) return
-  const message = 'a relay of this session is not encrypted: see allowInsecureRelays'
+  const message = 'a relay is not encrypted: see allowInsecureRelays'
   throw new Nip46Error({ code: 'uri/relay-insecure', message })
 }
 

@@ -24,7 +24,7 @@ import type { SessionStoreError } from './session-store-error.ts'
  * ```
  */
 export function resume(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {
-  return quiet(goOn(saved, options))
+  return quiet(() => goOn(saved, options))
 }
 
 /**
@@ -38,7 +38,7 @@ export function resume(saved: SavedSession, options: SessionOptions): Promise<Bu
 export function resumeStored(
   options: SessionOptions & { readonly store: SessionStore },
 ): Promise<BunkerSession | undefined> {
-  return quiet(goOnStored(options))
+  return quiet(() => goOnStored(options))
 }
 
 async function goOnStored(

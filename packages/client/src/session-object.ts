@@ -3,7 +3,7 @@
  * Never talks to a relay; requests go through `calls`, the rest through the machine.
  */
 
-import { type Clock, type Pubkey, wrongMember } from '@nip46/core'
+import { type Clock, type Pubkey, type SignedEvent, wrongMember } from '@nip46/core'
 import type { BunkerSession, Encryption, NostrEvent, SignTemplate } from './bunker-session.ts'
 import type { CallOptions, Calls } from './calls.ts'
 import { quiet } from './host.ts'
@@ -30,12 +30,6 @@ export function createSessionObject(
   // Both keys are known before the host gets the session.
   const userPubkey = (): Pubkey => state().userPubkey as Pubkey
 
-  const signEvent = async (template: SignTemplate, options?: CallOptions): Promise<NostrEvent> => {
-    const text = templateText(template, userPubkey(), Math.floor(clock.now() / 1_000))
-    const event = await call('sign_event', [text], options)
-    return { ...event, tags: event.tags.map((tag) => [...tag]) }
-  }
-
   return Object.freeze({
     ...parts,
     get userPubkey() {
@@ -51,9 +45,12 @@ export function createSessionObject(
       return state().phase
     },
     getPublicKey: async () => userPubkey(),
-    // The type parameter only says which library's name for a verified event is wanted.
+    // The event was read for this call alone. The type parameter only says which library's name for a verified one is wanted.
     signEvent: <E extends NostrEvent>(template: SignTemplate, options?: CallOptions) =>
-      quiet(signEvent(template, options) as Promise<E>),
+      quiet(async () => {
+        const text = templateText(template, userPubkey(), Math.floor(clock.now() / 1_000))
+        return call('sign_event', [text], options) as Promise<SignedEvent> as Promise<E>
+      }),
     nip04,
     nip44,
     nip04Encrypt: nip04.encrypt,
@@ -73,6 +70,6 @@ function templateText(template: SignTemplate, userPubkey: Pubkey, now: number): 
   const { kind, content, tags = [], created_at = now, pubkey = userPubkey } = template
   const text = JSON.stringify({ kind, created_at, tags, content, pubkey })
   const wrong = pubkey === userPubkey ? wrongMember(JSON.parse(text)) : 'pubkey'
-  if (wrong !== undefined) misuse(`this event cannot be asked for: its ${wrong} is wrong`)
+  if (wrong !== undefined) misuse(`the ${wrong} of the event is wrong`)
   return text
 }

@@ -159,7 +159,7 @@ export function startSession(
     if (first.phase === 'ready') hear({ type: 'ready', userPubkey: session.userPubkey })
     loop.feed({ type: 'wake' })
   }
-  return { session: quiet(login), cancel }
+  return { session: quiet(() => login), cancel }
 }
 
 /** Nobody else holds the key yet: it is not left behind by what throws. */

@@ -26,7 +26,7 @@ export function trackRequest<T>(
   ask: (progress: Required<Pick<CallOptions, 'onStage'>>) => Promise<T>,
 ): TrackedRequest<T> {
   const stages = createEventStream<RequestStage>()
-  const result = quiet(ask({ onStage: stages.push }))
+  const result = quiet(() => ask({ onStage: stages.push }))
   result.then(stages.end, stages.end)
   return { result, [Symbol.asyncIterator]: () => stages }
 }
