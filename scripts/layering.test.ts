@@ -28,6 +28,11 @@ const scope = '@nip46/'
 /** All that core may ever need at run time. */
 const CORE_DEPENDENCIES = ['@noble/hashes']
 const NODE_PACKAGES = ['ws']
+/** Whoever installs a client installs these, and no others. */
+const LEAN: Readonly<Record<string, readonly string[]>> = {
+  client: ['@nip46/core'],
+  'transport-websocket': ['@nip46/core', 'ws'],
+}
 /** What a package needs beyond the oldest Node that the others run on: `node:sqlite`. */
 const NEWER_NODE: Readonly<Record<string, string>> = { 'store-sqlite': '>=22.13' }
 /** A component for pages is a client with a face, and brings a backend and a transport for pages that name none. */
@@ -49,6 +54,10 @@ describe.each(packages)('$manifest.name', ({ folder, manifest }) => {
       (dependency) => dependency.startsWith(scope) && dependency !== '@nip46/core',
     )
     expect(siblings).toEqual(SIBLINGS[name] ?? [])
+    if (name in LEAN) {
+      expect(runtime).toEqual(LEAN[name])
+      expect(manifest.optionalDependencies).toBeUndefined()
+    }
   })
 
   test('imports in src only what it declares', () => {

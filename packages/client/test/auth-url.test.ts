@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Nip46Error, resume } from '../src/index.ts'
 import { authUrl, okay } from './scripted-signer.ts'
 import { createWorld, START } from './world.ts'
@@ -19,6 +19,36 @@ test('a page to visit is handed over with its origin, and the request waits five
   const asked = world.signer.heard.at(-1)?.params[0] ?? ''
   await world.signer.say(session.clientPubkey, okay(id, JSON.stringify(world.signer.sign(JSON.parse(asked)))))
   expect(await world.settled(signed)).toMatchObject({ content: 'x' })
+})
+
+describe('in a page', () => {
+  afterEach(() => void vi.unstubAllGlobals())
+
+  test('it is never opened by us, nor followed, nor read', async () => {
+    const reach = vi.fn()
+    const location = Object.defineProperty({ assign: reach, replace: reach }, 'href', { set: reach })
+    vi.stubGlobal('window', globalThis)
+    for (const name of ['open', 'fetch', 'XMLHttpRequest', 'Image']) vi.stubGlobal(name, reach)
+    vi.stubGlobal('location', location)
+    vi.stubGlobal('navigator', { sendBeacon: reach })
+    const world = createWorld()
+    for (const method of ['connect', 'sign_event']) {
+      world.signer.script(method, ({ id }) => authUrl(id, `https://bunker.example/${method}`))
+    }
+    const login = world.connect()
+    await world.clock.run(10_000)
+    const { id = '', from } = world.signer.heard[0] ?? {}
+    if (from === undefined) throw new Error('nothing was heard')
+    await world.signer.say(from, okay(id, 'ack'))
+    const session = await world.settled(login)
+    const signed = session.signEvent({ kind: 1, content: 'x' })
+    expect((await world.failure(signed, 400_000)).code).toBe('timeout/auth')
+    expect(world.authUrls.map(({ url }) => url)).toEqual([
+      'https://bunker.example/connect',
+      'https://bunker.example/sign_event',
+    ])
+    expect(reach).not.toHaveBeenCalled()
+  })
 })
 
 test('a page that the user does not finish ends the request with its own code', async () => {
