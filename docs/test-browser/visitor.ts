@@ -3,7 +3,8 @@
  * Never does what a visitor cannot, but to end the page's service worker and to say when time has passed.
  */
 
-import { type BrowserContext, chromium } from 'playwright'
+import { type BrowserContext as ChromiumContext, chromium } from 'playwright'
+import type { BrowserContext as FirefoxContext } from 'puppeteer-core'
 import { CHROMIUM_ARGS, chromiumPath } from '../../scripts/chromium.ts'
 import { launchFirefox, noFirefox, runInside } from '../../scripts/firefox.ts'
 
@@ -24,6 +25,8 @@ export interface Visitor {
   endServiceWorker(): Promise<void>
   /** How often the page's service worker was started. */
   serviceWorkerStarts(): Promise<number>
+  /** Another page of the same visitor, who closes both. */
+  beside(): Promise<Visitor>
   close(): Promise<void>
 }
 
@@ -78,7 +81,7 @@ async function launchForChromium(): Promise<VisitorBrowser> {
   return { visit: async () => visitInChromium(await browser.newContext()), close: () => browser.close() }
 }
 
-async function visitInChromium(context: BrowserContext): Promise<Visitor> {
+async function visitInChromium(context: ChromiumContext): Promise<Visitor> {
   const page = await context.newPage()
   await page.addInitScript(holdBeats)
   const devTools = await context.newCDPSession(page)
@@ -108,6 +111,7 @@ async function visitInChromium(context: BrowserContext): Promise<Visitor> {
       await end
     },
     serviceWorkerStarts: async () => starts,
+    beside: () => visitInChromium(context),
     close: () => context.close(),
   }
 }
@@ -121,43 +125,45 @@ const IMPATIENT = {
 async function launchForFirefox(): Promise<VisitorBrowser> {
   const browser = await launchFirefox(IMPATIENT)
   return {
+    visit: async () => visitInFirefox(await browser.createBrowserContext()),
     close: () => browser.close(),
-    async visit() {
-      const context = await browser.createBrowserContext()
-      const page = await context.newPage()
-      await page.evaluateOnNewDocument(holdBeats)
-      /** The newest service worker in this visit's part of the storage is the last one that was registered. */
-      const worker = (use: string): Promise<unknown> =>
-        runInside(
-          browser,
-          `(() => {
-            const { '@mozilla.org/serviceworkers/manager;1': manager } = Cc
-            const all = manager.getService(Ci.nsIServiceWorkerManager).getAllRegistrations()
-            const last = all.length - 1
-            const worker = last < 0 ? null : all.queryElementAt(last, Ci.nsIServiceWorkerRegistrationInfo).activeWorker
-            return ${use}
-          })()`,
-        )
-      return {
-        open: async (url) => void (await page.goto(url)),
-        reload: async () => void (await page.reload()),
-        fill: (text) =>
-          page.$eval(
-            'input',
-            (input, value) => {
-              input.value = value
-            },
-            text,
-          ),
-        press: (button) => page.locator(`::-p-text(${button})`).click(),
-        output: async () => (await page.$eval('output', (output) => output.textContent)) ?? '',
-        evaluate: (run) => page.evaluate(run) as never,
-        beat: () => page.evaluate(beat),
-        // What the page says from here on starts it anew.
-        endServiceWorker: async () => void (await worker('worker.terminateWorker()')),
-        serviceWorkerStarts: async () => Number(await worker('worker === null ? 0 : worker.launchCount')),
-        close: () => context.close(),
-      }
-    },
+  }
+}
+
+async function visitInFirefox(context: FirefoxContext): Promise<Visitor> {
+  const page = await context.newPage()
+  await page.evaluateOnNewDocument(holdBeats)
+  /** The newest service worker in this visit's part of the storage is the last one that was registered. */
+  const worker = (use: string): Promise<unknown> =>
+    runInside(
+      page.browser(),
+      `(() => {
+        const { '@mozilla.org/serviceworkers/manager;1': manager } = Cc
+        const all = manager.getService(Ci.nsIServiceWorkerManager).getAllRegistrations()
+        const last = all.length - 1
+        const worker = last < 0 ? null : all.queryElementAt(last, Ci.nsIServiceWorkerRegistrationInfo).activeWorker
+        return ${use}
+      })()`,
+    )
+  return {
+    open: async (url) => void (await page.goto(url)),
+    reload: async () => void (await page.reload()),
+    fill: (text) =>
+      page.$eval(
+        'input',
+        (input, value) => {
+          input.value = value
+        },
+        text,
+      ),
+    press: (button) => page.locator(`::-p-text(${button})`).click(),
+    output: async () => (await page.$eval('output', (output) => output.textContent)) ?? '',
+    evaluate: (run) => page.evaluate(run) as never,
+    beat: () => page.evaluate(beat),
+    // What the page says from here on starts it anew.
+    endServiceWorker: async () => void (await worker('worker.terminateWorker()')),
+    serviceWorkerStarts: async () => Number(await worker('worker === null ? 0 : worker.launchCount')),
+    beside: () => visitInFirefox(context),
+    close: () => context.close(),
   }
 }
