@@ -5,7 +5,7 @@
  */
 
 import type { Answer, Ledger } from './ledger.ts'
-import type { StoreSeal } from './signer-store.ts'
+import type { JsonSeal } from './sealed-json.ts'
 import type { Millis, RelayUrl, RequestId } from './value.ts'
 
 /** Some answers by their request ids, see `Ledger`. */
@@ -29,18 +29,8 @@ interface ChunkIndex {
 
 const HEADER_BYTES = 4
 
-/** How a chunk is sealed, and as what. */
-export interface ChunkSealing {
-  readonly seal: StoreSeal
-  /** Names the place. */
-  readonly context: string
-  /** UTF-8 both ways; `decode` throws on what is none. */
-  readonly encode: (text: string) => Uint8Array
-  readonly decode: (bytes: Uint8Array) => string
-}
-
-/** The length of the sealed index (4 bytes, the highest first), the sealed index, the sealed texts. */
-export function sealLedgerChunk(chunk: LedgerChunk, sealing: ChunkSealing): Uint8Array {
+/** The length of the sealed index (4 bytes, the highest first), the sealed index, the sealed texts. `context` names the place. */
+export function sealLedgerChunk(chunk: LedgerChunk, json: JsonSeal, context: string): Uint8Array {
   const entries: IndexEntry[] = []
   const relays: (readonly RelayUrl[])[] = []
   const places = new Map<string, number>()
@@ -51,8 +41,8 @@ export function sealLedgerChunk(chunk: LedgerChunk, sealing: ChunkSealing): Uint
     places.set(key, place)
     entries.push([id, digest, at, place, resends, text === null ? null : texts.push(text) - 1])
   }
-  const index = sealJson({ entries, relays } satisfies ChunkIndex, sealing, 'index')
-  const body = sealJson(texts, sealing, 'texts')
+  const index = json.seal({ entries, relays } satisfies ChunkIndex, `${context} index`)
+  const body = json.seal(texts, `${context} texts`)
   const sealed = new Uint8Array(HEADER_BYTES + index.length + body.length)
   new DataView(sealed.buffer).setUint32(0, index.length)
   sealed.set(index, HEADER_BYTES)
@@ -66,13 +56,14 @@ export function sealLedgerChunk(chunk: LedgerChunk, sealing: ChunkSealing): Uint
  */
 export function openLedgerChunk(
   sealed: Uint8Array,
-  sealing: ChunkSealing,
+  json: JsonSeal,
+  context: string,
   whole = false,
 ): LedgerChunk | undefined {
   if (sealed.length < HEADER_BYTES) return undefined
   const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength)
   const textsAt = HEADER_BYTES + view.getUint32(0)
-  const opened = openJson(sealed.subarray(HEADER_BYTES, textsAt), sealing, 'index')
+  const opened = json.open(sealed.subarray(HEADER_BYTES, textsAt), `${context} index`)
   if (opened === undefined) return undefined
   const { entries, relays } = opened as ChunkIndex
   // A copy, since the bytes it is part of are those of many chunks.
@@ -80,7 +71,7 @@ export function openLedgerChunk(
   let texts: readonly string[] | undefined
   const readTexts = (): readonly string[] | undefined => {
     if (body === undefined) return texts
-    texts = openJson(body, sealing, 'texts') as readonly string[] | undefined
+    texts = json.open(body, `${context} texts`) as readonly string[] | undefined
     body = undefined
     return texts
   }
@@ -112,23 +103,4 @@ export function openLedgerChunk(
     else chunk[id] = answer
   }
   return chunk
-}
-
-type Piece = 'index' | 'texts'
-
-function sealJson(value: unknown, { seal, context, encode }: ChunkSealing, piece: Piece): Uint8Array {
-  return seal.seal(encode(JSON.stringify(value)), `${context} ${piece}`)
-}
-
-function openJson(sealed: Uint8Array, { seal, context, decode }: ChunkSealing, piece: Piece): unknown {
-  const opened = seal.open(sealed, `${context} ${piece}`)
-  if (!opened.ok) return undefined
-  try {
-    return JSON.parse(decode(opened.value))
-  } catch {
-    // Authentic and no JSON: not written here.
-    return undefined
-  } finally {
-    opened.value.fill(0)
-  }
 }

@@ -28,7 +28,7 @@ export interface Ledger {
 /** Entries of one chunk that is full. */
 const CHUNK = 64
 /** Entries of a chunk that is copied with each answer; so many of these in a row become a full one. */
-const SMALL_CHUNK = 8
+export const SMALL_CHUNK = 8
 
 /** Characters freed beyond what is needed: a chunk is copied to take texts out of it, and then that lasts for a while. */
 const SPARE_CHARS = SESSION_ANSWER_CHARS / 64

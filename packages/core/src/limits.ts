@@ -90,6 +90,8 @@ export const SESSION_PENDING = 256
 export const SESSION_UNDECIDED = 32
 /** Requests whose answer one session remembers. */
 export const SESSION_ANSWERED = 4_096
+/** Rows that a store may need for them. */
+export const SESSION_ROWS = 1_024
 /** Characters of answers one session keeps for repeats; older answers lose their text first. */
 export const SESSION_ANSWER_CHARS = 1_048_576
 /** A repeated request gets its stored answer this long after the first, in milliseconds. */

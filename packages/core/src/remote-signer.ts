@@ -17,8 +17,16 @@ export {
   revokeOffer,
   SECRET_REFUSED,
 } from './admission.ts'
+export { canonicalJson } from './canonical-json.ts'
 export { tokenKey } from './connect-request.ts'
-export { type ChunkSealing, type LedgerChunk, openLedgerChunk, sealLedgerChunk } from './ledger-chunk.ts'
+export { createJsonSeal, type JsonSeal, type Utf8 } from './sealed-json.ts'
+export {
+  createSessionRows,
+  type SessionPlaces,
+  type SessionRead,
+  type SessionRows,
+  type SessionWrite,
+} from './session-rows.ts'
 export { isBeforeRestore } from './signer-operations.ts'
 export { outstanding, step, wants } from './signer-session.ts'
 export {

@@ -1,32 +1,16 @@
-import { err, ok } from '@nip46/core'
 import { expect, test } from 'vitest'
 import type { Answer } from '../src/ledger.ts'
-import { type ChunkSealing, type LedgerChunk, openLedgerChunk, sealLedgerChunk } from '../src/ledger-chunk.ts'
-import type { StoreSeal } from '../src/signer-store.ts'
+import { type LedgerChunk, openLedgerChunk, sealLedgerChunk } from '../src/ledger-chunk.ts'
+import { createJsonSeal } from '../src/sealed-json.ts'
 import type { RelayUrl } from '../src/value.ts'
+import { createPlainSeal, utf8 } from './plain-seal.ts'
 
 const [ONE, TWO] = ['wss://one.example/', 'wss://two.example/'] as [RelayUrl, RelayUrl]
 const CONTEXT = 'part 7'
 
-/** Its context in front, in plain sight: nothing here is about encryption. */
-function createPlainSealing() {
-  const opened: string[] = []
-  const seal: StoreSeal = {
-    seal: (plain, context) => Uint8Array.from([...Buffer.from(`${context}:`), ...plain]),
-    open(sealed, context) {
-      const prefix = Buffer.from(`${context}:`)
-      if (!prefix.equals(sealed.subarray(0, prefix.length))) return err('bad-seal')
-      opened.push(context)
-      return ok(sealed.slice(prefix.length))
-    },
-  }
-  const sealing: ChunkSealing = {
-    seal,
-    context: CONTEXT,
-    encode: (text) => new TextEncoder().encode(text),
-    decode: (bytes) => new TextDecoder('utf-8', { fatal: true }).decode(bytes),
-  }
-  return { sealing, opened }
+function createPlainJson() {
+  const { seal, opened } = createPlainSeal()
+  return { json: createJsonSeal(seal, utf8), opened }
 }
 
 function answer(text: string | null, relays: readonly RelayUrl[] = [ONE]): Answer {
@@ -41,8 +25,8 @@ const CHUNK: LedgerChunk = Object.fromEntries([
 ])
 
 test('a chunk comes back as it was, its texts only when somebody looks at one, and then once', () => {
-  const { sealing, opened } = createPlainSealing()
-  const chunk = openLedgerChunk(sealLedgerChunk(CHUNK, sealing), sealing)
+  const { json, opened } = createPlainJson()
+  const chunk = openLedgerChunk(sealLedgerChunk(CHUNK, json, CONTEXT), json, CONTEXT)
   if (chunk === undefined) throw new Error('it does not open')
   expect(opened).toEqual([`${CONTEXT} index`])
   expect(Object.keys(chunk)).toEqual(Object.keys(CHUNK))
@@ -59,37 +43,37 @@ test('a chunk comes back as it was, its texts only when somebody looks at one, a
 })
 
 test('an empty chunk is one too', () => {
-  const { sealing } = createPlainSealing()
-  expect(openLedgerChunk(sealLedgerChunk({}, sealing), sealing, true)).toEqual({})
+  const { json } = createPlainJson()
+  expect(openLedgerChunk(sealLedgerChunk({}, json, CONTEXT), json, CONTEXT, true)).toEqual({})
 })
 
 test('texts that do not open count as no longer kept, unless all of them have to', () => {
-  const { sealing } = createPlainSealing()
-  const sealed = sealLedgerChunk(CHUNK, sealing)
+  const { json } = createPlainJson()
+  const sealed = sealLedgerChunk(CHUNK, json, CONTEXT)
   const textsAt = Buffer.from(sealed).indexOf(`${CONTEXT} texts`)
   sealed[textsAt] = 0
-  const chunk = openLedgerChunk(sealed, sealing)
+  const chunk = openLedgerChunk(sealed, json, CONTEXT)
   expect([chunk?.['first']?.text, chunk?.['first']?.digest]).toEqual([null, 'd'.repeat(64)])
-  expect(openLedgerChunk(sealed, sealing, true)).toBeUndefined()
+  expect(openLedgerChunk(sealed, json, CONTEXT, true)).toBeUndefined()
 })
 
 test('what was changed, cut off or moved does not open', () => {
-  const { sealing } = createPlainSealing()
-  const sealed = sealLedgerChunk(CHUNK, sealing)
-  expect(openLedgerChunk(sealed, { ...sealing, context: 'part 8' })).toBeUndefined()
-  expect(openLedgerChunk(sealed.subarray(1), sealing)).toBeUndefined()
+  const { json } = createPlainJson()
+  const sealed = sealLedgerChunk(CHUNK, json, CONTEXT)
+  expect(openLedgerChunk(sealed, json, 'part 8')).toBeUndefined()
+  expect(openLedgerChunk(sealed.subarray(1), json, CONTEXT)).toBeUndefined()
   for (const length of [0, 3, 4, 20])
-    expect(openLedgerChunk(sealed.subarray(0, length), sealing)).toBeUndefined()
-  const broken = sealLedgerChunk(CHUNK, sealing)
+    expect(openLedgerChunk(sealed.subarray(0, length), json, CONTEXT)).toBeUndefined()
+  const broken = sealLedgerChunk(CHUNK, json, CONTEXT)
   broken[4 + `${CONTEXT} index:`.length] = 0x7d
-  expect(openLedgerChunk(broken, sealing)).toBeUndefined()
+  expect(openLedgerChunk(broken, json, CONTEXT)).toBeUndefined()
 })
 
 test('what was opened does not hold on to the bytes around it', () => {
-  const { sealing } = createPlainSealing()
-  const sealed = sealLedgerChunk(CHUNK, sealing)
+  const { json } = createPlainJson()
+  const sealed = sealLedgerChunk(CHUNK, json, CONTEXT)
   const page = Buffer.concat([Buffer.alloc(10), sealed, Buffer.alloc(10)])
-  const chunk = openLedgerChunk(page.subarray(10, 10 + sealed.length), sealing)
+  const chunk = openLedgerChunk(page.subarray(10, 10 + sealed.length), json, CONTEXT)
   page.fill(0)
   expect(chunk).toEqual(CHUNK)
 })

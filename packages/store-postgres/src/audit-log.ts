@@ -5,19 +5,19 @@
 
 import { createHash } from 'node:crypto'
 import { type Pubkey, UsageError } from '@nip46/core'
-import type {
-  AuditChainVerdict,
-  AuditEntry,
-  AuditFault,
-  AuditLog,
-  AuditPage,
-  AuditQuery,
-  AuditRecord,
-  AuditVerdict,
-  StoreSeal,
+import {
+  type AuditChainVerdict,
+  type AuditEntry,
+  type AuditFault,
+  type AuditLog,
+  type AuditPage,
+  type AuditQuery,
+  type AuditRecord,
+  type AuditVerdict,
+  canonicalJson,
+  type StoreSeal,
 } from '@nip46/core/remote-signer'
 import { openAnchor } from './anchor.ts'
-import { canonicalJson } from './canonical-json.ts'
 import { type Database, persist } from './database.ts'
 import { corruptError } from './error.ts'
 import { READ_AUDIT, READ_MS } from './limits.ts'

@@ -4,18 +4,14 @@
  */
 
 import type { Millis } from '@nip46/core'
-import type { SharedChange, StoreChange, StoreSeal } from '@nip46/core/remote-signer'
-import { canonicalJson } from './canonical-json.ts'
-import { notesOf, toldOf } from './note.ts'
 import {
-  type ChunkIds,
-  encodeOutbox,
-  encodeSession,
-  encodeValue,
-  keyContext,
-  offerContext,
-  type SessionWrite,
-} from './session-record.ts'
+  canonicalJson,
+  type SessionChange,
+  type SharedChange,
+  type StoreChange,
+} from '@nip46/core/remote-signer'
+import { notesOf, toldOf } from './note.ts'
+import type { RecordCodec } from './record.ts'
 
 /** The changes of one call, encoded. */
 export interface EncodedCall {
@@ -27,7 +23,7 @@ interface EncodedChange {
   readonly pieces: readonly Piece[]
   readonly touched: readonly string[]
   readonly told: SharedChange | undefined
-  readonly session: SessionWrite | undefined
+  readonly session: SessionChange | undefined
 }
 
 /** One record to write: what kind, what is said of it, and its sealed body. */
@@ -39,22 +35,12 @@ interface Piece {
 
 type Row = Readonly<Record<string, unknown>>
 
-export interface EncodeContext {
-  readonly seal: StoreSeal
-  /** Of the parts of sessions that are stored. */
-  readonly ids: ChunkIds
-}
-
 /** Throws what the seal throws, for a record that is too large. */
-export function encodeCall(
-  changes: readonly StoreChange[],
-  now: Millis,
-  context: EncodeContext,
-): EncodedCall {
-  return { now, changes: changes.map((change) => encodeChange(change, context)) }
+export function encodeCall(changes: readonly StoreChange[], now: Millis, codec: RecordCodec): EncodedCall {
+  return { now, changes: changes.map((change) => encodeChange(change, codec)) }
 }
 
-function encodeChange(change: StoreChange, { seal, ids }: EncodeContext): EncodedChange {
+function encodeChange(change: StoreChange, codec: RecordCodec): EncodedChange {
   const pieces: Piece[] = []
   const add = (kind: string, row: Row, body?: Uint8Array): void => {
     pieces.push({ kind, row, ...(body !== undefined && { body }) })
@@ -62,22 +48,22 @@ function encodeChange(change: StoreChange, { seal, ids }: EncodeContext): Encode
   const claims = new Map(change.claims?.map((claim) => [claim.eventId, claim]))
   for (const { eventId: e, signerPubkey: s, clientPubkey: c, requestId, at: a } of claims.values())
     add('claims', { e, s, c, a }, encoder.encode(JSON.stringify(requestId)))
-  const session = change.session === undefined ? undefined : encodeSession(change.session, ids, seal)
-  if (change.session !== undefined && session !== undefined) {
-    const { signerPubkey: s, clientPubkey: c, revision: r } = change.session
-    const { body, keep: k, chunks, dropped } = session
-    add('sessions', { s, c, r, ...(k !== undefined && { k }) }, body)
-    for (const d of dropped) add('dropped', { s, c, d })
-    for (const chunk of chunks) add('chunks', { s, c, d: chunk.id }, chunk.body)
+  const { session } = change
+  if (session !== undefined) {
+    const { signerPubkey: s, clientPubkey: c, revision: r } = session
+    const { head, parts, dropped } = codec.encodeSession(session)
+    add('sessions', { s, c, r, ...(dropped === 'all' && { k: [] }) }, head ?? undefined)
+    for (const d of dropped === 'all' ? [] : dropped) add('dropped', { s, c, d })
+    for (const { id: d, body } of parts) add('chunks', { s, c, d }, body)
   }
   for (const { token: t, revision: r, after } of change.offers ?? [])
-    add('offers', { t, r }, after === null ? undefined : encodeValue(after, offerContext(t), seal))
+    add('offers', { t, r }, after === null ? undefined : codec.encodeOffer(t, after))
   for (const { pubkey: k, secret, createdAt: a } of change.keys ?? [])
-    add('keys', { k, a }, seal.seal(secret, keyContext(k)))
+    add('keys', { k, a }, codec.encodeKey(k, secret))
   for (const k of change.forgetKeys ?? []) add('forgotten', { k })
   for (const k of new Set(change.clients)) add('clients', { k })
   for (const entry of change.outbox ?? [])
-    add('outbox', { d: entry.id, a: entry.at }, encodeOutbox(entry, seal))
+    add('outbox', { d: entry.id, a: entry.at }, codec.encodeAnswer(entry))
   for (const d of change.published ?? []) add('published', { d })
   for (const record of change.audit ?? []) {
     const { at: a, type: t, signerPubkey: s, userPubkey: u, clientPubkey: c } = record
@@ -99,7 +85,7 @@ export class ChangeBatch {
   readonly #writer: string
   readonly #groups: Group[] = []
   readonly #bodies: Uint8Array[] = []
-  readonly #sessions: (SessionWrite | undefined)[] = []
+  readonly #sessions: (SessionChange | undefined)[] = []
   /** Where each change is: its group, its number there. */
   readonly places: { readonly group: number; readonly n: number }[] = []
   /** Bytes of all bodies. */
@@ -158,8 +144,9 @@ export class ChangeBatch {
   }
 
   /** Notes which rows the parts of a session are in, once the change at `index` was made. */
-  remember(index: number, ids: ChunkIds): void {
-    for (const { chunk, id } of this.#sessions[index]?.chunks ?? []) ids.set(chunk, id)
+  remember(index: number, codec: RecordCodec): void {
+    const session = this.#sessions[index]
+    if (session !== undefined) codec.remember(session)
   }
 
   /** Where a body begins, from 1, and how long it is. */

@@ -30,8 +30,8 @@ import {
   WAITING_CHANGES,
 } from './limits.ts'
 import { runningNow } from './patience.ts'
+import type { RecordCodec } from './record.ts'
 import type { Records } from './records.ts'
-import type { ChunkIds } from './session-record.ts'
 
 export interface CommitLane {
   commit(changes: readonly StoreChange[], now: Millis): Promise<readonly CommitOutcome[]>
@@ -46,7 +46,7 @@ export interface CommitLaneOptions {
   readonly records: Records
   readonly schema: string
   readonly seal: StoreSeal
-  readonly ids: ChunkIds
+  readonly codec: RecordCodec
   /** Id of this store's row in `writer`. */
   readonly writer: string
   /** The member may commit no more. */
@@ -78,7 +78,7 @@ interface Head {
 const KEEP_MS: Millis = limits.EXECUTED_MEMORY_SECONDS * 1_000
 
 export function createCommitLane(options: CommitLaneOptions): CommitLane {
-  const { database, records, schema, seal, ids, writer, onFenced, onSurprise } = options
+  const { database, records, schema, seal, codec, writer, onFenced, onSurprise } = options
   const queue: Call[] = []
   let waiting = 0
   let running: Promise<void> | undefined
@@ -120,7 +120,7 @@ export function createCommitLane(options: CommitLaneOptions): CommitLane {
 
   function addTo(batch: ChangeBatch, call: Call): boolean {
     try {
-      batch.add(encodeCall(call.changes, call.now, { seal, ids }))
+      batch.add(encodeCall(call.changes, call.now, codec))
       return true
     } catch (error) {
       // The seal takes no record of this size.
@@ -251,7 +251,7 @@ export function createCommitLane(options: CommitLaneOptions): CommitLane {
           : stale.includes(place?.n ?? -1)
             ? 'stale'
             : 'done'
-        if (fate === 'done') batch.remember(index, ids)
+        if (fate === 'done') batch.remember(index, codec)
         index += 1
         return fate
       }),

@@ -3,22 +3,22 @@
  * Never part of a commit: what the engine writes does not wait for them.
  */
 
-import { type JsonValue, UsageError } from '@nip46/core'
-import type { HostRecords, StoreSeal } from '@nip46/core/remote-signer'
+import { UsageError } from '@nip46/core'
+import type { HostRecords } from '@nip46/core/remote-signer'
 import { type Database, persist } from './database.ts'
 import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, READ_MS } from './limits.ts'
-import { decodeValue, encodeValue } from './session-record.ts'
+import type { RecordCodec } from './record.ts'
 
 export interface HostRecordHost {
   readonly schema: string
-  readonly seal: StoreSeal
+  readonly codec: RecordCodec
   readonly writer: string
   /** The id of this member, if it joined. */
   readonly member: () => string | undefined
 }
 
 export function createHostRecords(database: Database, host: HostRecordHost): HostRecords {
-  const { schema, seal, writer } = host
+  const { schema, codec, writer } = host
   return {
     async readHostRecords() {
       const rows = await persist(READ_MS, (left) =>
@@ -28,10 +28,10 @@ export function createHostRecords(database: Database, host: HostRecordHost): Hos
           left,
         ),
       )
-      return rows.map(({ name, revision, body }) => {
-        const value = decodeValue(body, contextOf(name), 'a record of the host', seal) as JsonValue
-        return { revision: Number(revision), value: { name, value } }
-      })
+      return rows.map(({ name, revision, body }) => ({
+        revision: Number(revision),
+        value: { name, value: codec.hostRecord(name, body) },
+      }))
     },
     async writeHostRecords(changes, { fenceOthers = false } = {}) {
       const bodies: Uint8Array[] = []
@@ -42,7 +42,7 @@ export function createHostRecords(database: Database, host: HostRecordHost): Hos
         if (after === null) return { n: name, r: revision }
         if (JSON.stringify(after).length > HOST_RECORD_CHARS)
           throw new UsageError(`a host record has at most ${HOST_RECORD_CHARS} characters`)
-        const body = encodeValue(after, contextOf(name), seal)
+        const body = codec.encodeHostRecord(name, after)
         bodies.push(body)
         offset += body.length
         return { n: name, r: revision, o: offset - body.length, l: body.length }
@@ -57,8 +57,4 @@ export function createHostRecords(database: Database, host: HostRecordHost): Hos
       return row?.done === true ? 'done' : 'stale'
     },
   }
-}
-
-function contextOf(name: string): string {
-  return `host ${name}`
 }

@@ -7,28 +7,19 @@ import type { Millis, Pubkey } from '@nip46/core'
 import type {
   Claim,
   Found,
-  Offer,
   OutboxEntry,
   SessionName,
   SignerSession,
   StoredKey,
   StoredOffer,
   StoredState,
-  StoreSeal,
   Versioned,
   Wanted,
 } from '@nip46/core/remote-signer'
 import { type Database, persist } from './database.ts'
 import { corruptError } from './error.ts'
 import { CLIENT_KEYS, LOAD_MS, OUTBOX_MEMORY_MS, READ_MS, READ_SESSIONS } from './limits.ts'
-import {
-  type ChunkIds,
-  decodeOutbox,
-  decodeSession,
-  decodeValue,
-  offerContext,
-  openKey,
-} from './session-record.ts'
+import type { RecordCodec } from './record.ts'
 
 export interface Records {
   load(now: Millis): Promise<StoredState>
@@ -39,8 +30,7 @@ export interface Records {
 
 export interface RecordsHost {
   readonly schema: string
-  readonly seal: StoreSeal
-  readonly ids: ChunkIds
+  readonly codec: RecordCodec
   /** See `findRestore`. */
   readonly restoredAt: Millis | null
 }
@@ -55,7 +45,7 @@ interface SessionRow {
   readonly body: Buffer
 }
 
-export function createRecords(database: Database, { schema, seal, ids, restoredAt }: RecordsHost): Records {
+export function createRecords(database: Database, { schema, codec, restoredAt }: RecordsHost): Records {
   const query = <R extends object>(text: string, values: readonly unknown[], patienceMs: number = READ_MS) =>
     persist(patienceMs, (left) =>
       database.query<R & Record<string, unknown>>(text, values, Math.min(left, READ_MS)),
@@ -76,14 +66,14 @@ export function createRecords(database: Database, { schema, seal, ids, restoredA
       const own = parts.get(name) ?? new Map<number, Uint8Array>()
       parts.set(name, own.set(Number(part), body))
     }
-    return rows.flatMap(({ signer, client, revision, body }): Versioned<SignerSession>[] => {
-      if (revision === null) return []
-      const name = {
-        signerPubkey: signer.toString('hex') as Pubkey,
-        clientPubkey: client.toString('hex') as Pubkey,
-      }
-      const own = parts.get(name.signerPubkey + name.clientPubkey) ?? new Map<number, Uint8Array>()
-      return [{ revision: Number(revision), value: decodeSession(name, body, own, ids, seal) }]
+    return rows.flatMap((row): Versioned<SignerSession>[] => {
+      if (row.revision === null) return []
+      const signerPubkey = row.signer.toString('hex') as Pubkey
+      const clientPubkey = row.client.toString('hex') as Pubkey
+      const revision = Number(row.revision)
+      const own = parts.get(signerPubkey + clientPubkey) ?? new Map<number, Uint8Array>()
+      const value = codec.session({ signerPubkey, clientPubkey, revision, head: row.body, parts: own })
+      return [{ revision, value }]
     })
   }
 
@@ -130,7 +120,7 @@ export function createRecords(database: Database, { schema, seal, ids, restoredA
     )
     return rows.map((row) => {
       const pubkey = row.pubkey.toString('hex') as Pubkey
-      return { pubkey, secret: openKey(pubkey, row.secret, seal), createdAt: Number(row.created_at) }
+      return { pubkey, secret: codec.key(pubkey, row.secret), createdAt: Number(row.created_at) }
     })
   }
 
@@ -143,10 +133,10 @@ export function createRecords(database: Database, { schema, seal, ids, restoredA
       values,
       LOAD_MS,
     )
-    return rows.map(({ token, revision, body }) => {
-      const offer = decodeValue(body, offerContext(token), 'an offer', seal) as Offer
-      return { revision: Number(revision), value: { token, offer } }
-    })
+    return rows.map(({ token, revision, body }) => ({
+      revision: Number(revision),
+      value: { token, offer: codec.offer(token, body) },
+    }))
   }
 
   async function clients(): Promise<readonly Pubkey[]> {
@@ -164,7 +154,7 @@ export function createRecords(database: Database, { schema, seal, ids, restoredA
       [now - OUTBOX_MEMORY_MS],
       LOAD_MS,
     )
-    return rows.map(({ id, at, body }) => decodeOutbox(id, Number(at), body, seal))
+    return rows.map(({ id, at, body }) => codec.answer(id, Number(at), body))
   }
 
   return {

@@ -24,8 +24,8 @@ import { joinMembers, type Membership } from './membership.ts'
 import { migrate } from './migration.ts'
 import { type Durability, type PostgresStoreOptions, type Settings, settingsOf } from './options.ts'
 import { findRestore } from './origin.ts'
+import { createRecordCodec } from './record.ts'
 import { createRecords } from './records.ts'
-import type { ChunkIds } from './session-record.ts'
 import { createSweepClock, sweep } from './sweep.ts'
 
 export interface PostgresStore extends SignerStore, AuditLog, HostRecords {
@@ -82,8 +82,8 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
   )
   if (row === undefined) throw new PostgresStoreError('store/failed', 'no writer was made')
   const writer = row.id
-  const ids: ChunkIds = new WeakMap()
-  const records = createRecords(database, { schema, seal, ids, restoredAt })
+  const codec = createRecordCodec(seal)
+  const records = createRecords(database, { schema, codec, restoredAt })
   const clock = createSweepClock()
   let membership: Membership | undefined
   let joining = false
@@ -96,7 +96,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
     records,
     schema,
     seal,
-    ids,
+    codec,
     writer,
     onFenced: (id) => {
       if (membership?.id === id) membership.fence()
@@ -172,7 +172,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
   }
   const { readAudit, verifyAudit } = createAuditLog(database, schema, seal)
   const member = (): string | undefined => membership?.id
-  const hostRecords = createHostRecords(database, { schema, seal, writer, member })
+  const hostRecords = createHostRecords(database, { schema, codec, writer, member })
   return {
     load: open((now: Millis) => {
       clock.note(now)

@@ -4,6 +4,7 @@ import { createCommitLane } from '../src/commit-lane.ts'
 import { type Database, openDatabase } from '../src/database.ts'
 import { unavailableError } from '../src/error.ts'
 import { settingsOf } from '../src/options.ts'
+import { createRecordCodec } from '../src/record.ts'
 import { createRecords } from '../src/records.ts'
 import { describeServer, NOW, newDatabase, open, SEAL_KEY, sql } from './server.ts'
 
@@ -43,8 +44,7 @@ describeServer('a commit whose outcome got lost', (server) => {
         },
       }
       const writer = await sql(server, name, "INSERT INTO nip46.writer (name) VALUES ('lane') RETURNING id")
-      const ids = new WeakMap()
-      const host = { schema: '"nip46"', seal, ids }
+      const host = { schema: '"nip46"', seal, codec: createRecordCodec(seal) }
       let surprises = 0
       const lane = createCommitLane({
         ...host,

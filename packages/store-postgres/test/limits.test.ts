@@ -7,8 +7,8 @@ import { createCommitLane } from '../src/commit-lane.ts'
 import { type Database, openDatabase } from '../src/database.ts'
 import { notesOf, readNote } from '../src/note.ts'
 import { type PostgresStoreOptions, settingsOf } from '../src/options.ts'
+import { createRecordCodec } from '../src/record.ts'
 import { createRecords } from '../src/records.ts'
-import { encodeOutbox } from '../src/session-record.ts'
 import { createSweepClock, sweep } from '../src/sweep.ts'
 import { describeServer, NOW, newDatabase, open, SEAL_KEY, sql } from './server.ts'
 
@@ -66,8 +66,9 @@ describeServer('each limit of the PostgreSQL store', (server) => {
 
   test(`no call joins a transaction that has ${limits.GROUP_BYTES} bytes`, async () => {
     const { store, commits } = await make()
-    const text = 'x'.repeat(limits.GROUP_BYTES - encodeOutbox(answer(1), seal).length)
-    expect(encodeOutbox(answer(1, { text }), seal)).toHaveLength(limits.GROUP_BYTES)
+    const { encodeAnswer } = createRecordCodec(seal)
+    const text = 'x'.repeat(limits.GROUP_BYTES - encodeAnswer(answer(1)).length)
+    expect(encodeAnswer(answer(1, { text }))).toHaveLength(limits.GROUP_BYTES)
     await together(store, [[withAnswer(1, { text: text.slice(1) })], [withClient(1)]])
     expect(await commits()).toBe(1)
     await together(store, [[withAnswer(1, { text })], [withClient(1)]])
@@ -87,7 +88,7 @@ describeServer('each limit of the PostgreSQL store', (server) => {
         return Promise.reject(Object.assign(new Error('said'), { code: '40001', severity: 'ERROR' }))
       },
     }
-    const host = { schema: '"nip46"', seal, ids: new WeakMap() }
+    const host = { schema: '"nip46"', seal, codec: createRecordCodec(seal) }
     const lane = createCommitLane({
       ...host,
       database,

@@ -52,10 +52,6 @@ export const AUDIT_SLACK = 256
 export const SWEEP_MS = 1_000
 /** How long the head of the audit chain may stay unsealed when nothing else is written, in milliseconds. */
 export const ANCHOR_MS = 250
-/** Rows of one session's memory of answers. */
-export const SESSION_PARTS = 1_024
-/** Answers of a chunk up to which each has a row of its own: core joins chunks of so many to larger ones. */
-export const LOOSE_ANSWERS = 8
 /** Characters of the token of an offer, and of the id of an answer. */
 export const NAME_CHARS = 512
 /** Characters of the name of a host record. */

@@ -1,32 +1,28 @@
 /**
- * Records as what is written down: sealed, each bound to its place. A session's memory of answers is in rows of its own: an answer
- * is sealed when it is given, and once more with all those of its chunk when that is full. What changes with every request is in
- * the session's row, and is small.
+ * Records as what is written down: sealed, each bound to its place.
  * Never leaves a plaintext unsealed.
  */
 
-import { isWellFormed, type JsonValue, type Pubkey } from '@nip46/core'
+import { isWellFormed, type JsonValue, limits, type Pubkey, UsageError } from '@nip46/core'
 import type {
-  ChunkSealing,
   Claim,
   CommitOutcome,
   Found,
   HostRecord,
   HostRecordChange,
-  LedgerChunk,
   Offer,
   OutboxEntry,
   SessionChange,
+  SessionWrite,
   SignerSession,
   StoreChange,
   StoredKey,
   StoreSeal,
   Versioned,
 } from '@nip46/core/remote-signer'
-import { openLedgerChunk, sealLedgerChunk } from '@nip46/core/remote-signer'
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson, createJsonSeal, createSessionRows } from '@nip46/core/remote-signer'
 import { corruptError, StoreError } from './error.ts'
-import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, NAME_CHARS, SESSION_PARTS } from './limits.ts'
+import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, NAME_CHARS } from './limits.ts'
 import type {
   PlainChange,
   PlainClaim,
@@ -42,7 +38,6 @@ import type {
   StoredSession,
 } from './message.ts'
 import { bytesAt, type Packer } from './packer.ts'
-import { type Entry, layOut, type Part } from './session-parts.ts'
 
 export interface RecordCodec {
   /** Throws `store/usage` on what can never be stored. */
@@ -63,129 +58,72 @@ export interface RecordCodec {
   hostRecord(row: PlainHostRecord): Versioned<HostRecord>
 }
 
-type Head = Omit<SignerSession, 'ledger'> & {
-  readonly ledger: {
-    readonly chars: number
-    readonly parts: readonly Part[]
-    /** Of stores that kept the chunk that was being filled here. */
-    readonly last?: LedgerChunk | null
-  }
-}
-
 /** Plaintexts up to a third of this are encoded in one place, which is wiped each time. */
 const SCRATCH_BYTES = 16_384
 const HEX_64 = /^[0-9a-f]{64}$/
 
 export function createRecordCodec(seal: StoreSeal): RecordCodec {
-  /** In which rows the parts of a session's memory are, by the very object that is stored. */
-  const places = new WeakMap<SignerSession, { readonly revision: number; readonly parts: readonly Part[] }>()
-  /** Where they will be, once the change is stored. */
-  const planned = new WeakMap<SignerSession, readonly Part[]>()
   const encoder = new TextEncoder()
   const scratch = new Uint8Array(SCRATCH_BYTES)
   const decoder = new TextDecoder('utf-8', { fatal: true })
 
-  const sealJson = (value: unknown, context: string): Uint8Array => {
-    const text = JSON.stringify(value)
-    const isSmall = 3 * text.length <= SCRATCH_BYTES
-    const plain = isSmall
-      ? scratch.subarray(0, encoder.encodeInto(text, scratch).written)
-      : encoder.encode(text)
-    try {
-      return seal.seal(plain, context)
-    } finally {
-      plain.fill(0)
-    }
-  }
+  const json = createJsonSeal(seal, {
+    encode: (text) =>
+      3 * text.length <= SCRATCH_BYTES
+        ? scratch.subarray(0, encoder.encodeInto(text, scratch).written)
+        : encoder.encode(text),
+    decode: (bytes) => decoder.decode(bytes),
+  })
 
   const openJson = (sealed: Uint8Array, context: string, what: string): unknown => {
-    const opened = seal.open(sealed, context)
-    if (!opened.ok) throw corruptError(what)
-    try {
-      return JSON.parse(decoder.decode(opened.value))
-    } catch {
-      // Authentic and no JSON: not written by this package.
-      throw corruptError(what)
-    } finally {
-      opened.value.fill(0)
-    }
+    const value = json.open(sealed, context)
+    if (value === undefined) throw corruptError(what)
+    return value
   }
-
-  const encode = (text: string): Uint8Array => encoder.encode(text)
-  const decode = (bytes: Uint8Array): string => decoder.decode(bytes)
-  const placeOf = (signer: string, client: string, id: number): ChunkSealing => ({
-    seal,
-    context: `part ${signer} ${client} ${id}`,
-    encode,
-    decode,
-  })
 
   // -- sessions --------------------------------------------------------------------------------
 
+  const rows = createSessionRows(json, {
+    head: ({ signerPubkey, clientPubkey }, revision) => `session ${signerPubkey} ${clientPubkey} ${revision}`,
+    part: ({ signerPubkey, clientPubkey }, id) => `part ${signerPubkey} ${clientPubkey} ${id}`,
+  })
+
   const encodeSession = (change: SessionChange, packer: Packer): PlainSession => {
-    const { signerPubkey, clientPubkey, revision, before, after } = change
-    const signer = hex64(signerPubkey)
-    const client = hex64(clientPubkey)
-    if (after === null) return { signer, client, revision, head: null, parts: [], dropped: 'all' }
-    const stored = before === null ? undefined : places.get(before)
-    const isKnown = stored?.revision === revision
-    const { chunks, chars } = after.ledger
-    // Numbered by the revision that writes them: none is ever written twice.
-    const firstRow = (revision + 1) * SESSION_PARTS
-    const { parts, fresh, dropped } = layOut(
-      chunks,
-      isKnown ? { chunks: before?.ledger.chunks ?? [], parts: stored.parts } : { chunks: [], parts: [] },
-      firstRow,
-    )
-    const rows = parts.reduce<number>((sum, part) => sum + (typeof part === 'number' ? 1 : part.length), 0)
-    if (Math.max(rows, chunks.length) > SESSION_PARTS)
-      throw unstorable(`more than ${SESSION_PARTS} parts of a session's memory`)
-    const head: Head = { ...after, ledger: { chars, parts } }
-    planned.set(after, parts)
+    const { revision } = change
+    const signer = hex64(change.signerPubkey)
+    const client = hex64(change.clientPubkey)
+    const { head, parts, dropped } = writeSession(change)
     return {
       signer,
       client,
       revision,
-      head: packer.add(sealJson(head, `session ${signer} ${client} ${revision + 1}`)),
-      parts: fresh.map((value, i) => {
-        const id = firstRow + i
-        const place = placeOf(signer, client, id)
-        return [
-          id,
-          packer.add(isEntry(value) ? sealJson(value, place.context) : sealLedgerChunk(value, place)),
-        ] as const
-      }),
-      dropped: isKnown ? dropped : 'all',
+      head: head === null ? null : packer.add(head),
+      parts: parts.map(({ id, body }) => [id, packer.add(body)] as const),
+      dropped,
     }
   }
-  const session: RecordCodec['session'] = (row, bytes, whole) => {
-    const { signer, client, revision } = row
-    const head = openJson(
-      bytesAt(bytes, row.head),
-      `session ${signer} ${client} ${revision}`,
-      'a session',
-    ) as Head
-    const { chars, parts, last } = head.ledger
-    const rows = new Map(row.parts)
-    const sealedPart = (id: number): Uint8Array => {
-      const place = rows.get(id)
-      if (place === undefined) throw corruptError('a session')
-      return bytesAt(bytes, place)
+
+  const writeSession = (change: SessionChange): SessionWrite => {
+    try {
+      return rows.write(change)
+    } catch (cause) {
+      if (!(cause instanceof UsageError)) throw cause
+      throw unstorable(`more than ${limits.SESSION_ROWS} rows of a session's memory`)
     }
-    const openOne = (id: number): unknown =>
-      openJson(sealedPart(id), placeOf(signer, client, id).context, 'a session')
-    // Stores that were written before chunks were in two pieces have them as one.
-    const openChunk = (id: number): LedgerChunk =>
-      openLedgerChunk(sealedPart(id), placeOf(signer, client, id), whole) ?? (openOne(id) as LedgerChunk)
-    const chunks = parts.map(
-      (part): LedgerChunk =>
-        typeof part === 'number'
-          ? openChunk(part)
-          : Object.fromEntries(part.map((id) => openOne(id) as Entry)),
+  }
+
+  const session: RecordCodec['session'] = ({ signer, client, revision, head, parts }, bytes, whole) => {
+    const value = rows.read(
+      {
+        signerPubkey: signer as Pubkey,
+        clientPubkey: client as Pubkey,
+        revision,
+        head: bytesAt(bytes, head),
+        parts: new Map(parts.map(([id, place]) => [id, bytesAt(bytes, place)])),
+      },
+      whole,
     )
-    if (last != null) chunks.push(last)
-    const value: SignerSession = { ...head, ledger: { chunks, chars } }
-    if (last === undefined) places.set(value, { revision, parts })
+    if (value === undefined) throw corruptError('a session')
     return { revision, value }
   }
 
@@ -238,7 +176,7 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       if (after === null) return { name: given, revision, body: null }
       if (JSON.stringify(after).length > HOST_RECORD_CHARS)
         throw unstorable(`a host record of more than ${HOST_RECORD_CHARS} characters`)
-      return { name: given, revision, body: sealJson(after, `host ${given} ${revision + 1}`) }
+      return { name: given, revision, body: json.seal(after, `host ${given} ${revision + 1}`) }
     },
     hostRecord({ name: stored, revision, body }) {
       const value = openJson(body, `host ${stored} ${revision}`, 'a record of the host') as JsonValue
@@ -254,14 +192,14 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
             client: hex64(clientPubkey),
             at: moment(at),
           }
-          return { ...facts, body: packer.add(sealJson(requestId, claimContext(facts))) }
+          return { ...facts, body: packer.add(json.seal(requestId, claimContext(facts))) }
         })
       if (change.session !== undefined) plain.session = encodeSession(change.session, packer)
       if (hasSome(change.offers))
         plain.offers = change.offers.map(({ token, revision, after }) => ({
           token: name(token),
           revision,
-          body: after === null ? null : packer.add(sealJson(after, `offer ${token} ${revision + 1}`)),
+          body: after === null ? null : packer.add(json.seal(after, `offer ${token} ${revision + 1}`)),
         }))
       if (hasSome(change.keys))
         plain.keys = change.keys.map(({ pubkey, createdAt, secret }) => {
@@ -273,22 +211,20 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       if (hasSome(change.clients))
         plain.clients = change.clients.map((pubkey) => ({
           pubkey: hex64(pubkey),
-          body: packer.add(sealJson(null, `client ${pubkey}`)),
+          body: packer.add(json.seal(null, `client ${pubkey}`)),
         }))
       if (hasSome(change.audit)) plain.audit = change.audit.map(canonicalJson)
       if (hasSome(change.outbox))
         plain.outbox = change.outbox.map(({ id, at, ...rest }) => ({
           id: name(id),
           at: moment(at),
-          body: packer.add(sealJson(rest, `answer ${id} ${at}`)),
+          body: packer.add(json.seal(rest, `answer ${id} ${at}`)),
         }))
       if (hasSome(change.published)) plain.published = change.published.map(name)
       return plain
     },
     remember({ session: change }) {
-      if (change?.after == null) return
-      const parts = planned.get(change.after)
-      if (parts !== undefined) places.set(change.after, { revision: change.revision + 1, parts })
+      if (change !== undefined) rows.remember(change)
     },
     outcome(outcome, bytes) {
       if (outcome.type === 'done') return outcome
@@ -316,10 +252,6 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       keys: keys.map((row) => key(row, bytes)),
     }),
   }
-}
-
-function isEntry(value: LedgerChunk | Entry): value is Entry {
-  return Array.isArray(value)
 }
 
 function hasSome<T>(items: readonly T[] | undefined): items is readonly T[] {

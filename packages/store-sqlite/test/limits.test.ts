@@ -295,7 +295,7 @@ test('the end of the audit chain is sealed also when nothing else is written', a
   }
 })
 
-test(`a session remembers in ${limits.SESSION_PARTS} parts, and not in one more`, async () => {
+test(`a session remembers in ${coreLimits.SESSION_ROWS} rows, and not in one more`, async () => {
   const store = await open(testFile())
   const sessionWith = (parts: number): SignerSession => ({
     ...sessionOf(parts),
@@ -306,12 +306,12 @@ test(`a session remembers in ${limits.SESSION_PARTS} parts, and not in one more`
     const { signerPubkey, clientPubkey } = after
     return { session: { signerPubkey, clientPubkey, revision: 0, before: null, after } }
   }
-  await store.commit([change(limits.SESSION_PARTS)], NOW)
-  await expect(store.commit([change(limits.SESSION_PARTS + 1)], NOW)).rejects.toMatchObject({
+  await store.commit([change(coreLimits.SESSION_ROWS)], NOW)
+  await expect(store.commit([change(coreLimits.SESSION_ROWS + 1)], NOW)).rejects.toMatchObject({
     code: 'store/usage',
   })
   expect((await store.load(NOW)).sessions).toEqual([
-    { revision: 1, value: sessionWith(limits.SESSION_PARTS) },
+    { revision: 1, value: sessionWith(coreLimits.SESSION_ROWS) },
   ])
 })
 

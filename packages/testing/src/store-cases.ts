@@ -4,7 +4,7 @@
  * Never needs a test runner, and never looks at how a store keeps things.
  */
 
-import { limits, type Pubkey, parsePubkey, type RelayUrl } from '@nip46/core'
+import { bytesToHex, limits, type Pubkey, parsePubkey, type RelayUrl } from '@nip46/core'
 import type {
   AuditLog,
   AuditRecord,
@@ -487,14 +487,14 @@ function pubkeys(seed: string, count: number): readonly Pubkey[] {
   const random = seededRandom(`store ${seed}`)
   const found: Pubkey[] = []
   while (found.length < count) {
-    const pubkey = parsePubkey(hex(random.bytes(32)))
+    const pubkey = parsePubkey(bytesToHex(random.bytes(32)))
     if (pubkey.ok) found.push(pubkey.value)
   }
   return found
 }
 
 function claim(name: string, facts: Partial<Claim> = {}): Claim {
-  const eventId = hex(seededRandom(`event ${name}`).bytes(32))
+  const eventId = bytesToHex(seededRandom(`event ${name}`).bytes(32))
   return { eventId, signerPubkey: SIGNER, clientPubkey: ALICE, requestId: 'r', at: NOW, ...facts }
 }
 
@@ -595,7 +595,7 @@ function entry(at: number, text: string | null = `{"id":"x","result":"${at}"}`):
 function ledger(count: number, text?: string): Ledger {
   const chunks: Record<string, Answer>[] = []
   for (let i = 0; i < count; i++) {
-    const id = hex(seededRandom(i).bytes(16))
+    const id = bytesToHex(seededRandom(i).bytes(16))
     const last = chunks.at(-1)
     if (last !== undefined && Object.keys(last).length < CHUNK) last[id] = entry(i, text)
     else chunks.push({ [id]: entry(i, text) })
@@ -621,7 +621,7 @@ function grown({ chunks }: Ledger, random: SeededRandom, step: number): Ledger {
     if (Object.keys(rest).length > 0) next[at] = rest
   } else {
     const odd = ODD_IDS[random.below(ODD_IDS.length)] ?? ''
-    const id = random.below(4) === 0 ? odd : hex(random.bytes(16))
+    const id = random.below(4) === 0 ? odd : bytesToHex(random.bytes(16))
     const holder = next.findIndex((one) => Object.hasOwn(one, id))
     const last = next.at(-1)
     if (holder >= 0) next[holder] = withEntry(next[holder] ?? {}, id, entry(step))
@@ -723,9 +723,5 @@ function canonical(value: unknown): string {
 
 async function sha256(text: string): Promise<string> {
   const { subtle } = globalThis.crypto
-  return hex(new Uint8Array(await subtle.digest('SHA-256', new TextEncoder().encode(text))))
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return bytesToHex(new Uint8Array(await subtle.digest('SHA-256', new TextEncoder().encode(text))))
 }

@@ -4,6 +4,7 @@
  */
 
 import {
+  bytesToHex,
   type Clock,
   type Crypto,
   type EventTemplate,
@@ -190,7 +191,7 @@ export async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Prom
   signer.join(relay)
   stranger.join(relay)
   for (const [method, reply] of Object.entries(setUp.replies ?? {})) signer.reply(method, reply)
-  const secret = hex(random(16))
+  const secret = bytesToHex(random(16))
   const urls: readonly RelayUrl[] = setUp.dead === true ? [await deadRelayUrl(), relay.url] : [relay.url]
   const uri = encodeBunkerUri({
     remoteSigner: signer.key.pubkey,
@@ -295,8 +296,4 @@ export async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Prom
       for (const key of [signer.key, signer.user, stranger.key, stranger.user, third]) key.destroy()
     },
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -4,14 +4,12 @@
  * Never writes what is there already, which is known by the very object that was written.
  */
 
-import type { SignerSession } from '@nip46/core/remote-signer'
-import { LOOSE_ANSWERS } from './limits.ts'
-
-type Chunk = SignerSession['ledger']['chunks'][number]
-type Answer = Chunk[string]
+import { type Answer, SMALL_CHUNK } from './ledger.ts'
+import type { LedgerChunk } from './ledger-chunk.ts'
+import type { RequestId } from './value.ts'
 
 /** An answer and what it is an answer to. */
-export type Entry = readonly [requestId: string, answer: Answer]
+export type Entry = readonly [requestId: RequestId, answer: Answer]
 
 /** Where a chunk is: in one row, or each of its answers in one, in their order. */
 export type Part = number | readonly number[]
@@ -20,25 +18,25 @@ export interface Layout {
   /** Of each chunk. */
   readonly parts: readonly Part[]
   /** What the new rows hold, from `firstRow` on. */
-  readonly fresh: readonly (Chunk | Entry)[]
+  readonly fresh: readonly (LedgerChunk | Entry)[]
   /** Rows that are not needed any more. */
   readonly dropped: readonly number[]
 }
 
 /** `stored` is what is there. New rows are numbered from `firstRow` on. */
 export function layOut(
-  chunks: readonly Chunk[],
-  stored: { readonly chunks: readonly Chunk[]; readonly parts: readonly Part[] },
+  chunks: readonly LedgerChunk[],
+  stored: { readonly chunks: readonly LedgerChunk[]; readonly parts: readonly Part[] },
   firstRow: number,
 ): Layout {
   let same = 0
   while (same < stored.chunks.length && chunks[same] === stored.chunks[same]) same += 1
   const parts = stored.parts.slice(0, same)
-  const wholes = new Map<Chunk, number>()
-  const singles = new Map<Answer, { readonly requestId: string; readonly row: number }>()
+  const wholes = new Map<LedgerChunk, number>()
+  const singles = new Map<Answer, { readonly requestId: RequestId; readonly row: number }>()
   const unused = new Set<number>()
   for (let i = same; i < stored.chunks.length; i++) {
-    const chunk = stored.chunks[i] as Chunk
+    const chunk = stored.chunks[i] as LedgerChunk
     const part = stored.parts[i] as Part
     if (typeof part === 'number') {
       wholes.set(chunk, part)
@@ -52,8 +50,8 @@ export function layOut(
     })
   }
 
-  const fresh: (Chunk | Entry)[] = []
-  const write = (value: Chunk | Entry): number => firstRow + fresh.push(value) - 1
+  const fresh: (LedgerChunk | Entry)[] = []
+  const write = (value: LedgerChunk | Entry): number => firstRow + fresh.push(value) - 1
   const reuse = (row: number): number => {
     unused.delete(row)
     return row
@@ -62,7 +60,7 @@ export function layOut(
     const whole = wholes.get(chunk)
     const entries = whole === undefined ? Object.entries(chunk) : []
     if (whole !== undefined && unused.has(whole)) parts.push(reuse(whole))
-    else if (entries.length > LOOSE_ANSWERS) parts.push(write(chunk))
+    else if (entries.length > SMALL_CHUNK) parts.push(write(chunk))
     else
       parts.push(
         entries.map(([requestId, answer]) => {
