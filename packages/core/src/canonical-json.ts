@@ -3,6 +3,7 @@
  * Never used for what is not plain JSON.
  */
 
+/** Members that are undefined are left out, as `JSON.stringify` does. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'

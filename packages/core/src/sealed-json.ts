@@ -11,6 +11,7 @@ export interface Utf8 {
   decode(bytes: Uint8Array): string
 }
 
+/** Values of JSON as sealed bytes, and back. */
 export interface JsonSeal {
   /** `context` names the place, as in {@link StoreSeal}. */
   seal(value: unknown, context: string): Uint8Array
@@ -18,6 +19,7 @@ export interface JsonSeal {
   open(sealed: Uint8Array, context: string): unknown
 }
 
+/** `seal` is how bytes are sealed; `utf8` is the host's. */
 export function createJsonSeal(seal: StoreSeal, { encode, decode }: Utf8): JsonSeal {
   return {
     seal(value, context) {

@@ -34,6 +34,7 @@ export interface SessionPlaces {
   part(name: SessionName, id: number): string
 }
 
+/** Sessions as rows, and back. It knows what it read and wrote, by the very objects; two stores need one each. */
 export interface SessionRows {
   /** Throws `UsageError` if the memory takes more than `limits.SESSION_ROWS` rows. */
   write(change: SessionChange): SessionWrite
@@ -55,6 +56,7 @@ type Head = Omit<SignerSession, 'ledger'> & {
   }
 }
 
+/** `places` names the places that rows are sealed for: each another, and always the same. */
 export function createSessionRows(json: JsonSeal, places: SessionPlaces): SessionRows {
   /** In which rows the parts of a session's memory are, by the very object that is stored. */
   const stored = new WeakMap<SignerSession, { readonly revision: number; readonly parts: readonly Part[] }>()
