@@ -7,11 +7,12 @@ import { constants, copyFileSync, existsSync } from 'node:fs'
 import { chmod, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { AuditVerdict, StoreSeal } from '@nip46/core/remote-signer'
+import { verifyChain } from './audit.ts'
 import { StoreError, storeError } from './error.ts'
 import type { PagedTable, PlainFound, PlainHostRecord, Sizes } from './message.ts'
 import { checkFolder, removeOwner } from './owner.ts'
 import { createRecordCodec } from './record.ts'
-import { openingOf, verifyChain } from './sqlite-store.ts'
+import { openingOf } from './sqlite-store.ts'
 import { type Reply, startThread } from './thread-link.ts'
 
 export interface BackupVerdict {

@@ -1,22 +1,21 @@
 /**
- * The store: seals what is committed, collects it into groups, and hands these to the thread that writes them.
+ * The store: seals what is committed, has it written by its thread in groups, and opens what is read.
  * Never resolves a commit that is not on the disk.
  */
 
 import { limits as coreLimits, type Millis } from '@nip46/core'
 import type {
   AuditLog,
-  AuditQuery,
-  AuditRecord,
-  AuditVerdict,
   CommitOutcome,
   HostRecords,
   SignerStore,
   StoreChange,
   StoreSeal,
 } from '@nip46/core/remote-signer'
-import { type Anchor, createAnchor, openAnchor } from './anchor.ts'
-import { closedError, corruptError, StoreError } from './error.ts'
+import { createAnchor, openAnchor } from './anchor.ts'
+import { fitsAnchor, plainQuery, readRecord, verifyChain } from './audit.ts'
+import { type Call, type CommitLaneBounds, createCommitLane, steadyClock } from './commit-lane.ts'
+import { closedError, StoreError } from './error.ts'
 import * as limits from './limits.ts'
 import type {
   ChainPoint,
@@ -25,12 +24,10 @@ import type {
   PagedTable,
   PlainAuditPage,
   PlainCall,
-  PlainChange,
   PlainFound,
   PlainHostRecord,
   PlainWanted,
   Sizes,
-  VerifyReply,
 } from './message.ts'
 import { Packer } from './packer.ts'
 import { createRecordCodec } from './record.ts'
@@ -38,12 +35,8 @@ import { type Reply, startThread, type ThreadLink } from './thread-link.ts'
 
 /** The bounds of one store, see limits.ts. Others than these are for tests. */
 export interface Bounds
-  extends Pick<Opening, 'claims' | 'clientKeys' | 'outbox' | 'checkedBytes' | 'lockPatienceMs'> {
-  readonly groupChanges: number
-  readonly groupBytes: number
-  readonly waitingChanges: number
-  readonly waitingBytes: number
-  readonly commitPatienceMs: number
+  extends CommitLaneBounds,
+    Pick<Opening, 'claims' | 'clientKeys' | 'outbox' | 'checkedBytes' | 'lockPatienceMs'> {
   readonly closePatienceMs: number
 }
 
@@ -89,13 +82,9 @@ export interface SqliteStore extends SignerStore, AuditLog, HostRecords {
   close(): Promise<void>
 }
 
-interface Call {
-  readonly changes: readonly StoreChange[]
-  readonly plain: readonly PlainChange[]
-  readonly packer: Packer
-  readonly now: Millis
+interface Commit extends Call {
+  readonly given: readonly StoreChange[]
   readonly resolve: (outcomes: readonly CommitOutcome[]) => void
-  readonly reject: (error: unknown) => void
 }
 
 /**
@@ -173,73 +162,16 @@ async function makeStore(
   let anchored: ChainPoint = head
   let drop: ChainPoint | null = null
 
-  let queue: Call[] = []
-  let waitingChanges = 0
-  let waitingBytes = 0
-  let isWriting = false
-  /** When the last group began, and whether several sessions were in it. */
-  let beganAt = 0
-  let isCrowded = false
-  let isScheduled = false
   let isClosed = false
-  let loads = 0
-  let patience: ReturnType<typeof setTimeout> | undefined
-  let anchorTimer: ReturnType<typeof setTimeout> | undefined
-  const idlers = new Set<() => void>()
 
-  const schedule = (): void => {
-    if (isScheduled || isWriting || loads > 0) return
-    isScheduled = true
-    const begin = (): void => {
-      isScheduled = false
-      if (!isWriting && loads === 0) void write()
-    }
-    const pause = pauseLeft()
-    // At the end of this turn of the event loop at the earliest, so that all of its commits are one group.
-    if (pause > 0) setTimeout(begin, pause)
-    else setImmediate(begin)
-  }
+  const isAnchorDue = (): boolean => isAnchored && head.seq !== anchored.seq
 
-  /** One that commits alone never waits for others. */
-  const pauseLeft = (): number =>
-    isCrowded ? Math.min(limits.GROUP_PACE_MS, beganAt + limits.GROUP_PACE_MS - performance.now()) : 0
-
-  const beginGroup = (calls: readonly Call[]): void => {
-    isWriting = true
-    beganAt = performance.now()
-    const sessions = calls.flatMap(({ changes }) => changes.filter(({ session }) => session !== undefined))
-    isCrowded = sessions.length > 1
-  }
-
-  const takeGroup = (): readonly Call[] => {
-    const calls: Call[] = []
-    let changes = 0
-    let bytes = 0
-    for (const call of queue) {
-      changes += call.changes.length
-      bytes += call.packer.length
-      if (calls.length > 0 && (changes > bounds.groupChanges || bytes > bounds.groupBytes)) break
-      calls.push(call)
-    }
-    queue = queue.slice(calls.length)
-    for (const call of calls) forgetWaiting(call)
-    return calls
-  }
-
-  const forgetWaiting = ({ changes, packer }: Call): void => {
-    waitingChanges -= changes.length
-    waitingBytes -= packer.length
-  }
-
-  const write = async (): Promise<void> => {
-    const calls = takeGroup()
-    const point = head
-    const anchor = isAnchored && point.seq !== anchored.seq ? createAnchor(seal, id, point) : null
-    if (calls.length === 0 && anchor === null) return finishWriting()
-    beginGroup(calls)
-    clearTimeout(patience)
-    if (queue.length > 0) startPatience()
+  const write = async (calls: readonly Commit[]): Promise<void> => {
     try {
+      const point = head
+      const anchor = isAnchorDue() ? createAnchor(seal, id, point) : null
+      const checkpoint =
+        drop === null ? null : { ...drop, sealed: createAnchor(seal, id, drop, 'checkpoint') }
       let length = 0
       const bases = calls.map(({ packer }) => {
         length += packer.length
@@ -250,11 +182,9 @@ async function makeStore(
       calls.forEach(({ packer }, i) => {
         packer.write(view, bases[i] ?? 0)
       })
-      const checkpoint =
-        drop === null ? null : { ...drop, sealed: createAnchor(seal, id, drop, 'checkpoint') }
-      const plain = calls.map((call, i): PlainCall => {
-        return { now: call.now, changes: call.plain, base: bases[i] ?? 0 }
-      })
+      const plain = calls.map(
+        ({ now: at, changes }, i): PlainCall => ({ now: at, changes, base: bases[i] ?? 0 }),
+      )
       const group = { steady: steadyNow(), anchor, checkpoint }
       const reply = await thread.ask<string>({ type: 'group', group, calls: JSON.stringify(plain), bytes }, [
         bytes,
@@ -270,24 +200,9 @@ async function makeStore(
     } catch (cause) {
       for (const { reject } of calls) reject(cause)
     }
-    isWriting = false
-    if (queue.length === 0 || loads > 0) finishWriting()
-    else if (pauseLeft() > 0) schedule()
-    else void write()
   }
 
-  const finishWriting = (): void => {
-    if (queue.length === 0) {
-      for (const idler of idlers) idler()
-      idlers.clear()
-    }
-    clearTimeout(anchorTimer)
-    if (isClosed || !isAnchored || head.seq === anchored.seq) return
-    anchorTimer = setTimeout(schedule, limits.ANCHOR_MS)
-    anchorTimer.unref()
-  }
-
-  const settle = (call: Call, reply: GroupReply['calls'][number] | undefined, bytes: ArrayBuffer): void => {
+  const settle = (call: Commit, reply: GroupReply['calls'][number] | undefined, bytes: ArrayBuffer): void => {
     if (reply?.type !== 'outcomes') {
       call.reject(new StoreError(reply?.code ?? 'store/io', reply?.message ?? 'the store gave no outcome'))
       return
@@ -295,7 +210,7 @@ async function makeStore(
     try {
       const outcomes = reply.outcomes.map((outcome) => codec.outcome(outcome, bytes))
       outcomes.forEach(({ type }, i) => {
-        if (type === 'done') codec.remember(call.changes[i] as StoreChange)
+        if (type === 'done') codec.remember(call.given[i] as StoreChange)
       })
       call.resolve(outcomes)
     } catch (cause) {
@@ -303,17 +218,7 @@ async function makeStore(
     }
   }
 
-  const startPatience = (): void => {
-    patience = setTimeout(() => {
-      const late = queue
-      queue = []
-      for (const call of late) {
-        forgetWaiting(call)
-        call.reject(new StoreError('store/busy', 'the disk does not keep up: look at what else uses it'))
-      }
-    }, bounds.commitPatienceMs)
-    patience.unref()
-  }
+  const lane = createCommitLane<Commit>({ bounds, clock: steadyClock, write, hasRest: isAnchorDue })
 
   const readAll = async <T>(
     table: PagedTable,
@@ -328,17 +233,6 @@ async function makeStore(
     return all
   }
 
-  /** Nothing is written meanwhile: what is read is of one moment. */
-  const standStill = async <T>(read: () => Promise<T>): Promise<T> => {
-    loads += 1
-    try {
-      return await read()
-    } finally {
-      loads -= 1
-      if (loads === 0 && queue.length > 0) schedule()
-    }
-  }
-
   const store: SqliteStore = {
     file,
     get restoredAt() {
@@ -346,7 +240,7 @@ async function makeStore(
     },
     async load(at) {
       if (isClosed) throw closedError()
-      return standStill(async () => ({
+      return lane.standStill(async () => ({
         restoredAt,
         keys: await readAll('keys', ({ keys }, bytes) => keys.map((row) => codec.key(row, bytes))),
         sessions: await readAll('sessions', ({ sessions }, bytes) =>
@@ -367,17 +261,10 @@ async function makeStore(
       return new Promise((resolve, reject) => {
         if (isClosed) throw closedError()
         if (changes.length === 0) return resolve([])
-        if (waitingChanges > 0 && waitingChanges + changes.length > bounds.waitingChanges)
-          throw new StoreError('store/busy', `more than ${bounds.waitingChanges} changes wait to be written`)
+        lane.expectRoom(changes.length)
         const packer = new Packer()
         const plain = changes.map((change) => codec.encode(change, packer))
-        if (waitingBytes > 0 && waitingBytes + packer.length > bounds.waitingBytes)
-          throw new StoreError('store/busy', `more than ${bounds.waitingBytes} bytes wait to be written`)
-        if (queue.length === 0 && (isWriting || loads > 0)) startPatience()
-        queue.push({ changes, plain, packer, now: at, resolve, reject })
-        waitingChanges += changes.length
-        waitingBytes += packer.length
-        schedule()
+        lane.push({ given: changes, changes: plain, packer, now: at, resolve, reject })
       })
     },
     async read({ sessions = [], offers = [], keys = [] }) {
@@ -445,105 +332,15 @@ async function makeStore(
         late = setTimeout(resolve, bounds.closePatienceMs)
       })
       const written = async (): Promise<void> => {
-        while (isWriting || isScheduled || queue.length > 0)
-          await new Promise<void>((resolve) => {
-            idlers.add(resolve)
-            if (!isWriting && !isScheduled) schedule()
-          })
-        clearTimeout(anchorTimer)
-        if (head.seq !== anchored.seq) await write()
+        await lane.finish()
         await thread.ask({ type: 'close' })
       }
       await Promise.race([written().catch(() => undefined), tooLate])
-      clearTimeout(patience)
-      clearTimeout(anchorTimer)
-      for (const { reject } of queue.splice(0)) reject(closedError())
+      lane.close()
       // A thread that the disk holds ends when the disk answers: nobody waits for that.
       await Promise.race([thread.end(), tooLate])
       clearTimeout(late)
     },
   }
   return store
-}
-
-async function fitsAnchor(thread: ThreadLink, anchor: Anchor | undefined): Promise<boolean> {
-  if (anchor === undefined) return false
-  const { checkpoint } = thread.opened
-  if (anchor.seq === checkpoint.seq) return anchor.hash === checkpoint.hash
-  if (anchor.seq < checkpoint.seq) return true
-  return (await thread.ask<string | null>({ type: 'hash', seq: anchor.seq })).value === anchor.hash
-}
-
-/** See `AuditLog.verifyAudit`. */
-export async function verifyChain(thread: ThreadLink, seal: StoreSeal): Promise<AuditVerdict> {
-  const { id } = thread.opened
-  const ask = async (from: ChainPoint): Promise<VerifyReply> =>
-    (await thread.ask<VerifyReply>({ type: 'verify', from })).value
-  let begin: ChainPoint | undefined
-  let entries = 0
-  let reply = await ask({ seq: Number.MAX_SAFE_INTEGER, hash: '' })
-  let at = reply.checkpoint
-  begin = at
-  const firstAnchor = openAnchor(seal, id, reply.anchor)
-  let seen: string | undefined
-  do {
-    reply = await ask(at)
-    entries += reply.count
-    // Retention may have dropped what was next.
-    if (reply.fault?.code === 'missing' && at.seq < reply.checkpoint.seq) {
-      at = reply.checkpoint
-      begin = at
-      reply = { ...reply, fault: null, done: false }
-      continue
-    }
-    at = reply.at
-  } while (!reply.done || (reply.fault === null && at.seq < reply.head.seq))
-  let { fault } = reply
-  const { checkpoint, checkpointSeal, head } = reply
-  if (fault === null && checkpoint.seq > 0) {
-    const sealed = openAnchor(seal, id, checkpointSeal, 'checkpoint')
-    if (sealed?.seq !== checkpoint.seq || sealed.hash !== checkpoint.hash)
-      fault = { seq: checkpoint.seq, code: 'anchor' }
-  }
-  if (fault === null) {
-    if (firstAnchor === undefined) fault = { seq: at.seq, code: 'anchor' }
-    else if (firstAnchor.seq > at.seq) fault = { seq: at.seq + 1, code: 'missing' }
-    else if (firstAnchor.seq >= begin.seq) {
-      seen =
-        firstAnchor.seq === begin.seq
-          ? begin.hash
-          : ((await thread.ask<string | null>({ type: 'hash', seq: firstAnchor.seq })).value ?? undefined)
-      if (seen !== firstAnchor.hash) fault = { seq: firstAnchor.seq, code: 'anchor' }
-    }
-  }
-  const found = fault === null ? head : at
-  return {
-    ok: fault === null,
-    entries,
-    chains: [{ chain: id, checkpoint: begin, head: found, fault }],
-  }
-}
-
-function plainQuery({ order = 'oldest', after, limit = limits.AUDIT_PAGE, filter = {} }: AuditQuery) {
-  if (!(Number.isSafeInteger(limit) && limit >= 1))
-    throw new StoreError('store/usage', 'the limit of a page is a whole number above 0')
-  return {
-    newest: order === 'newest',
-    after: after ?? null,
-    limit: Math.min(limit, limits.AUDIT_PAGE),
-    types: filter.types ?? null,
-    signerPubkey: filter.signerPubkey ?? null,
-    userPubkey: filter.userPubkey ?? null,
-    clientPubkey: filter.clientPubkey ?? null,
-    since: filter.since ?? null,
-    until: filter.until ?? null,
-  }
-}
-
-function readRecord(text: string): AuditRecord {
-  try {
-    return JSON.parse(text) as AuditRecord
-  } catch {
-    throw corruptError('an audit record')
-  }
 }
