@@ -5,37 +5,10 @@
 
 /** One way to do the work. The caller has checked sizes: `into` has exactly {@link base64Bytes} bytes. */
 export interface Base64Codec {
-  readonly name: string
   encode(bytes: Uint8Array): string
   /** False if the text is not the canonical encoding of some bytes; `into` is then of no use. */
   decode(text: string, into: Uint8Array): boolean
 }
-
-/** Uint8Array's own base64, where the host has it (ES2026). */
-interface NativeBase64 {
-  toBase64(): string
-  setFromBase64(
-    text: string,
-    options: { readonly lastChunkHandling: 'strict' },
-  ): { readonly read: number; readonly written: number }
-}
-
-/** Uint8Array's own; its strict mode still skips white space, which shows in the number of bytes. */
-export const nativeBase64: Base64Codec | undefined =
-  'setFromBase64' in Uint8Array.prototype
-    ? {
-        name: 'native',
-        encode: (bytes) => asNative(bytes).toBase64(),
-        decode(text, into) {
-          try {
-            const { read, written } = asNative(into).setFromBase64(text, { lastChunkHandling: 'strict' })
-            return written === into.length && read === text.length
-          } catch {
-            return false
-          }
-        },
-      }
-    : undefined
 
 /** The bytes a text would decode to, or undefined if no base64 has this length. Looks at the length and the end only. */
 export function base64Bytes(text: string): number | undefined {
@@ -50,8 +23,4 @@ export function base64Chars(bytes: number): number {
 export function base64Padding(text: string): 0 | 1 | 2 {
   if (!text.endsWith('=')) return 0
   return text.endsWith('==') ? 2 : 1
-}
-
-function asNative(bytes: Uint8Array): NativeBase64 {
-  return bytes as Uint8Array & NativeBase64
 }

@@ -1,9 +1,9 @@
 /**
- * Base64 in Node: Uint8Array's own, or Buffer's.
+ * Base64 in Node, by Buffer, which is no slower than Uint8Array's own.
  * Never takes what Buffer takes beyond the canonical form.
  */
 
-import { type Base64Codec, base64Padding, nativeBase64 } from './base64-codec.ts'
+import { type Base64Codec, base64Padding } from './base64-codec.ts'
 
 /** The part of Node's Buffer that is used. */
 interface BufferLike {
@@ -24,8 +24,7 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
  * It skips what it does not know, which shows in the number of bytes, but it reads two characters more than the alphabet
  * has, takes a character over 255 for another, and drops bits that are left over: these are refused here.
  */
-export const bufferBase64: Base64Codec = {
-  name: 'buffer',
+export const hostBase64: Base64Codec = {
   encode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64'),
   decode(text, into) {
     if (text.includes('-') || text.includes('_') || Buffer.byteLength(text) !== text.length) return false
@@ -33,8 +32,6 @@ export const bufferBase64: Base64Codec = {
     return view.write(text, 0, into.length, 'base64') === into.length && !hasBitsLeft(text)
   },
 }
-
-export const hostBase64: Base64Codec = nativeBase64 ?? bufferBase64
 
 /** Whether the last character before the padding says more than the last byte holds. */
 function hasBitsLeft(text: string): boolean {

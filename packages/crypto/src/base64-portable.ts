@@ -1,27 +1,49 @@
 /**
- * Base64 where there is no Node: Uint8Array's own, or `atob` and `btoa`.
- * Never takes what `atob` takes beyond the canonical form: the text must be the one that the bytes encode to.
+ * Base64 where there is no Node: Uint8Array's own (ES2026), or `atob` and `btoa`.
+ * Never takes what they take beyond the canonical form: the text must be the one that the bytes encode to.
  */
 
-import { type Base64Codec, nativeBase64 } from './base64-codec.ts'
+import type { Base64Codec } from './base64-codec.ts'
+
+/** The part of Uint8Array's own that is used. */
+interface NativeBase64 {
+  toBase64(): string
+  setFromBase64(text: string): unknown
+}
+
+export const nativeBase64: Base64Codec = {
+  encode: (bytes) => asNative(bytes).toBase64(),
+  decode(text, into) {
+    try {
+      asNative(into).setFromBase64(text)
+      return asNative(into).toBase64() === text
+    } catch {
+      return false
+    }
+  },
+}
 
 export const webBase64: Base64Codec = {
-  name: 'web',
   encode(bytes) {
     let binary = ''
     for (const byte of bytes) binary += String.fromCharCode(byte)
     return btoa(binary)
   },
   decode(text, into) {
-    let binary: string
     try {
-      binary = atob(text)
+      const binary = atob(text)
+      for (let i = 0; i < into.length; i++) into[i] = binary.charCodeAt(i)
+      return btoa(binary) === text
     } catch {
       return false
     }
-    for (let i = 0; i < into.length; i++) into[i] = binary.charCodeAt(i)
-    return btoa(binary) === text
   },
 }
 
-export const hostBase64: Base64Codec = nativeBase64 ?? webBase64
+export const HAS_NATIVE: boolean = 'setFromBase64' in Uint8Array.prototype
+
+export const hostBase64: Base64Codec = HAS_NATIVE ? nativeBase64 : webBase64
+
+function asNative(bytes: Uint8Array): NativeBase64 {
+  return bytes as Uint8Array & NativeBase64
+}

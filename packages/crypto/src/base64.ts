@@ -4,14 +4,10 @@
  */
 
 import { hostBase64 } from '#host-base64'
+import type { Base64Codec } from './base64-codec.ts'
 
 export { base64Bytes, base64Chars } from './base64-codec.ts'
 
-export function encodeBase64(bytes: Uint8Array): string {
-  return hostBase64.encode(bytes)
-}
-
+export const encodeBase64: Base64Codec['encode'] = hostBase64.encode
 /** Decodes into exactly {@link base64Bytes} bytes. False if the text is not canonical base64. */
-export function decodeBase64(text: string, into: Uint8Array): boolean {
-  return hostBase64.decode(text, into)
-}
+export const decodeBase64: Base64Codec['decode'] = hostBase64.decode

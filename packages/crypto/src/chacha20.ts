@@ -4,19 +4,21 @@
  */
 
 const BLOCK = 64
-/** "expand 32-byte k" */
-const START = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]
+const CONSTANT = new TextEncoder().encode('expand 32-byte k')
+const KEY_AT = 16
+const COUNTER = 12
+const NONCE_AT = 52
 const DOUBLE_ROUNDS = 10
 
 /** XORs the key stream onto the data, counter from 0. */
 export function chacha20(key32: Uint8Array, nonce12: Uint8Array, data: Uint8Array): void {
-  const start = new Int32Array(16)
-  start.set(START)
-  readWords(key32, start, 4)
-  readWords(nonce12, start, 13)
+  const block = new Uint8Array(BLOCK)
+  const view = new DataView(block.buffer)
+  block.set(CONSTANT)
+  block.set(key32, KEY_AT)
+  block.set(nonce12, NONCE_AT)
+  const start = new Int32Array(16).map((_, i) => view.getInt32(4 * i, true))
   const words = new Int32Array(16)
-  const stream = new Uint8Array(BLOCK)
-  const view = new DataView(stream.buffer)
   for (let at = 0; at < data.length; at += BLOCK) {
     words.set(start)
     for (let i = 0; i < DOUBLE_ROUNDS; i++) {
@@ -24,11 +26,11 @@ export function chacha20(key32: Uint8Array, nonce12: Uint8Array, data: Uint8Arra
       for (let column = 0; column < 4; column++) quarterRound(words, column, column + 1)
     }
     for (let i = 0; i < 16; i++) view.setInt32(4 * i, (words[i] as number) + (start[i] as number), true)
-    const end = Math.min(BLOCK, data.length - at)
-    for (let i = 0; i < end; i++) data[at + i] = (data[at + i] as number) ^ (stream[i] as number)
-    start[12] = (start[12] as number) + 1
+    for (let i = 0; i < BLOCK && at + i < data.length; i++)
+      data[at + i] = (data[at + i] as number) ^ (block[i] as number)
+    start[COUNTER] = (start[COUNTER] as number) + 1
   }
-  for (const secret of [start, words, stream]) secret.fill(0)
+  for (const secret of [start, words, block]) secret.fill(0)
 }
 
 /** Down a column of the four rows; or, with each row shifted by one more, down a diagonal. */
@@ -47,9 +49,4 @@ function mix(words: Int32Array, sum: number, added: number, turned: number, by: 
   words[sum] = (words[sum] as number) + (words[added] as number)
   const mixed = (words[turned] as number) ^ (words[sum] as number)
   words[turned] = (mixed << by) | (mixed >>> (32 - by))
-}
-
-function readWords(bytes: Uint8Array, into: Int32Array, at: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let i = 0; i < bytes.length; i += 4) into[at + i / 4] = view.getInt32(i, true)
 }

@@ -7,6 +7,16 @@ import { err, ok, type PayloadError, type Result, UsageError } from '@nip46/core
 import { base64Bytes, base64Chars, decodeBase64, encodeBase64 } from './base64.ts'
 import { equalBytes, expectBytes } from './bytes.ts'
 import { PLAINTEXT_BYTES_MAX, SHORT_PREFIX_BYTES } from './limits.ts'
+import {
+  BODY_AT,
+  FRAME_BYTES,
+  LONG_PREFIX,
+  MAC_BYTES,
+  MIN_PADDED,
+  NONCE_AT,
+  NONCE_BYTES,
+  SHORT_PREFIX,
+} from './payload-layout.ts'
 import type { MessageCode, Symmetric } from './symmetric.ts'
 import { decodeUtf8, utf8Bytes, writeUtf8 } from './utf8.ts'
 
@@ -26,16 +36,6 @@ export interface Nip44Keys {
 }
 
 const VERSION = 2
-const NONCE_BYTES = 32
-const MAC_BYTES = 32
-const NONCE_AT = 1
-const CIPHERTEXT_AT = NONCE_AT + NONCE_BYTES
-/** Everything but the padded plaintext: version, nonce, MAC. */
-const FRAME_BYTES = CIPHERTEXT_AT + MAC_BYTES
-const SHORT_PREFIX = 2
-const LONG_PREFIX = 6
-const MIN_PADDED = 32
-const MIN_PAYLOAD_BYTES = FRAME_BYTES + SHORT_PREFIX + MIN_PADDED
 
 /** Throws `UsageError` unless `maxPlaintextBytes` is a whole number from 1 to {@link PLAINTEXT_BYTES_MAX}. */
 export function nip44Limits(maxPlaintextBytes: number, sendExtended: boolean): Nip44Limits {
@@ -45,9 +45,7 @@ export function nip44Limits(maxPlaintextBytes: number, sendExtended: boolean): N
     maxPlaintextBytes > PLAINTEXT_BYTES_MAX
   )
     throw new UsageError(`maxPlaintextBytes must be a whole number from 1 to ${PLAINTEXT_BYTES_MAX}`)
-  const maxPayloadChars = base64Chars(
-    FRAME_BYTES + prefixBytes(maxPlaintextBytes) + paddedLength(maxPlaintextBytes),
-  )
+  const maxPayloadChars = base64Chars(FRAME_BYTES + bodyBytes(maxPlaintextBytes))
   return { maxPlaintextBytes, maxPayloadChars, sendExtended }
 }
 
@@ -77,16 +75,15 @@ export function encryptNip44(
     throw new UsageError(
       `a NIP-44 text has 1 to ${most} bytes, not ${length} bytes (options maxPlaintextBytes, sendExtended)`,
     )
-  const prefix = prefixBytes(length)
-  const payload = symmetric.claim(FRAME_BYTES + prefix + paddedLength(length))
+  const payload = symmetric.claim(FRAME_BYTES + bodyBytes(length))
   try {
     payload[0] = VERSION
     payload.set(nonce, NONCE_AT)
     writeLength(payload, length)
-    writeUtf8(plaintext, payload.subarray(CIPHERTEXT_AT + prefix))
-    const keys = symmetric.expand(prepared, nonce)
-    symmetric.cipher(keys, payload)
-    payload.set(symmetric.mac(keys, payload), payload.length - MAC_BYTES)
+    writeUtf8(plaintext, payload.subarray(BODY_AT + prefixBytes(length)))
+    symmetric.expand(prepared, nonce)
+    symmetric.cipher(payload)
+    payload.set(symmetric.mac(payload), payload.length - MAC_BYTES)
     return encodeBase64(payload)
   } finally {
     symmetric.release(payload)
@@ -105,16 +102,16 @@ export function decryptNip44(
   if (payload.length > limits.maxPayloadChars) return err('nip44/too-large')
   const length = base64Bytes(payload)
   // NIP-44 asks for 132 characters too; that many are the fewest that hold these bytes.
-  if (length === undefined || length < MIN_PAYLOAD_BYTES) return err('nip44/base64')
+  if (length === undefined || length < FRAME_BYTES + SHORT_PREFIX + MIN_PADDED) return err('nip44/base64')
   const bytes = symmetric.claim(length)
   try {
     if (!decodeBase64(payload, bytes)) return err('nip44/base64')
     if (bytes[0] !== VERSION) return err('nip44/unknown-version')
-    const mac = bytes.slice(length - MAC_BYTES)
-    const keys = symmetric.expand(prepared, bytes.subarray(NONCE_AT, CIPHERTEXT_AT))
-    if (!equalBytes(symmetric.mac(keys, bytes), mac)) return err('nip44/mac')
-    symmetric.cipher(keys, bytes)
-    return readPadded(bytes.subarray(CIPHERTEXT_AT, length - MAC_BYTES), limits.maxPlaintextBytes)
+    const mac = bytes.slice(-MAC_BYTES)
+    symmetric.expand(prepared, bytes.subarray(NONCE_AT, BODY_AT))
+    if (!equalBytes(symmetric.mac(bytes), mac)) return err('nip44/mac')
+    symmetric.cipher(bytes)
+    return readPadded(bytes.subarray(BODY_AT, -MAC_BYTES), limits.maxPlaintextBytes)
   } finally {
     symmetric.release(bytes)
   }
@@ -127,13 +124,18 @@ export function paddedLength(bytes: number): number {
   return chunk * Math.ceil(bytes / chunk)
 }
 
+/** What a plaintext of so many bytes takes between nonce and MAC. */
+function bodyBytes(length: number): number {
+  return prefixBytes(length) + paddedLength(length)
+}
+
 function prefixBytes(length: number): number {
   return length > SHORT_PREFIX_BYTES ? LONG_PREFIX : SHORT_PREFIX
 }
 
 /** Big-endian, before the text: two bytes, or two zeros and four. */
 function writeLength(payload: Uint8Array, length: number): void {
-  const view = new DataView(payload.buffer, payload.byteOffset + CIPHERTEXT_AT)
+  const view = new DataView(payload.buffer, payload.byteOffset + BODY_AT)
   const long = length > SHORT_PREFIX_BYTES
   view.setUint16(0, long ? 0 : length)
   if (long) view.setUint32(SHORT_PREFIX, length)
@@ -144,10 +146,9 @@ function readPadded(body: Uint8Array, maxPlaintextBytes: number): Result<string,
   const view = new DataView(body.buffer, body.byteOffset)
   const short = view.getUint16(0)
   const length = short || view.getUint32(SHORT_PREFIX)
-  const prefix = prefixBytes(length)
+  const prefix = short === 0 ? LONG_PREFIX : SHORT_PREFIX
   // A text that fits the short prefix has no other.
-  if ((short === 0) !== (prefix === LONG_PREFIX) || body.length !== prefix + paddedLength(length))
-    return err('nip44/padding')
+  if (prefix !== prefixBytes(length) || body.length !== bodyBytes(length)) return err('nip44/padding')
   if (length > maxPlaintextBytes) return err('nip44/too-large')
   const text = decodeUtf8(body.subarray(prefix, prefix + length))
   return text === undefined ? err('nip44/utf8') : ok(text)

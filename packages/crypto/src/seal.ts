@@ -85,9 +85,9 @@ export function createSeal(key: Uint8Array, options: SealOptions = {}): Destruct
         record[0] = VERSION
         record.set(nonce, NONCE_AT)
         record.set(plain, BODY_AT)
-        const keys = symmetric.expand(prepared, place)
-        symmetric.cipher(keys, record)
-        record.set(symmetric.mac(keys, record), record.length - MAC_BYTES)
+        symmetric.expand(prepared, place)
+        symmetric.cipher(record)
+        record.set(symmetric.mac(record), record.length - MAC_BYTES)
         return record.slice()
       } finally {
         symmetric.release(record)
@@ -101,10 +101,10 @@ export function createSeal(key: Uint8Array, options: SealOptions = {}): Destruct
       const record = symmetric.claim(sealed.length)
       try {
         record.set(sealed)
-        const keys = symmetric.expand(prepared, place)
+        symmetric.expand(prepared, place)
         const macAt = sealed.length - MAC_BYTES
-        if (!equalBytes(symmetric.mac(keys, record), sealed.subarray(macAt))) return err('bad-seal')
-        symmetric.cipher(keys, record)
+        if (!equalBytes(symmetric.mac(record), sealed.subarray(macAt))) return err('bad-seal')
+        symmetric.cipher(record)
         return ok(record.slice(BODY_AT, macAt))
       } finally {
         symmetric.release(record)

@@ -28,11 +28,10 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   view.setBigUint64(padded.length - 8, BigInt(length * 8))
   const state = START.slice()
   for (at = 0; at < padded.length; at += BLOCK) compress(state, view, at)
-  const digest = new Uint8Array(32)
-  const out = new DataView(digest.buffer)
   state.forEach((word, i) => {
-    out.setInt32(4 * i, word)
+    view.setInt32(4 * i, word)
   })
+  const digest = padded.slice(0, 32)
   for (const secret of [padded, state, schedule]) secret.fill(0)
   return digest
 }

@@ -8,14 +8,12 @@ import { chacha20 } from '@noble/ciphers/chacha.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { HostPrimitives, LargeMessages } from './host-primitives.ts'
+import { BODY_AT, MAC_BYTES, NONCE_AT } from './payload-layout.ts'
 import type { Symmetric } from './symmetric.ts'
 
 const SALT = new TextEncoder().encode('nip44-v2')
 const COUNTERS = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)] as const
 const encoder = new TextEncoder()
-const NONCE_AT = 1
-const BODY_AT = 33
-const MAC_BYTES = 32
 
 /** The bulk of a message by noble. */
 export const NOBLE_MESSAGES: LargeMessages = {
@@ -31,11 +29,9 @@ export const NOBLE_MESSAGES: LargeMessages = {
 export function createNobleSymmetric({ name, hashText, large }: HostPrimitives): Symmetric {
   const secrets = new Uint8Array(96)
   const result = new Uint8Array(32)
-  const keys = {
-    chachaKey: secrets.subarray(0, 32),
-    chachaNonce: secrets.subarray(32, 44),
-    hmacKey: secrets.subarray(44, 76),
-  }
+  const chachaKey = secrets.subarray(0, 32)
+  const chachaNonce = secrets.subarray(32, 44)
+  const hmacKey = secrets.subarray(44, 76)
   const codeFor = (length: number): LargeMessages =>
     large !== undefined && length >= large.from ? large : NOBLE_MESSAGES
 
@@ -60,13 +56,13 @@ export function createNobleSymmetric({ name, hashText, large }: HostPrimitives):
           .digestInto(secrets.subarray(32 * i, 32 * i + 32))
       })
       keyed.destroy()
-      return keys
+      return secrets
     },
-    cipher({ chachaKey, chachaNonce }, payload) {
+    cipher(payload) {
       const body = payload.subarray(BODY_AT, payload.length - MAC_BYTES)
       codeFor(payload.length).cipher(chachaKey, chachaNonce, body)
     },
-    mac({ hmacKey }, payload) {
+    mac(payload) {
       const authenticated = payload.subarray(NONCE_AT, payload.length - MAC_BYTES)
       codeFor(payload.length).mac(hmacKey, authenticated, result)
       return result

@@ -8,7 +8,8 @@ import { hexToBytes } from '@nip46/core'
 import { equalBytes } from './bytes.ts'
 import { hexDigit } from './hex.ts'
 import type { HostPrimitives, LargeMessages } from './host-primitives.ts'
-import type { MessageKeys, Symmetric } from './symmetric.ts'
+import { BODY_AT, NONCE_AT } from './payload-layout.ts'
+import type { Symmetric } from './symmetric.ts'
 import { CHACHA_STEP, SHA256_START, type SymmetricExports, symmetricModule } from './symmetric-code.ts'
 import { alignedBytes, createNobleSymmetric, NOBLE_MESSAGES } from './symmetric-noble.ts'
 
@@ -22,8 +23,6 @@ declare const WebAssembly:
 
 const BLOCK = 64
 const DIGEST = 32
-const NONCE_AT = 1
-const BODY_AT = 33
 
 // The memory, by address. What is secret lies together, so that one fill wipes it.
 /** The value that SHA-256 starts from. */
@@ -100,9 +99,9 @@ function isRight(symmetric: Symmetric): boolean {
   symmetric.conversationKey(new Uint8Array(DIGEST).fill(1), key)
   symmetric.prepare(key, prepared)
   const payload = symmetric.claim(BODY_AT + KNOWN_BODY + DIGEST)
-  const keys = symmetric.expand(prepared, payload.subarray(NONCE_AT, BODY_AT))
-  symmetric.cipher(keys, payload)
-  const right = equalBytes(symmetric.mac(keys, payload), KNOWN_MAC)
+  symmetric.expand(prepared, payload.subarray(NONCE_AT, BODY_AT))
+  symmetric.cipher(payload)
+  const right = equalBytes(symmetric.mac(payload), KNOWN_MAC)
   symmetric.release(payload)
   return right
 }
@@ -115,11 +114,10 @@ function symmetricOver(
   const words = new Uint32Array(buffer)
   const view = new DataView(buffer)
   const result = bytes.subarray(RESULT, RESULT + DIGEST)
-  const keys: MessageKeys = {
-    chachaKey: bytes.subarray(KEYS, KEYS + 32),
-    chachaNonce: bytes.subarray(KEYS + 32, KEYS + 44),
-    hmacKey: bytes.subarray(KEYS + 44, KEYS + 76),
-  }
+  const keys = bytes.subarray(KEYS, RESULT)
+  const chachaKey = bytes.subarray(KEYS, KEYS + 32)
+  const chachaNonce = bytes.subarray(KEYS + 32, KEYS + 44)
+  const hmacKey = bytes.subarray(KEYS + 44, KEYS + 76)
   const encoder = new TextEncoder()
 
   const copy = (from: number, to: number, length: number): void => {
@@ -245,12 +243,12 @@ function symmetricOver(
       }
       return keys
     },
-    cipher({ chachaKey, chachaNonce }, payload) {
+    cipher(payload) {
       const length = payload.length - BODY_AT - DIGEST
       if (isOurs(payload)) chacha(KEYS, WORK + BODY_AT, length)
       else codeFor(payload.length).cipher(chachaKey, chachaNonce, payload.subarray(BODY_AT, BODY_AT + length))
     },
-    mac({ hmacKey }, payload) {
+    mac(payload) {
       const length = payload.length - NONCE_AT - DIGEST
       if (isOurs(payload)) {
         if (hashBytes !== undefined && length >= hashBytes.from)

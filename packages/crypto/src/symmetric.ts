@@ -8,29 +8,25 @@ import { createNobleSymmetric } from './symmetric-noble.ts'
 import { createWasmSymmetric } from './symmetric-wasm.ts'
 import { type TaggedHashes, taggedHashes } from './tagged-hash.ts'
 
-/** What one message is encrypted with: views that hold until {@link MessageCode.release}. */
-export interface MessageKeys {
-  readonly chachaKey: Uint8Array
-  readonly chachaNonce: Uint8Array
-  readonly hmacKey: Uint8Array
-}
-
 /** A SHA-256 hash that begins with a tag, as BIP-340 has it. `out32` is written. */
 export type TaggedHash = (parts: readonly Uint8Array[], out32: Uint8Array) => void
 
 /**
- * The steps of one NIP-44 message. Synchronous, and one message at a time: a payload from `claim` and the keys of `expand` belong
- * to the caller until `release`, which overwrites both. Nothing is kept between messages.
+ * The steps of one NIP-44 message. Synchronous, and one message at a time: a payload from `claim` belongs to the caller until
+ * `release`, which overwrites it and the keys of `expand`. Nothing is kept between messages.
  */
 export interface MessageCode {
   /** Memory for a payload of so many bytes (version, nonce, body, MAC), with what was there before in it. */
   claim(length: number): Uint8Array
-  /** HKDF-expand by a 32-byte nonce; `prepared` is what {@link Symmetric.prepare} wrote. */
-  expand(prepared: Uint8Array, nonce: Uint8Array): MessageKeys
+  /**
+   * HKDF-expand by a 32-byte nonce: the keys that `cipher` and `mac` go by. `prepared` is what {@link Symmetric.prepare} wrote.
+   * Returns where they lie: ChaCha20's key in 32 bytes, its nonce in 12, HMAC's key in 32.
+   */
+  expand(prepared: Uint8Array, nonce: Uint8Array): Uint8Array
   /** ChaCha20 over the body of a claimed payload, in place. Spoils the MAC behind it. */
-  cipher(keys: MessageKeys, payload: Uint8Array): void
-  /** HMAC over nonce and body of a claimed payload: a view that holds until `release`. Spoils the MAC behind them. */
-  mac(keys: MessageKeys, payload: Uint8Array): Uint8Array
+  cipher(payload: Uint8Array): void
+  /** HMAC over nonce and body of a claimed payload: bytes that hold until `release`. Spoils the MAC behind them. */
+  mac(payload: Uint8Array): Uint8Array
   /** Overwrites the payload and the keys. */
   release(payload: Uint8Array): void
 }

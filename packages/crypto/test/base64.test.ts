@@ -1,12 +1,16 @@
 import { seededRandom } from '@nip46/testing'
 import { describe, expect, test } from 'vitest'
-import { base64Bytes, base64Chars, nativeBase64 } from '../src/base64-codec.ts'
-import { bufferBase64 } from '../src/base64-node.ts'
-import { webBase64 } from '../src/base64-portable.ts'
+import { base64Bytes, base64Chars } from '../src/base64-codec.ts'
+import { hostBase64 as bufferBase64 } from '../src/base64-node.ts'
+import { HAS_NATIVE, nativeBase64, webBase64 } from '../src/base64-portable.ts'
 
-const codecs = [webBase64, bufferBase64, nativeBase64].filter((codec) => codec !== undefined)
+const codecs = [
+  { name: 'web', ...webBase64 },
+  { name: 'buffer', ...bufferBase64 },
+  ...(HAS_NATIVE ? [{ name: 'native', ...nativeBase64 }] : []),
+]
 
-if (nativeBase64 === undefined) console.log('left out: this host has no Uint8Array.prototype.setFromBase64')
+if (!HAS_NATIVE) console.log('left out: this host has no Uint8Array.prototype.setFromBase64')
 
 describe.each(codecs)('base64 with the $name codec', ({ encode, decode }) => {
   const decoded = (text: string): Uint8Array | undefined => {
