@@ -15,7 +15,7 @@ import {
   type RequestId,
   type Result,
 } from '@nip46/core'
-import { CANCELLED, Nip46Error, resultError } from './error.ts'
+import { CANCELLED, Nip46Error } from './error.ts'
 import { freshId } from './fresh-id.ts'
 import { callHost, quiet } from './host.ts'
 import { QUEUE_WAIT_MS, QUEUED_REQUESTS, RESERVED_SHARE, WAITING_AFTER_MS } from './limits.ts'
@@ -112,7 +112,9 @@ export function createCalls(
   const judge = ({ method, params }: Call, value: Json): Result<MethodResults[Method], Nip46Error> => {
     const context = { crypto, userPubkey: state().userPubkey ?? undefined, allowCreatedAtChange }
     const accepted = callHost(() => acceptResult({ method, params }, value, context)) ?? err('response/shape')
-    return accepted.ok ? accepted : err(resultError(method, accepted.error))
+    if (accepted.ok) return accepted
+    const { error: code } = accepted
+    return err(new Nip46Error({ code, message: `the answer to ${method} is not believed: ${code}` }))
   }
 
   const settle = (id: RequestId, outcome: Result<Json, Failure>): void => {

@@ -9,7 +9,6 @@ import {
   type FailureCode,
   type RelayRefusal,
   type RemoteReason,
-  type ResultProblem,
   type UriProblem,
 } from '@nip46/core'
 import { MESSAGE_CHARS } from './limits.ts'
@@ -42,20 +41,6 @@ export class Nip46Error extends Error {
 }
 
 export const CANCELLED: Failure = { code: 'cancelled', message: 'cancelled by the caller' }
-
-/** Why a result was not believed, in words. */
-export function resultError(method: string, code: ResultProblem): Nip46Error {
-  return new Nip46Error({ code, message: `the remote signer ${RESULT_PROBLEMS[code]} (${method})` })
-}
-
-const RESULT_PROBLEMS: Readonly<Record<ResultProblem, string>> = {
-  'response/shape': 'gave no such result',
-  'response/pubkey': 'named no pubkey',
-  'response/relays': 'named no usable relays',
-  'response/event-mismatch': 'returned another event',
-  'response/event-invalid': 'returned an event with a wrong id or signature',
-  'session/identity-changed': 'answers for another user',
-}
 
 /** The words of a failure without the token's secret, which a remote signer may have put into its error text. */
 export function withoutSecret(failure: Failure, secret: string | null): Failure {

@@ -11,6 +11,7 @@ import {
   type OpenContext,
   open,
   type Pubkey,
+  type RelayRefusal,
   type RequestId,
   type Seconds,
   seal,
@@ -109,16 +110,13 @@ export function createLoop(
       return sealed.ok ? transport.publish(relays, sealed.value, { authenticate, signal }) : undefined
     })
     const unsent = err(relays.map((relay) => ({ relay, reason: 'unreachable: not sent' })))
-    const outcome = (await told?.catch(() => undefined)) ?? unsent
+    const said = (await told?.catch(() => undefined)) ?? unsent
     publishing.delete(controller)
     if (kind === 'response' || state.phase === 'closed') return
-    if (outcome.ok) {
-      onStage(id, { stage: 'accepted', relay: outcome.value.relay })
-      return feed({ type: 'published', id, outcome })
-    }
-    const refusals = outcome.error.map(({ relay, reason }) => ({ relay, reason: clean(reason) }))
-    for (const refusal of refusals) onNews({ type: 'refused', ...refusal })
-    feed({ type: 'published', id, outcome: err(refusals) })
+    const outcome = said.ok ? said : err(said.error.map(cleanRefusal))
+    if (outcome.ok) onStage(id, { stage: 'accepted', ...outcome.value })
+    else for (const refusal of outcome.error) onNews({ type: 'refused', ...refusal })
+    feed({ type: 'published', id, outcome })
   }
 
   /** For the relays of this session only, and with the client's key only (NIP-42). */
@@ -166,6 +164,10 @@ export function createLoop(
   })
 
   return { feed, state: () => state }
+}
+
+function cleanRefusal({ relay, reason }: RelayRefusal): RelayRefusal {
+  return { relay, reason: clean(reason) }
 }
 
 /** Words of a relay, for display. */
