@@ -1,5 +1,5 @@
 /**
- * Random ids of requests, and secrets of offers.
+ * Random ids of requests, what else is named after them, and secrets of offers.
  * Never checks where the random bytes come from, only how many they are.
  */
 
@@ -10,8 +10,4 @@ import { misuse } from './options.ts'
 export function freshId(random: RandomBytes): RequestId {
   const id = bytesToHex(random(16))
   return id.length === 32 ? id : misuse('random(length) returns so many random bytes')
-}
-
-export function freshIds(random: RandomBytes, count: number): readonly RequestId[] {
-  return Array.from({ length: count }, () => freshId(random))
 }

@@ -40,11 +40,11 @@ async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<Bu
   const key = keyOfHex(clientSecretKey, ports)
   // 64 hex characters that are no secret key.
   if (key === undefined) throw noForeignSession()
-  const make = ({ clientPubkey, ids }: StartFacts, now: Millis) => {
+  const make = ({ clientPubkey, seed }: StartFacts, now: Millis) => {
     const facts = { clientPubkey, remoteSigner, relays, profile }
-    if (userPubkey === null) return fromPairing({ ...facts, ids }, now)
-    const session = { ...facts, userPubkey, originRelays: relays, lastSeen: null, lastSwitchAt: null }
-    return fromSession({ v: 1, ...session }, ids, now)
+    if (userPubkey === null) return fromPairing({ ...facts, seed }, now)
+    const session = { ...facts, userPubkey, originRelays: relays, lastSwitchAt: 0 }
+    return fromSession({ v: 1, ...session }, seed, now)
   }
   return startSession(ports, key, null, make).session
 }

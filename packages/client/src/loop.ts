@@ -20,7 +20,6 @@ import {
 import { type ClientInput, type ClientOutput, type ClientState, step, wants } from '@nip46/core/client'
 import { AUTH_CHALLENGE_CHARS } from '@nip46/core/limits'
 import { remember } from './bounded-map.ts'
-import { freshIds } from './fresh-id.ts'
 import { callHost } from './host.ts'
 import { allowsJunk, chargeJunk, type JunkBudget } from './junk-budget.ts'
 import { MESSAGE_CHARS, SEEN_EVENTS } from './limits.ts'
@@ -31,7 +30,7 @@ import { createSteadyTime } from './steady-time.ts'
 import type { Timers } from './timers.ts'
 
 /** The machine's outputs, each after it was carried out, and what the machine does not say. */
-export type LoopNews = Exclude<ClientOutput, { type: 'send' }> | SessionEvent
+export type LoopNews = Exclude<ClientOutput, { type: 'send' }> | Exclude<SessionEvent, { type: 'ended' }>
 
 export interface LoopObserver {
   readonly onNews: (news: LoopNews) => void
@@ -85,11 +84,7 @@ export function createLoop(
   }
 
   const keepWants = (): void => {
-    const { wakeAt, listen, ids } = wants(state)
-    if (ids !== undefined) {
-      const fresh = callHost(() => freshIds(random, ids))
-      if (fresh !== undefined) queue.push({ type: 'ids', ids: fresh })
-    }
+    const { wakeAt, listen } = wants(state)
     heard = listen?.from
     listening.adjust(listen)
     if (wakeAt === undefined) timers.clear('wake')

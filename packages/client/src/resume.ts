@@ -66,11 +66,6 @@ async function goOn(saved: SavedSession, options: SessionOptions): Promise<Bunke
     key?.destroy()
     throw noSavedSession()
   }
-  // A time from the future, from a broken store or before the clock was set back, would never be reached.
-  const now = ports.clock.now()
-  const lastSeen = Math.min(session.lastSeen ?? 0, Math.floor(now / 1_000))
-  const lastSwitchAt = session.lastSwitchAt && Math.min(session.lastSwitchAt, now)
-  const make = ({ ids }: StartFacts, start: Millis) =>
-    fromSession({ ...session, lastSeen, lastSwitchAt }, ids, start)
+  const make = ({ seed }: StartFacts, now: Millis) => fromSession(session, seed, now)
   return startSession(ports, key, null, make).session
 }

@@ -72,8 +72,8 @@ function readRelays(value: unknown): readonly RelayUrl[] | undefined {
   return relays.ok && relays.value !== null ? relays.value : undefined
 }
 
-function readTime(value: unknown = null): number | null | undefined {
-  return value === null || isCount(value) ? value : undefined
+function readTime(value: unknown): number | undefined {
+  return isCount(value) ? value : undefined
 }
 
 /** What is not said is as today's text has it. */
@@ -103,7 +103,6 @@ const SESSION: Readers<ClientSession> = {
   relays: readRelays,
   originRelays: readRelays,
   profile: readProfile,
-  lastSeen: readTime,
   lastSwitchAt: readTime,
 }
 

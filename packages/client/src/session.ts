@@ -3,13 +3,13 @@
  * Never makes a decision of the protocol; those are the machine's.
  */
 
-import { err, type Failure, type Millis } from '@nip46/core'
+import type { Failure, Millis } from '@nip46/core'
 import { type ClientFacts, type ClientState, sessionOf } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createCalls } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
 import { CANCELLED, Nip46Error, withoutSecret } from './error.ts'
-import { freshIds } from './fresh-id.ts'
+import { freshId } from './fresh-id.ts'
 import { callHost, quiet } from './host.ts'
 import { EVENT_LISTENERS, STORE_MS } from './limits.ts'
 import { createLoop, type Loop, type LoopNews } from './loop.ts'
@@ -18,8 +18,8 @@ import type { SessionEvent } from './session-event.ts'
 import { createSessionObject } from './session-object.ts'
 import { createTimers } from './timers.ts'
 
-/** What a machine is told of this connection: its key, and at least four fresh ids. */
-export type StartFacts = Pick<ClientFacts, 'clientPubkey' | 'ids'>
+/** What a machine is told of this connection: its key, and what to name its requests after. */
+export type StartFacts = Pick<ClientFacts, 'clientPubkey' | 'seed'>
 
 export interface Starting {
   readonly session: Promise<BunkerSession>
@@ -39,13 +39,12 @@ export function startSession(
 ): Starting {
   const { random, clock, signal, store, plaintextCache } = ports
   const first = beginWith(key, () =>
-    make({ clientPubkey: key.handle.pubkey, ids: freshIds(random, 4) }, clock.now()),
+    make({ clientPubkey: key.handle.pubkey, seed: freshId(random) }, clock.now()),
   )
   const timers = createTimers(clock)
   const listeners = new Set([ports.onEvent])
   let stored: Promise<unknown> = Promise.resolve()
   let pending = true
-  let ended: 'logged-out' | 'closed' | undefined
 
   const onEvent = (event: SessionEvent): void => {
     for (const listener of listeners) callHost(() => listener?.(event))
@@ -83,14 +82,14 @@ export function startSession(
       resolve()
     }
   })
-  const end = (output: Extract<SessionEvent, { type: 'ended' }>): void => {
-    ended = output.reason
+  const end = (failure: Failure): void => {
+    const reason = failure.code === 'logged-out' ? failure.code : 'closed'
     key.destroy()
     timers.clearAll()
     callHost(() => plaintextCache?.clear())
-    settle(over(ended))
-    onEvent(output)
-    if (ended === 'closed') return finish()
+    settle(failure)
+    onEvent({ type: 'ended', reason })
+    if (reason === 'closed') return finish()
     write(() => store?.clear())
     timers.set('store', STORE_MS, finish)
     void stored.then(finish)
@@ -99,18 +98,15 @@ export function startSession(
   const hear = (output: LoopNews): void => {
     switch (output.type) {
       case 'settle':
-        // To the machine, a session that was logged out of is closed like any other.
-        return calls.settle(output.id, ended === 'logged-out' ? err(over(ended)) : output.outcome)
+        return calls.settle(output.id, output.outcome)
       case 'auth-url': {
         const { id: requestId, url, origin } = output
         calls.stage(requestId, { stage: 'auth-url' })
         callHost(() => ports.onAuthUrl?.({ url, origin, requestId }))
         return
       }
-      case 'failed':
-        return settle(output.failure)
       case 'ended':
-        return end(output)
+        return end(output.failure)
       case 'unpaired':
         callHost(() => plaintextCache?.clear())
         break
@@ -139,9 +135,8 @@ export function startSession(
     },
     save() {
       const saved = sessionOf(loop.state())
-      if (saved === undefined || loop.state().phase === 'logging-out') {
-        throw new Nip46Error(over(ended ?? 'logged-out'))
-      }
+      // The host has this object once there is something to save.
+      if (saved === undefined) throw new Nip46Error(loop.state().end as Failure)
       return { v: 1, clientSecretKey: key.exportHex(), session: saved }
     },
     logout() {
@@ -176,8 +171,4 @@ function beginWith({ handle, destroy }: ClientKey, make: () => ClientState): Cli
     destroy()
     throw error
   }
-}
-
-function over(code: 'logged-out' | 'closed'): Failure {
-  return { code, message: 'the session has ended' }
 }

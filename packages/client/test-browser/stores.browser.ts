@@ -150,7 +150,7 @@ describe('IndexedDB', () => {
     const database = fresh()
     const here = indexedDbSessionStore({ database })
     const other = otherTab(database)
-    const theirs = { ...saved, session: { ...saved.session, lastSeen: 7 } }
+    const theirs = { ...saved, session: { ...saved.session, lastSwitchAt: 7 } }
     await other.save(theirs)
     expect(await here.load()).toEqual(theirs)
     for (let round = 0; round < 10; round += 1) {

@@ -57,7 +57,7 @@ const STATE = fromOffer(
     profile: clientProfile('E'),
     relays: [ONE],
     secret: 'secret',
-    ids: ['a', 'b', 'c', 'd'],
+    seed: '0'.repeat(32),
   },
   0,
 )

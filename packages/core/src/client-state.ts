@@ -5,7 +5,6 @@
 
 import type { Failure } from './failure.ts'
 import type { Json } from './message.ts'
-import type { ClientMetadata } from './metadata.ts'
 import type { RelayRefusal } from './port.ts'
 import type { ClientProfile } from './profile.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId, Result, Scheme, Seconds } from './value.ts'
@@ -24,78 +23,71 @@ export type ClientPhase =
   | 'logging-out'
   | 'closed'
 
-/** JSON. Holds the token's secret until it is spent and params of requests in flight, so keep it to yourself; never holds a key. */
+/** JSON. Holds the token's secret until it is spent and the text of requests in flight, so keep it to yourself; never holds a key. */
 export interface ClientState {
   readonly v: 1
+  /** When the latest step was. */
+  readonly now: Millis
   readonly phase: ClientPhase
-  readonly flow: 'bunker' | 'nostrconnect' | 'resumed'
   readonly profile: ClientProfile
   readonly clientPubkey: Pubkey
   readonly remoteSigner: Pubkey | null
   /** Pinned once known: another answer later is `session/identity-changed`. */
   readonly userPubkey: Pubkey | null
   readonly secret: string | null
-  /** Text of the perms asked for. */
-  readonly perms: string
-  readonly metadata: ClientMetadata | null
   /** An auth_url may lead to this machine in plain `http:`, for development. The host sets it; false at the start. */
   readonly allowLoopbackAuth: boolean
+  /** Those of the session, as the remote signer named them last and a round trip proved them. */
   readonly relays: readonly RelayUrl[]
   /** Those of the token: tried again when all others stay dead. */
   readonly originRelays: readonly RelayUrl[]
-  /** Relays with a live subscription now. */
+  /** Listened and sent to now: `relays`, and others during a move or a long outage. */
+  readonly listen: readonly RelayUrl[]
+  /** Those of `listen` with a live subscription. */
   readonly live: readonly RelayUrl[]
   readonly downSince: Millis | null
-  /** Listening on the token's relays too, since the others stayed dead. */
-  readonly fellBack: boolean
-  readonly startedAt: Millis
-  /** Greatest `created_at` heard from the remote signer, in seconds. */
-  readonly lastSeen: Seconds | null
-  /** When the present phase gives up; null when it does not. */
+  /** When `relays` were proven, while the ones before them are still listened to. */
+  readonly provenAt: Millis | null
+  /** What is stored at relays is asked for from then on. */
+  readonly since: Seconds
+  /** When an offer lapses, or a login goes on without an answer to switch_relays. */
   readonly deadline: Millis | null
   readonly pending: { readonly [id: RequestId]: PendingRequest }
   /** Youngest last. */
   readonly settled: readonly RequestId[]
-  readonly relaySwitch: RelaySwitch | null
-  readonly lastSwitchAt: Millis | null
+  /** When the relays were asked for; 0: never. */
+  readonly lastSwitchAt: Millis
   /** After a nostrconnect:// offer was taken: until when a second signer with the secret is watched for. */
   readonly guardUntil: Millis | null
-  readonly skewAlertAt: Millis | null
+  readonly skewAlertAt: Millis
   /** Connect was refused after it had gone out twice: who the user is tells whether the first one let us in. */
   readonly refusal: Failure | null
-  /** Random ids for the machine's own requests. */
-  readonly ids: readonly RequestId[]
+  /** Why requests are refused from here on. */
+  readonly end: Failure | null
+  /** Names the machine's own requests, with their number: no other session has it. */
+  readonly seed: string
+  readonly asked: number
 }
 
 /** A request that has no answer yet. */
 export interface PendingRequest {
   readonly method: string
-  readonly params: readonly string[]
-  readonly origin: 'caller' | 'machine'
+  /** As it goes out, each time. */
+  readonly text: string
+  /** The machine's own; the caller's otherwise. */
+  readonly own: boolean
   readonly queuedAt: Millis
   readonly expiresAt: Millis
   readonly sends: number
-  readonly sentAt: Millis | null
-  readonly sentOn: readonly RelayUrl[]
+  /** When to send it, or one more copy; it waits for a live relay and a caller's for the login too. */
+  readonly sendAt: Millis | null
   /** A relay said OK. */
   readonly accepted: boolean
   /** Every relay was lost since it was sent: its answer may have been too. */
   readonly outage: boolean
-  readonly resendAt: Millis | null
   readonly authUrls: readonly string[]
-  /** Where to send; null for all. */
-  readonly only: readonly RelayUrl[] | null
-}
-
-/** A move to other relays that is under way (`switch_relays`). */
-export interface RelaySwitch {
-  readonly target: readonly RelayUrl[]
-  readonly old: readonly RelayUrl[]
-  readonly startedAt: Millis
-  /** The round trip that proves the new relays. */
-  readonly pingId: RequestId | null
-  /** When the old relays go; null until the new ones are proven. */
-  readonly closeAt: Millis | null
+  /** The new relays that this round trip is to prove; null for all other requests, which go to all relays. */
+  readonly proves: readonly RelayUrl[] | null
 }
 
 export type ClientInput =
@@ -123,9 +115,6 @@ export type ClientInput =
       readonly id: RequestId
       readonly outcome: Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>
     }
-  | { readonly type: 'ids'; readonly ids: readonly RequestId[] }
-  /** Ask for the relays again; the machine does so by itself after connecting. */
-  | { readonly type: 'switch-relays' }
   | { readonly type: 'logout' }
   | { readonly type: 'close' }
   | { readonly type: 'wake' }
@@ -175,10 +164,8 @@ export type ClientOutput =
   | { readonly type: 'ready'; readonly userPubkey: Pubkey }
   /** The remote signer no longer knows this client: pair again. Requests fail from here on. */
   | { readonly type: 'unpaired' }
-  /** The session could not be made. */
-  | { readonly type: 'failed'; readonly failure: Failure }
-  /** `logged-out`: wipe the key and forget the session. */
-  | { readonly type: 'ended'; readonly reason: 'logged-out' | 'closed' }
+  /** `logged-out`: wipe the key and forget the session. Anything but that and `closed`: the session could not be made. */
+  | { readonly type: 'ended'; readonly failure: Failure }
   | { readonly type: 'relays'; readonly relays: readonly RelayUrl[] }
   | { readonly type: 'alert'; readonly code: ClientAlert }
   | { readonly type: 'ignored'; readonly code: ClientIgnored }
@@ -189,7 +176,7 @@ export interface ClientStep {
   readonly outputs: readonly ClientOutput[]
 }
 
-/** What the host is to keep up for a state: a timer, a subscription, a stock of ids. */
+/** What the host is to keep up for a state: a timer and a subscription. */
 export interface ClientWants {
   /** Feed `{ type: 'wake' }` at or after this time. */
   readonly wakeAt?: Millis
@@ -200,67 +187,33 @@ export interface ClientWants {
     readonly from?: Pubkey
     readonly since: Seconds
   }
-  /** Feed this many fresh random ids. */
-  readonly ids?: number
-}
-
-/** One step: its own copy of the state, to be changed in place, and what comes of it. */
-export interface Work {
-  readonly state: Draft
-  readonly outputs: ClientOutput[]
-  readonly now: Millis
 }
 
 /** A state that nobody else has seen yet. What its members hold is replaced, never changed. */
 export type Draft = { -readonly [Member in keyof ClientState]: ClientState[Member] }
 
+/** One step: its own copy of the state, to be changed in place, and what comes of it. */
+export interface Work extends Draft {
+  readonly outputs: ClientOutput[]
+}
+
 export const CLOSED: Failure = { code: 'closed', message: 'the session was closed' }
 export const LOGGED_OUT: Failure = { code: 'logged-out', message: 'the session was ended' }
-export const UNPAIRED: Failure = {
-  code: 'session/unpaired',
-  message: 'the remote signer no longer knows this app: pair again',
-}
 
 export function ignore({ outputs }: Work, code: ClientIgnored): void {
   outputs.push({ type: 'ignored', code })
 }
 
+export function alert({ outputs }: Work, code: ClientAlert): void {
+  outputs.push({ type: 'alert', code })
+}
+
+/** By its id, which may be `constructor`. */
+export function pendingOf({ pending }: ClientState, id: RequestId): PendingRequest | undefined {
+  return Object.hasOwn(pending, id) ? pending[id] : undefined
+}
+
 /** Nothing is sent or listened to any more. */
 export function isOver({ phase }: ClientState): boolean {
   return phase === 'closed' || phase === 'unpaired'
-}
-
-export function pendingOf(state: ClientState, id: RequestId): PendingRequest | undefined {
-  return Object.hasOwn(state.pending, id) ? state.pending[id] : undefined
-}
-
-/** Whether a request is pending, or was. */
-export function isKnown(state: ClientState, id: RequestId): boolean {
-  return Object.hasOwn(state.pending, id) || state.settled.includes(id)
-}
-
-/** Whether a request of the machine's own is under way. */
-export function isAsked(state: ClientState, method: string): boolean {
-  return Object.values(state.pending).some(
-    (pending) => pending.method === method && pending.origin === 'machine',
-  )
-}
-
-/** Of the machine's own requests a person may have to approve these two, and login waits for them. */
-export function gatesLogin({ method, origin }: PendingRequest): boolean {
-  return origin === 'machine' && (method === 'connect' || method === 'get_public_key')
-}
-
-export function listenRelays({
-  relaySwitch,
-  relays,
-  originRelays,
-  fellBack,
-}: ClientState): readonly RelayUrl[] {
-  if (relaySwitch !== null) return union(relaySwitch.old, relaySwitch.target)
-  return fellBack ? union(relays, originRelays) : relays
-}
-
-export function union(a: readonly RelayUrl[], b: readonly RelayUrl[]): readonly RelayUrl[] {
-  return [...new Set([...a, ...b])]
 }

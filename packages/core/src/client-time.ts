@@ -1,112 +1,85 @@
 /**
- * What passes with time: deadlines, overlaps, waits for a relay.
- * Never keeps a timer: it says when it wants to be woken, and does what is due then.
+ * What passes with time: deadlines, overlaps, waits for a relay, requests that are due or over.
+ * Never keeps a timer: it says when it wants to be woken, and does what is due in any step.
  */
 
-import { close, fail } from './client-end.ts'
-import { enterIdentifying } from './client-handshake.ts'
+import { close } from './client-end.ts'
+import { endGuard, identify } from './client-handshake.ts'
 import { conclude } from './client-outcomes.ts'
-import { askRelays, endOverlap, fallsBackAt, nextSwitchAt, overlapEndsAt } from './client-relays.ts'
-import {
-  type ClientState,
-  gatesLogin,
-  LOGGED_OUT,
-  type PendingRequest,
-  pendingOf,
-  type Work,
-} from './client-state.ts'
+import { askRelays, endOverlap, listenTo, nextSwitchAt, overlapEndsAt, union } from './client-relays.ts'
+import { isHeld, sendNow } from './client-requests.ts'
+import { type ClientState, type PendingRequest, pendingOf, type Work } from './client-state.ts'
+import { FALLBACK_MS, NO_RELAY_MS } from './client-waits.ts'
 import type { Failure } from './failure.ts'
 import { err, type Millis } from './value.ts'
-
-const NO_RELAY_MS = 15_000
 
 /** When something is due, and what; in the order in which it is done. */
 const ALARMS: readonly (readonly [at: (state: ClientState) => Millis | null, ring: (work: Work) => void])[] =
   [
     [overlapEndsAt, endOverlap],
-    [
-      ({ guardUntil }) => guardUntil,
-      ({ state }) => {
-        state.guardUntil = state.secret = null
-      },
-    ],
-    [
-      fallsBackAt,
-      ({ state }) => {
-        state.fellBack = true
-      },
-    ],
-    [noRelayAt, giveUp],
-    [nextSwitchAt, askRelaysAgain],
+    [({ guardUntil }) => guardUntil, endGuard],
+    [darkUntil, leaveDark],
+    [nextSwitchAt, askRelays],
     [({ deadline }) => deadline, passDeadline],
   ]
 
 /** Does whatever is due. */
-export function wake(work: Work): void {
-  const { state, now } = work
-  for (const [at, ring] of ALARMS) if ((at(state) ?? Infinity) <= now) ring(work)
-  for (const id of Object.keys(state.pending)) {
+export function keepTime(work: Work): void {
+  const { now } = work
+  for (const [at, ring] of ALARMS) if ((at(work) ?? Infinity) <= now) ring(work)
+  for (const id of Object.keys(work.pending)) {
+    const request = pendingOf(work, id)
     // An expiry may end the session, and with it all others.
-    const pending = pendingOf(state, id)
-    if (pending !== undefined && pending.expiresAt <= now)
-      conclude(work, id, pending, err(lateFailure(pending)))
+    if (request === undefined) continue
+    if (request.expiresAt <= now) conclude(work, id, request, err(lateFailure(request)))
+    else if ((request.sendAt ?? Infinity) <= now && !isHeld(work, request)) sendNow(work, id, request)
   }
 }
 
 /** When there is something to do; `Infinity` if never. */
 export function nextAlarm(state: ClientState): Millis {
   let next = Infinity
-  const note = (time: Millis | null): void => {
-    if (time !== null && time < next) next = time
+  for (const [at] of ALARMS) next = Math.min(next, at(state) ?? Infinity)
+  for (const request of Object.values(state.pending)) {
+    const { expiresAt, sendAt } = request
+    next = Math.min(next, expiresAt, sendAt === null || isHeld(state, request) ? Infinity : sendAt)
   }
-  for (const [at] of ALARMS) note(at(state))
-  const isDark = state.live.length === 0
-  for (const { expiresAt, resendAt } of Object.values(state.pending)) {
-    note(expiresAt)
-    if (!isDark) note(resendAt)
-  }
-  // A restarted session takes note of the time once, to count from.
-  if (isDark && state.downSince === null) note(state.startedAt)
   return next
 }
 
-/** When a handshake without any relay gives up. */
-function noRelayAt({ phase, live, downSince }: ClientState): Millis | null {
-  const waits = ['connecting', 'switching', 'identifying'].includes(phase) && live.length === 0
-  return waits && downSince !== null ? downSince + NO_RELAY_MS : null
+/** When a session without a live relay has waited long enough for one. */
+function darkUntil({ phase, downSince, originRelays, listen }: ClientState): Millis | null {
+  if (downSince === null) return null
+  if (isLogin(phase)) return downSince + NO_RELAY_MS
+  return originRelays.every((relay) => listen.includes(relay)) ? null : downSince + FALLBACK_MS
 }
 
-function giveUp(work: Work): void {
-  const message = `none of the relays could be reached: ${work.state.relays.join(', ')}`
-  fail(work, { code: 'transport/no-relay', message })
+function isLogin(phase: ClientState['phase']): boolean {
+  return phase === 'connecting' || phase === 'switching' || phase === 'identifying'
 }
 
-function askRelaysAgain(work: Work): void {
-  work.state.lastSwitchAt = work.now
-  askRelays(work)
+/** A login gives up; a session tries the token's relays too. */
+function leaveDark(work: Work): void {
+  const { phase, relays, originRelays } = work
+  if (!isLogin(phase)) return listenTo(work, union(relays, originRelays))
+  const message = `none of the relays could be reached: ${relays.join(', ')}`
+  close(work, { code: 'transport/no-relay', message })
 }
 
 function passDeadline(work: Work): void {
-  const { state } = work
-  const { phase } = state
-  state.deadline = null
-  if (phase === 'switching') enterIdentifying(work)
-  else if (phase === 'logging-out') close(work, 'logged-out', LOGGED_OUT)
-  else if (phase === 'awaiting-signer')
-    fail(work, { code: 'timeout/connect', message: 'no remote signer took the offer in time' })
-  else if (phase === 'connecting' || phase === 'identifying')
-    fail(work, state.refusal ?? lateFailure(Object.values(state.pending).find(gatesLogin)))
+  if (work.phase === 'switching') identify(work)
+  else close(work, { code: 'timeout/connect', message: 'no remote signer took the offer in time' })
 }
 
-function lateFailure(pending: PendingRequest | undefined): Failure {
-  if (pending === undefined || pending.sentAt === null) {
+function lateFailure({ sends, authUrls, accepted }: PendingRequest): Failure {
+  if (sends === 0) {
     return {
       code: 'timeout/not-sent',
       message: 'no relay could be reached in time: the request was not sent',
     }
   }
-  if (pending.authUrls.length > 0)
+  if (authUrls.length > 0)
     return { code: 'timeout/auth', message: 'the page of the remote signer was not finished in time' }
-  const stage = pending.accepted ? 'a relay took the request' : 'no relay confirmed the request'
+  const stage = accepted ? 'a relay took the request' : 'no relay confirmed the request'
   return { code: 'timeout/no-answer', message: `no answer in time; ${stage}` }
 }

@@ -24,5 +24,4 @@ export type {
   ClientStep,
   ClientWants,
   PendingRequest,
-  RelaySwitch,
 } from './client-state.ts'

@@ -28,10 +28,8 @@ export function hexId(value: number): RequestId {
   return value.toString(16).padStart(32, '0')
 }
 
-/** `count` ids that no other call with another `from` gives. */
-export function idsFrom(from: number, count = 4): readonly RequestId[] {
-  return Array.from({ length: count }, (_, i) => hexId(from + i))
-}
+/** What a machine names its own requests after. */
+export const SEED: string = hexId(0xa0)
 
 export const CLIENT: Pubkey = pubkeyOf('client')
 export const SIGNER: Pubkey = pubkeyOf('remote signer')

@@ -7,7 +7,6 @@ import { isDeepStrictEqual } from 'node:util'
 import { type ClientInput, type ClientOutput, type ClientState, restart, step, wants } from '../src/client.ts'
 import { CLIENT_PENDING, CLIENT_SETTLED, SESSION_RELAYS } from '../src/limits.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId } from '../src/value.ts'
-import { hexId } from './cast.ts'
 import type { Carried, World } from './link.ts'
 
 export interface Asked {
@@ -55,7 +54,6 @@ export function createClientActor(world: World, initial: ClientState, watch: Cli
   let armed: Millis | undefined
   let wakesNow = 0
   let wokenAt: Millis = -1
-  let ids = 0
   let restarts = 0
   let subscriptions = new Map<RelayUrl, () => void>()
   const seen = new Set<string>()
@@ -78,12 +76,10 @@ export function createClientActor(world: World, initial: ClientState, watch: Cli
   }
 
   const check = (before: ClientState) => {
-    const { pending, settled, live, relays, relaySwitch } = state
+    const { pending, settled, live, relays } = state
     if (Object.keys(pending).length > CLIENT_PENDING + 8) fail('too many requests in flight')
     if (settled.length > CLIENT_SETTLED) fail('too many settled ids')
-    if (state.ids.length > 8) fail('too many spare ids')
-    if (relays.length > SESSION_RELAYS || (relaySwitch?.target.length ?? 0) > SESSION_RELAYS)
-      fail('too many relays')
+    if (relays.length > SESSION_RELAYS) fail('too many relays')
     const { listen } = wants(state)
     if (state.phase !== 'closed' && state.phase !== 'unpaired' && listen === undefined)
       fail('it listens to nothing')
@@ -132,11 +128,10 @@ export function createClientActor(world: World, initial: ClientState, watch: Cli
       case 'ignored':
         outputs[output.code] = (outputs[output.code] ?? 0) + 1
         return
-      case 'failed':
+      case 'ended':
         outputs[output.failure.code] = (outputs[output.failure.code] ?? 0) + 1
         return
       case 'relays':
-      case 'ended':
         return
     }
   }
@@ -155,13 +150,9 @@ export function createClientActor(world: World, initial: ClientState, watch: Cli
     }
   }
 
-  /** Makes true what the machine wants: one timer, its subscriptions, spare ids. */
+  /** Makes true what the machine wants: one timer and its subscriptions. */
   const sync = () => {
-    const { wakeAt, listen, ids: missing } = wants(state)
-    if (missing !== undefined) {
-      const fresh = Array.from({ length: missing }, () => hexId(0xf000_0000 + ids++))
-      return feed({ type: 'ids', ids: fresh })
-    }
+    const { wakeAt, listen } = wants(state)
     const relays = new Set(listen?.relays)
     for (const [relay, close] of subscriptions) {
       if (relays.has(relay)) continue
@@ -218,7 +209,7 @@ export function createClientActor(world: World, initial: ClientState, watch: Cli
       up = true
       upSince = world.now
       seen.clear()
-      state = restart(stored)
+      state = restart(stored, world.now)
       watch.note(watch.name, 'restart')
       sync()
     })

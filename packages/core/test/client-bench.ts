@@ -21,7 +21,7 @@ import {
 import type { RelayRefusal } from '../src/port.ts'
 import { clientProfile } from '../src/profile.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId, Result, Scheme } from '../src/value.ts'
-import { CLIENT, idsFrom, ONE, SECRET, SIGNER, START, USER } from './cast.ts'
+import { CLIENT, ONE, SECRET, SEED, SIGNER, START, USER } from './cast.ts'
 
 /** Wakes that one wait may take before it counts as going round in circles. */
 const WAKES = 1_000
@@ -51,6 +51,8 @@ export interface ClientBench {
   ): readonly ClientOutput[]
   answer(id: RequestId, result: unknown): readonly ClientOutput[]
   fail(id: RequestId, error: string): readonly ClientOutput[]
+  /** Has the machine ask for the relays by itself, as if a day had passed. */
+  askRelays(): readonly ClientOutput[]
   published(id: RequestId, outcome: 'ok' | readonly string[]): readonly ClientOutput[]
   /** Lets time pass; wakes the machine whenever it asked for it. */
   wait(ms: number): readonly ClientOutput[]
@@ -92,6 +94,10 @@ export function benchClient(start: ClientState, at: Millis = START): ClientBench
     },
     answer: (id, result) => bench.hear({ id, result }),
     fail: (id, error) => bench.hear({ id, result: '', error }),
+    askRelays() {
+      state = { ...state, lastSwitchAt: 0 }
+      return feed({ type: 'wake' })
+    },
     published(id, said) {
       const outcome: Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]> =
         said === 'ok'
@@ -116,20 +122,20 @@ export function benchClient(start: ClientState, at: Millis = START): ClientBench
       now += ms
     },
     restart() {
-      state = restart(JSON.parse(JSON.stringify(state)) as ClientState)
+      state = restart(JSON.parse(JSON.stringify(state)) as ClientState, now)
     },
   }
   return bench
 }
 
-/** Facts of a session over one relay in today's dialect, with spare ids. */
+/** Facts of a session over one relay in today's dialect. */
 export function clientFacts(facts: Partial<ClientFacts> = {}): ClientFacts {
   return {
     clientPubkey: CLIENT,
     profile: clientProfile('E'),
     relays: [ONE],
     secret: SECRET,
-    ids: idsFrom(0xa0, 8),
+    seed: SEED,
     ...facts,
   }
 }
@@ -154,9 +160,9 @@ export function readyBench(
   const { clientPubkey, profile, relays } = clientFacts(facts)
   const session = {
     ...{ v: 1 as const, clientPubkey, profile, relays, remoteSigner: SIGNER, userPubkey: USER },
-    ...{ originRelays: relays, lastSeen: null, lastSwitchAt: START },
+    ...{ originRelays: relays, lastSwitchAt: START },
   }
-  const bench = benchClient({ ...fromSession(session, idsFrom(0xa0, 8), START), ...changes })
+  const bench = benchClient({ ...fromSession(session, SEED, START), ...changes })
   bench.live(...relays)
   return bench
 }
@@ -195,8 +201,7 @@ export function settled(outputs: readonly ClientOutput[]): { readonly [id: Reque
 export function kinds(outputs: readonly ClientOutput[]): readonly string[] {
   return outputs.map((output) => {
     if (output.type === 'alert' || output.type === 'ignored') return `${output.type} ${output.code}`
-    if (output.type === 'failed') return `failed ${output.failure.code}`
-    if (output.type === 'ended') return `ended ${output.reason}`
+    if (output.type === 'ended') return `ended ${output.failure.code}`
     if (output.type === 'settle') return `settle ${output.outcome.ok ? 'ok' : output.outcome.error.code}`
     if (output.type === 'send') return `send ${sent([output])[0]?.method ?? 'answer'}`
     return output.type

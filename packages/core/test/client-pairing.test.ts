@@ -15,7 +15,7 @@ describe('A connection that was made elsewhere', () => {
     const { id, to } = sentOne(out, 'get_public_key')
     expect(to).toBe(SIGNER)
     expect(kinds(out)).toEqual(['send get_public_key'])
-    expect(kinds(bench.answer(id, USER))).toEqual(['ready'])
+    expect(kinds(bench.answer(id, USER))).toEqual(['ready', 'send switch_relays'])
     expect(bench.state).toMatchObject({ phase: 'ready', userPubkey: USER, secret: null })
   })
 
@@ -24,20 +24,19 @@ describe('A connection that was made elsewhere', () => {
     const { id } = sentOne(bench.live(ONE), 'get_public_key')
     const out = bench.fail(id, 'unauthorized: not connected')
     expect(out).toMatchObject([
-      { type: 'failed', failure: { code: 'remote/error', reason: 'session-invalid' } },
-      { type: 'ended', reason: 'closed' },
+      { type: 'ended', failure: { code: 'remote/error', reason: 'session-invalid' } },
     ])
   })
 
   it('gives up when nobody answers', () => {
     const bench = pairedBench()
     bench.live(ONE)
-    expect(kinds(bench.wait(65_000))).toContain('failed timeout/no-answer')
+    expect(kinds(bench.wait(65_000))).toContain('ended timeout/no-answer')
     expect(bench.state.phase).toBe('closed')
   })
 
-  it('needs ids', () => {
-    const { secret: _, ...facts } = clientFacts({ ids: [] })
-    expect(() => fromPairing({ ...facts, remoteSigner: SIGNER }, START)).toThrow(/four fresh random ids/)
+  it('needs a seed', () => {
+    const { secret: _, ...facts } = clientFacts({ seed: '' })
+    expect(() => fromPairing({ ...facts, remoteSigner: SIGNER }, START)).toThrow(/32 random hex/)
   })
 })

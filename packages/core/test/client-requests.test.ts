@@ -12,7 +12,7 @@ import {
 import { encodeRequest } from '../src/message.ts'
 import { clientProfile } from '../src/profile.ts'
 import { UsageError } from '../src/value.ts'
-import { FRIEND, hexId, idsFrom, ONE, START, TWO, templateText, USER } from './cast.ts'
+import { FRIEND, hexId, ONE, START, TWO, templateText, USER } from './cast.ts'
 import { type ClientBench, kinds, readyBench, type Sent, sent, sentOne, settled } from './client-bench.ts'
 
 const ID = hexId(1)
@@ -198,7 +198,7 @@ describe('A request of a client', () => {
     ask(bench, ...SIGN)
     bench.published(ID, ['unreachable'])
     bench.published(ID, 'ok')
-    expect(bench.state.pending[ID]).toMatchObject({ accepted: true, resendAt: null })
+    expect(bench.state.pending[ID]).toMatchObject({ accepted: true })
     expect(bench.published(ID, ['mute: nobody'])).toEqual([])
     expect(copies(bench, 58_000, undefined)).toEqual([])
   })
@@ -266,7 +266,9 @@ describe('A request of a client', () => {
       expect(bench.feed({ type: 'request', id: hexId(78), method: 'ping', params: [] })).toMatchObject([
         { type: 'settle', id: hexId(78), outcome: { error: { code: 'session/unpaired' } } },
       ])
-      expect(bench.feed({ type: 'logout' })).toMatchObject([{ type: 'ended', reason: 'logged-out' }])
+      expect(bench.feed({ type: 'logout' })).toMatchObject([
+        { type: 'ended', failure: { code: 'logged-out' } },
+      ])
     },
   )
 
@@ -292,7 +294,7 @@ describe('A request of a client', () => {
     bench.request(ID, 'switch_relays', [], 1_000)
     bench.wait(1_000)
     bench.answer(ID, JSON.stringify([TWO]))
-    expect(bench.state.relaySwitch).toBeNull()
+    expect(bench.state.listen).toEqual([ONE])
   })
 
   it('Q20 ends when it is cancelled, with nothing on the wire', () => {
@@ -311,7 +313,7 @@ describe('A request of a client', () => {
 
   it('cannot be cancelled when it is the machine’s own', () => {
     const bench = readyBench()
-    const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+    const { id } = sentOne(bench.askRelays(), 'switch_relays')
     bench.feed({ type: 'cancel', id })
     expect(Object.keys(bench.state.pending)).toEqual([id])
   })
@@ -525,27 +527,6 @@ describe('The limits of a client', () => {
     for (const timeoutMs of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
       expect(() => bench.request(hexId(2), 'ping', [], timeoutMs)).toThrow(UsageError)
     }
-  })
-
-  it('asks for ids when it has fewer than four, and keeps eight at most, each one once', () => {
-    const bench = readyBench()
-    for (let i = 0; i < 6; i++) {
-      const id = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays').id
-      bench.answer(id, 'null')
-    }
-    expect(bench.wants.ids).toBe(2)
-    bench.feed({ type: 'ids', ids: [...idsFrom(500, 20), ...idsFrom(500, 20)] })
-    expect(bench.state.ids).toHaveLength(8)
-    expect(new Set(bench.state.ids).size).toBe(8)
-    expect(bench.wants.ids).toBeUndefined()
-  })
-
-  it('takes no id that is in use', () => {
-    const bench = readyBench()
-    bench.request(ID, 'ping')
-    bench.feed({ type: 'switch-relays' })
-    bench.feed({ type: 'ids', ids: [ID] })
-    expect(bench.state.ids).not.toContain(ID)
   })
 })
 

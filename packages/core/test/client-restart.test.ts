@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ClientOutput } from '../src/client.ts'
 import { clientProfile } from '../src/profile.ts'
 import type { RelayUrl } from '../src/value.ts'
-import { hexId, idsFrom, ONE, SECRET, SIGNER, TWO, templateText, USER } from './cast.ts'
+import { hexId, ONE, SECRET, SIGNER, TWO, templateText, USER } from './cast.ts'
 import {
   bunkerBench,
   type ClientBench,
@@ -35,7 +35,7 @@ function scenario(
     for (const output of outputs) {
       if (output.type === 'settle' || output.type === 'connected' || output.type === 'ready')
         ends.push(output)
-      if (output.type === 'auth-url' || output.type === 'ended' || output.type === 'failed') ends.push(output)
+      if (output.type === 'auth-url' || output.type === 'ended') ends.push(output)
       if (output.type === 'ended') listening = []
     }
     return outputs
@@ -46,14 +46,14 @@ function scenario(
   }
   const own = (method: string) => {
     const found = Object.entries(bench.state.pending).find(
-      ([, pending]) => pending.method === method && pending.origin === 'machine',
+      ([, pending]) => pending.method === method && pending.own,
     )
     if (found === undefined) throw new Error(`${method} is not under way`)
     return found[0]
   }
 
   live(ONE)
-  if (bench.state.flow === 'bunker') step(() => bench.answer(own('connect'), 'ack'))
+  if (bench.state.phase === 'connecting') step(() => bench.answer(own('connect'), 'ack'))
   else step(() => bench.hear({ id: 'x', result: SECRET }))
   step(() => bench.request(hexId(1), 'sign_event', [templateText()]))
   step(() => bench.answer(own('switch_relays'), JSON.stringify([TWO])))
@@ -64,7 +64,6 @@ function scenario(
   step(() => bench.hear({ id: hexId(1), result: 'auth_url', error: 'https://bunker.example' }))
   step(() => bench.wait(61_000))
   step(() => bench.answer(hexId(1), 'signed'))
-  step(() => bench.feed({ type: 'ids', ids: idsFrom(0xb0) }))
   step(() => bench.request(hexId(2), 'ping', [], 5_000))
   step(() => bench.wait(5_000))
   step(() => bench.feed({ type: 'logout' }))
@@ -86,9 +85,9 @@ describe.each([
       ],
       ...[{ type: 'settle', id: hexId(1), outcome: { ok: true, value: 'signed' } }],
       ...[{ type: 'settle', id: hexId(2), outcome: { error: { code: 'timeout/no-answer' } } }],
-      { type: 'ended', reason: 'logged-out' },
+      { type: 'ended', failure: { code: 'logged-out' } },
     ])
-    expect(steps).toBe(16)
+    expect(steps).toBe(15)
     for (let i = 0; i < steps; i++)
       expect(scenario(start, i).ends, `restarted before step ${i}`).toEqual(ends)
   })
@@ -154,12 +153,12 @@ describe('A client that was restarted', () => {
     bench.wait(20_000)
     bench.restart()
     expect(bench.wait(14_999)).toEqual([])
-    expect(bench.wait(1)).toMatchObject([{ failure: { code: 'transport/no-relay' } }, { type: 'ended' }])
+    expect(bench.wait(1)).toMatchObject([{ type: 'ended', failure: { code: 'transport/no-relay' } }])
   })
 
   it('falls back to the token’s relays a minute after the restart', () => {
     const bench = readyBench({ relays: [ONE], profile: clientProfile('E') })
-    const { id } = sentOne(bench.feed({ type: 'switch-relays' }), 'switch_relays')
+    const { id } = sentOne(bench.askRelays(), 'switch_relays')
     bench.answer(id, JSON.stringify([TWO]))
     bench.answer(sentOne(bench.live(TWO), 'ping').id, 'pong')
     bench.wait(10_000)

@@ -7,7 +7,7 @@ import type { Question, Verdict } from '../src/port.ts'
 import { clientProfile, type Era } from '../src/profile.ts'
 import type { SignerSession } from '../src/remote-signer.ts'
 import type { Millis, Pubkey, RelayUrl } from '../src/value.ts'
-import { FRIEND, hexId, idsFrom, pubkeyOf, relay, SECRET, SIGNER, START, STRANGER, USER } from './cast.ts'
+import { FRIEND, hexId, pubkeyOf, relay, SECRET, SEED, SIGNER, START, STRANGER, USER } from './cast.ts'
 import { type Asked, type ClientActor, createClientActor } from './client-actor.ts'
 import { countingJudge } from './counting-judge.ts'
 import { type Chance, chanceOf, createWorld, type Faults, type World } from './link.ts'
@@ -161,7 +161,7 @@ function playSession(seed: number, given: Plan | undefined, notes: string[]): Re
 
   const clients: ClientActor[] = []
   const addClient = (clientPubkey: Pubkey): ClientActor => {
-    const facts = { clientPubkey, profile, relays, secret: token, ids: idsFrom(0x100, 8) }
+    const facts = { clientPubkey, profile, relays, secret: token, seed: SEED }
     const state: ClientState =
       flow === 'bunker'
         ? fromBunker({ ...facts, remoteSigner: SIGNER }, world.now)

@@ -32,9 +32,9 @@ import {
   CLIENT,
   FRIEND,
   hexId,
-  idsFrom,
   ONE,
   SECRET,
+  SEED,
   SIGNER,
   START,
   STRANGER,
@@ -65,12 +65,12 @@ export interface TransitionTable {
 const CALL = hexId(1)
 const FACTS = {
   ...{ clientPubkey: CLIENT, profile: clientProfile('E'), relays: [ONE, TWO], secret: SECRET },
-  ids: idsFrom(0xa0, 8),
+  seed: SEED,
 }
 
 /** The machine's own request of the present phase. */
 function ownRequest(state: ClientState): RequestId {
-  const own = Object.entries(state.pending).find(([, { origin }]) => origin === 'machine')
+  const own = Object.entries(state.pending).find(([, { own }]) => own)
   return own?.[0] ?? 'none'
 }
 
@@ -164,8 +164,6 @@ const CLIENT_INPUTS: readonly (readonly [string, (state: ClientState) => ClientI
       outcome: { ok: false, error: [{ relay: ONE, reason: 'mute: nobody' }] },
     }),
   ],
-  ['fresh ids', () => ({ type: 'ids', ids: idsFrom(0xb0) })],
-  ['switch-relays', () => ({ type: 'switch-relays' })],
   ['logout', () => ({ type: 'logout' })],
   ['close', () => ({ type: 'close' })],
   ['wake: nothing is due', () => wake, 0],
@@ -199,12 +197,12 @@ export function clientTransitions(): TransitionTable {
   }
   const session = {
     ...{ v: 1 as const, clientPubkey: CLIENT, remoteSigner: SIGNER, userPubkey: USER, relays: [ONE] },
-    ...{ originRelays: [ONE], profile: clientProfile('E'), lastSeen: null, lastSwitchAt: START },
+    ...{ originRelays: [ONE], profile: clientProfile('E'), lastSwitchAt: START },
   }
   const starts = [
     { by: 'fromOffer', phase: fromOffer(FACTS, START).phase },
     { by: 'fromBunker', phase: fromBunker({ ...FACTS, remoteSigner: SIGNER }, START).phase },
-    { by: 'fromSession', phase: fromSession(session, idsFrom(1), START).phase },
+    { by: 'fromSession', phase: fromSession(session, SEED, START).phase },
   ]
   return { machine: 'client', starts, phases: states.map(({ phase }): ClientPhase => phase), transitions }
 }
@@ -215,10 +213,8 @@ function clientOutput(output: ClientOutput): string {
       return output.kind === 'response' ? 'send an answer' : `send ${methodOf(output.text)}`
     case 'settle':
       return `settle ${output.outcome.ok ? 'ok' : output.outcome.error.code}`
-    case 'failed':
-      return `failed ${output.failure.code}`
     case 'ended':
-      return `ended ${output.reason}`
+      return `ended ${output.failure.code}`
     case 'alert':
     case 'ignored':
       return `${output.type} ${output.code}`

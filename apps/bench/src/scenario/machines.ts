@@ -90,11 +90,9 @@ function clientCase({ client, signer, user }: Parties, relay: RelayUrl): BareCas
     relays: [relay],
     originRelays: [relay],
     profile: clientProfile('E'),
-    lastSeen: null,
     lastSwitchAt: NOW,
   } as const
-  const ids = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(32))
-  const ready = stepClient(fromSession(session, ids, NOW), { type: 'live', relay }, NOW).state
+  const ready = stepClient(fromSession(session, ID, NOW), { type: 'live', relay }, NOW).state
   const text = JSON.stringify({ id: ID, result: RESULT })
   const run = (): boolean => {
     const request = { type: 'request', id: ID, method: 'sign_event', params: [TEMPLATE] } as const
