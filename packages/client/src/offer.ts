@@ -3,7 +3,7 @@
  * Never takes anything but the offer's secret for an answer, unless the profile says so.
  */
 
-import { encodeNostrConnectUri, type Millis, parseRelayUrl } from '@nip46/core'
+import { encodeNostrConnectUri, type Millis, parseRelayList } from '@nip46/core'
 import { fromOffer } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createClientKey } from './client-key.ts'
@@ -39,12 +39,9 @@ export interface Offer {
 export function offer(options: OfferOptions): Offer {
   const ports = readOptions(options)
   const wishes = readWishes(options)
-  const allowInsecure = ports.allowInsecureRelays
-  const relays = options.relays.map((text) => {
-    const relay = parseRelayUrl(text, { allowInsecure })
-    if (relay.ok) return relay.value
-    return misuse(`relays holds wss:// URLs: ${JSON.stringify(text)} is none (${relay.error})`)
-  })
+  const read = parseRelayList(options.relays, { allowInsecure: ports.allowInsecureRelays })
+  const relays = read.ok ? read.value : null
+  if (relays === null) misuse('relays are 1 to 10 wss:// URLs; ws:// needs allowInsecureRelays')
   const secret = freshId(ports.random)
   const key = createClientKey(ports, options.clientKey)
   const timeoutMs = ports.timeouts.offer

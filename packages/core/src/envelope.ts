@@ -3,16 +3,10 @@
  * Never decrypts before the id was recomputed and the signature verified; never throws on what a peer sent.
  */
 
-import {
-  AUTH_KIND,
-  CARRIER_KIND,
-  encodeEvent,
-  parseSignedEvent,
-  type SignedEvent,
-  type UnsignedEvent,
-} from './event.ts'
-import { CARRIER_HORIZON_SECONDS, EVENT_CHARS_OUT, MESSAGE_BYTES_IN } from './limits.ts'
+import { AUTH_KIND, CARRIER_KIND, parseSignedEvent, type SignedEvent, type UnsignedEvent } from './event.ts'
+import { CARRIER_HORIZON_SECONDS, MESSAGE_BYTES_OUT } from './limits.ts'
 import type { Crypto, KeyHandle, PayloadError, RandomBytes } from './port.ts'
+import { isLongerThan } from './utf8.ts'
 import { err, ok, type Pubkey, type RelayUrl, type Result, type Scheme, type Seconds } from './value.ts'
 
 /** A carrier that is authentic and readable. */
@@ -116,9 +110,12 @@ function screen(value: unknown, context: OpenContext): Result<Screened, OpenProb
   if (context.key(event.pubkey) !== undefined) return err('event/self')
   const allowed = context.scheme(event.pubkey, key.pubkey)
   if (allowed === undefined) return err('event/author')
-  if (Math.abs(context.now - event.created_at) > CARRIER_HORIZON_SECONDS) return err('event/expired')
-  const [, expiration = ''] = event.tags.find(([name]) => name === 'expiration') ?? []
-  if (/^\d{1,15}$/.test(expiration) && Number(expiration) <= context.now) return err('event/expired')
+  const [, expiration] = event.tags.find(([name]) => name === 'expiration') ?? []
+  if (
+    Math.abs(context.now - event.created_at) > CARRIER_HORIZON_SECONDS ||
+    Number(expiration || Infinity) <= context.now
+  )
+    return err('event/expired')
   if (context.seen?.(event.id, event) === true) return err('event/seen')
   const scheme = sniffScheme(event.content)
   if (allowed !== 'either' && allowed !== scheme) return err<OpenProblem>(`transport/${scheme}`)
@@ -132,7 +129,6 @@ function decrypt({ event, key, scheme }: Screened): Result<Opened, OpenProblem> 
   if (!conversation.ok) return err('event/sig')
   const text = conversation.value[`${scheme}Decrypt`](event.content)
   if (!text.ok) return text
-  if (text.value.length > MESSAGE_BYTES_IN) return err('event/too-large')
   return ok({
     from: conversation.value.peer,
     to: key.pubkey,
@@ -145,7 +141,7 @@ function decrypt({ event, key, scheme }: Screened): Result<Opened, OpenProblem> 
 
 /** NIP-04 exactly if `?iv=` stands 28 characters before the end: 24 base64 characters hold a 16-byte iv. */
 export function sniffScheme(content: string): Scheme {
-  return content.length >= 28 && content.slice(-28, -24) === '?iv=' ? 'nip04' : 'nip44'
+  return content.slice(-28, -24) === '?iv=' ? 'nip04' : 'nip44'
 }
 
 /** One message to be encrypted, put into a kind 24133 event and signed. */
@@ -167,10 +163,13 @@ export interface SealContext {
 
 export type SealProblem = 'event/too-large' | 'bad-pubkey'
 
-/** Encrypts and signs one message: exactly one tag, `["p", to]`, and nothing else that could tell sessions apart. */
+/**
+ * Encrypts and signs one message: exactly one tag, `["p", to]`, and nothing else that could tell sessions apart.
+ * Errors: `bad-pubkey`, and `event/too-large` past {@link MESSAGE_BYTES_OUT}.
+ */
 export function seal(request: SealRequest, context: SealContext): Result<SignedEvent, SealProblem> {
   const drafted = draft(request, context)
-  return drafted.ok ? fitting(sign(drafted.value, request.key, context)) : drafted
+  return drafted.ok ? ok(sign(drafted.value, request.key, context)) : drafted
 }
 
 /** {@link seal} for many messages: signatures are made in one batch for each key. Results are in order. */
@@ -200,7 +199,7 @@ export function sealBatch(
   return drafts.map((drafted, index) => {
     if (!drafted.ok) return drafted
     const { id = '', sig = '' } = signed[index] ?? {}
-    return fitting({ ...drafted.value, id, sig })
+    return ok({ ...drafted.value, id, sig })
   })
 }
 
@@ -208,7 +207,7 @@ function draft(
   { text, to, key, scheme, createdAt }: SealRequest,
   { random }: SealContext,
 ): Result<UnsignedEvent, SealProblem> {
-  if (text.length > EVENT_CHARS_OUT) return err('event/too-large')
+  if (isLongerThan(text, MESSAGE_BYTES_OUT)) return err('event/too-large')
   const conversation = key.conversation(to)
   if (!conversation.ok) return conversation
   const content = conversation.value[`${scheme}Encrypt`](text, random(scheme === 'nip44' ? 32 : 16))
@@ -228,10 +227,6 @@ function unsigned(
 function sign(event: UnsignedEvent, key: KeyHandle, { crypto, random }: SealContext): SignedEvent {
   const id = crypto.eventId(event)
   return { ...event, id, sig: key.sign(id, random(32)) }
-}
-
-function fitting(event: SignedEvent): Result<SignedEvent, SealProblem> {
-  return encodeEvent(event).length > EVENT_CHARS_OUT ? err('event/too-large') : ok(event)
 }
 
 /** The NIP-42 answer to a relay's challenge, signed by a transport key. `relay` is the URL that was dialled. */

@@ -34,12 +34,14 @@ export interface SignedEvent extends UnsignedEvent {
   readonly sig: string
 }
 
-const HEX64 = /^[0-9a-f]{64}$/
-const HEX128 = /^[0-9a-f]{128}$/
-
 /** Whether it is a text of 64 lower-case hex characters, as ids and pubkeys are. */
 export function isHex64(value: unknown): value is string {
-  return typeof value === 'string' && HEX64.test(value)
+  return isHex(value, 64)
+}
+
+/** Whether it is a text of so many lower-case hex characters. */
+export function isHex(value: unknown, digits: number): value is string {
+  return typeof value === 'string' && value.length === digits && !/[^0-9a-f]/.test(value)
 }
 
 /** Whether it is a whole number from 0, small enough to be exact. */
@@ -68,18 +70,17 @@ export function parseSignedEvent(
   maxTags: number = CARRIER_TAGS,
 ): Result<SignedEvent, 'event/shape' | 'event/too-large'> {
   const { id, pubkey, created_at, kind, tags, content, sig } = isObject(value) ? value : {}
-  const named = isHex64(id) && isHex64(pubkey) && typeof sig === 'string' && HEX128.test(sig)
+  const named = isHex64(id) && isHex64(pubkey) && isHex(sig, 128)
   if (!named || !isCount(created_at) || !isCount(kind) || kind > KIND_MAX) return err('event/shape')
   if (typeof content !== 'string' || !Array.isArray(tags)) return err('event/shape')
   let chars = content.length
-  if (chars > EVENT_CHARS_IN || tags.length > maxTags) return err('event/too-large')
   const copy: string[][] = []
   for (const tag of tags) {
     if (!isTextList(tag)) return err('event/shape')
     for (const item of tag) chars += item.length
-    if (chars > EVENT_CHARS_IN) return err('event/too-large')
     copy.push([...tag])
   }
+  if (chars > EVENT_CHARS_IN || copy.length > maxTags) return err('event/too-large')
   return ok({ id, pubkey, created_at, kind, tags: copy, content, sig })
 }
 

@@ -62,22 +62,21 @@ export interface Failure {
 
 /** Sorts the error texts of deployed remote signers, and our own prefixes, into reasons. The first match wins. */
 export function classifyRemoteError(text: string): RemoteReason {
-  // Our own prefixes say it outright, whatever words follow.
-  const own = /^(invalid|unsupported|timeout|rate-limited|too-large): /.exec(text)
-  if (own !== null) return own[1] as RemoteReason
-  for (const [pattern, reason] of CLASSES) if (pattern.test(text)) return reason
-  return 'other'
+  // Our own prefixes say it outright, whatever words follow; `unauthorized:` alone does not.
+  const own = /^(denied|expired|invalid|rate-limited|timeout|too-large|unsupported): /.exec(text)
+  const said = own?.[1] ?? text
+  return CLASSES.find(([pattern]) => pattern.test(said))?.[1] ?? 'other'
 }
 
 const CLASSES: readonly (readonly [RegExp, RemoteReason])[] = [
-  [/^denied: /, 'rejected'],
-  [/^expired: /, 'timeout'],
-  [/^unauthorized: (?:not connected|session)/, 'session-invalid'],
-  [/unknown client|client not authorized|not connected|revoked|no permission created/i, 'session-invalid'],
+  [
+    /unknown client|client not authorized|not connected|^unauthorized: session|revoked|no permission created/i,
+    'session-invalid',
+  ],
   [/secret|already connected/i, 'bad-secret'],
   [/unsupported|unrecogni[sz]ed|unknown method|not implemented|invalid method/i, 'unsupported'],
   [/rate.?limit|too many/i, 'rate-limited'],
-  [/time(?:d)?.?out|expired/i, 'timeout'],
+  [/timed?.?out|expired/i, 'timeout'],
   [/too.?large/i, 'too-large'],
   [/reject|denied|declin|unauthori[sz]ed|not authorized|no permission/i, 'rejected'],
   [/^invalid/i, 'invalid'],

@@ -5,18 +5,11 @@
 
 import { UsageError } from './value.ts'
 
-/** What newer engines have of their own. */
-interface NativeHex {
-  readonly toHex?: () => string
-}
-
-const HAS_OWN = /* @__PURE__ */ 'toHex' in Uint8Array.prototype
 const PAIRS: readonly string[] = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, '0'),
 )
 /** Lower case, two digits a byte. */
 export function bytesToHex(bytes: Uint8Array): string {
-  if (HAS_OWN) return (bytes as Uint8Array & Required<NativeHex>).toHex()
   let hex = ''
   for (let i = 0; i < bytes.length; i++) hex += PAIRS[bytes[i] as number]
   return hex
@@ -27,12 +20,10 @@ export function hexToBytes(hex: string): Uint8Array {
   if (typeof hex !== 'string' || hex.length % 2 !== 0 || /[^0-9a-f]/i.test(hex))
     throw new UsageError('hex is two digits from 0 to f for each byte')
   const bytes = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < bytes.length; i++)
-    bytes[i] = (digit(hex.charCodeAt(2 * i)) << 4) | digit(hex.charCodeAt(2 * i + 1))
+  for (let i = 0; i < hex.length; i++) {
+    // `0` is 0x30, `A` 0x41 and `a` 0x61.
+    const code = hex.charCodeAt(i)
+    bytes[i >> 1] = (bytes[i >> 1] as number) * 16 + (code & 15) + 9 * (code >> 6)
+  }
   return bytes
-}
-
-/** `0` is 0x30, `A` 0x41 and `a` 0x61. */
-function digit(code: number): number {
-  return (code & 15) + 9 * (code >> 6)
 }

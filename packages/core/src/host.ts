@@ -25,8 +25,8 @@ export function isForbiddenAddress(host: string, options: AddressOptions = {}): 
   if (!url.ok || /[/?#]/.test(bare)) return true
   const { hostname } = url.value
   if (isLoopbackHost(hostname)) return options.allowLoopback !== true
-  if (hostname.startsWith('[')) return isForbiddenIpv6(ipv6Digits(hostname))
-  return /^[\d.]+$/.test(hostname) && FORBIDDEN_IPV4.test(ipv4Digits(hostname))
+  if (/^[\d.]+$/.test(hostname)) return isForbiddenAddress(`::ffff:${hostname}`)
+  return hostname.startsWith('[') && !PUBLIC.test(digitsOf(hostname))
 }
 
 /** `hostname` as a URL writes it. */
@@ -43,30 +43,19 @@ export function parseWebUrl(text: string, allowLoopback: boolean): ParsedUrl | u
 }
 
 /**
- * How the IPv4 addresses begin, in hex digits, that no public relay has (IANA special-purpose registry): 0/8, 10/8, 100.64/10, 127/8,
- * 169.254/16, 172.16/12, 192.0.0/24, 192.0.2/24, 192.88.99/24, 192.168/16, 198.18/15, 198.51.100/24, 203.0.113/24, 224/4 and 240/4.
+ * How the 32 hex digits of an address that a public relay can have begin: `2`000::/3, but for Teredo tunnels (2001::/32) and the
+ * documentation range (2001:db8::/32). Mapped, compatible, translated (NAT64) and 6to4 addresses lead to the IPv4 address in them, which
+ * is none of the IANA special-purpose registry: 0/8, 10/8, 100.64/10, 127/8, 169.254/16, 172.16/12, 192.0.0/24, 192.0.2/24, 192.88.99/24,
+ * 192.168/16, 198.18/15, 198.51.100/24, 203.0.113/24, 224/4 and 240/4.
  */
-const FORBIDDEN_IPV4 = /^(?:00|0a|64[4-7]|7f|a9fe|ac1|c0(?:0000|0002|5863|a8)|c6(?:1[23]|3364)|cb0071|[ef])/
+const PUBLIC =
+  /^(?:(?:0{20}(?:0000|ffff)|0064ff9b0{16}|2002)(?!00|0a|64[4-7]|7f|a9fe|ac1|c0(?:0000|0002|5863|a8)|c6(?:1[23]|3364)|cb0071|[ef])|(?!200(?:1(?:0000|0db8)|2))[23])/
 
-/** All 8 hex digits of an address with dots. */
-function ipv4Digits(hostname: string): string {
-  return hostname.replace(/(\d+)\.?/g, (_, byte: string) => Number(byte).toString(16).padStart(2, '0'))
-}
-
-/** All 32 hex digits of an address in brackets. */
-function ipv6Digits(hostname: string): string {
+/** All 32 hex digits of an IPv6 address in brackets. */
+function digitsOf(hostname: string): string {
   const [head = '', tail = ''] = hostname
     .slice(1, -1)
     .split('::')
     .map((half) => half.replace(/(\w+):?/g, (_, word: string) => word.padStart(4, '0')))
   return head + tail.padStart(32 - head.length, '0')
-}
-
-function isForbiddenIpv6(digits: string): boolean {
-  // Mapped, compatible, translated (NAT64) and 6to4 addresses lead to an IPv4 address.
-  const [, inner, sixToFour] = /^(?:0{20}(?:0000|ffff)|0064ff9b0{16})(.{8})$|^2002(.{8})/.exec(digits) ?? []
-  const ipv4 = inner ?? sixToFour
-  if (ipv4 !== undefined) return FORBIDDEN_IPV4.test(ipv4)
-  // 2000::/3 is the only space of public addresses; in it, Teredo tunnels and the documentation range are out.
-  return !/^(?!2001(?:0000|0db8))[23]/.test(digits)
 }

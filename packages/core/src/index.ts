@@ -35,6 +35,7 @@ export {
   type EventTemplate,
   encodeEvent,
   isCount,
+  isHex,
   isHex64,
   isWellFormed,
   parseSignedEvent,

@@ -111,8 +111,7 @@ export interface Incoming {
   readonly id: RequestId
   /** Whether it has a `method`. */
   readonly isRequest: boolean
-  /** The request, if it is as NIP-46 writes it. */
-  readonly request: Request | undefined
+  readonly request: { readonly method: string; readonly params: readonly Json[] } | undefined
   readonly authUrl: string | undefined
   readonly error: string | undefined
   readonly result: Json
@@ -124,7 +123,7 @@ export function readIncoming(text: string): Result<Incoming, 'response/json' | '
   const object = parseObject(text)
   if (object === undefined || !isShallow(object['result']) || !isShallow(object['error']))
     return err('response/json')
-  const { id, method, result = null, error, auth_url } = object
+  const { id, method, params, result = null, error, auth_url } = object
   const isRequest = typeof method === 'string' && method !== ''
   const usable = typeof id === 'string' ? id.length <= REQUEST_ID_CHARS : Number.isFinite(id)
   // NIP-46: "result": "auth_url", "error": <URL_to_display_to_end_user>, in full: half a URL leads elsewhere.
@@ -135,7 +134,7 @@ export function readIncoming(text: string): Result<Incoming, 'response/json' | '
   return ok({
     id: usable ? String(id) : '',
     isRequest,
-    request: isRequest ? requestOf(object) : undefined,
+    request: isRequest ? { method, params: Array.isArray(params) ? params : [] } : undefined,
     authUrl,
     error: errorText(error),
     result,
@@ -211,16 +210,16 @@ function nativeResult(result: string, method: string | undefined): Json {
   return typeof value === 'object' && isShallow(value) ? value : result
 }
 
-/** `undefined`, `null`, `""` and `false` say that there is no error: some signers send them on success. */
+/** `null`, `""`, `false` and 0 say that there is no error: some signers send them on success. */
 function errorText(error: Json | undefined): string | undefined {
-  if (error === undefined || error === null || error === '' || error === false) return undefined
+  if (!error) return undefined
   const said = isObject(error) ? error['message'] : error
   return cutError(typeof said === 'string' && said !== '' ? said : JSON.stringify(error))
 }
 
 /** At most {@link ERROR_CHARS}, without half a character at the cut. */
 function cutError(text: string): string {
-  return text.length <= ERROR_CHARS ? text : text.slice(0, ERROR_CHARS).replace(/\p{Surrogate}$/u, '')
+  return text.slice(0, ERROR_CHARS).replace(/\p{Surrogate}$/u, '')
 }
 
 function isTooLarge(text: string): boolean {

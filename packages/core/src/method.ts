@@ -251,10 +251,10 @@ function acceptEvent(
   const parsed = parseSignedEvent(unwrap(value), TEMPLATE_TAGS)
   if (!parsed.ok) return BAD_SHAPE
   const event = parsed.value
-  const { kind, content, tags, created_at }: Partial<EventTemplate> = Object(parseJson(asked))
-  const time = allowCreatedAtChange === true ? event.created_at : created_at
-  const wanted = { ...event, kind, content, tags, created_at: time, pubkey: userPubkey ?? event.pubkey }
-  if (serializeEvent(event) !== serializeEvent(wanted as SignedEvent)) return err('response/event-mismatch')
+  const { pubkey, created_at } = event
+  const template = Object(parseJson(asked)) as EventTemplate
+  const wanted = { ...template, pubkey: userPubkey ?? pubkey, ...(allowCreatedAtChange && { created_at }) }
+  if (serializeEvent(event) !== serializeEvent(wanted)) return err('response/event-mismatch')
   return crypto.eventId(event) === event.id && crypto.verify(event) ? parsed : err('response/event-invalid')
 }
 

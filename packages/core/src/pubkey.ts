@@ -46,17 +46,18 @@ export function readKey(
 function isSquare(a: bigint): boolean {
   let top = a
   let bottom = P
-  let flips = 0
+  let square = true
   while (top !== 0n) {
-    // An even number of zeros flips nothing.
-    while (BigInt.asUintN(32, top) === 0n) top >>= 32n
-    const word = Number(BigInt.asUintN(32, top))
-    const zeros = 31 - Math.clz32(word & -word)
-    top >>= BigInt(zeros)
-    const low = Number(bottom & 7n)
-    // (2/n) is -1 for n = 3 or 5 modulo 8, where n² >> 3 is odd; (m/n) and (n/m) differ where both are 3 modulo 4.
-    flips ^= (zeros & ((low * low) >> 3)) ^ ((low & Number(top & 3n)) >> 1)
-    ;[top, bottom] = [bottom % top, top]
+    if (top & 1n) {
+      // (m/n) and (n/m) differ where both are 3 modulo 4.
+      if (top & bottom & 2n) square = !square
+      ;[top, bottom] = [bottom % top, top]
+    } else {
+      // (2/n) is -1 for n = 3 or 5 modulo 8.
+      const low = bottom & 7n
+      if (low === 3n || low === 5n) square = !square
+      top >>= 1n
+    }
   }
-  return (flips & 1) === 0
+  return square
 }

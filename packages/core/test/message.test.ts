@@ -183,6 +183,7 @@ describe('A response', () => {
     ['{"id":"1","result":"ack","error":""}', { type: 'result', id: '1', result: 'ack' }],
     ['{"id":"1","result":"ack","error":null}', { type: 'result', id: '1', result: 'ack' }],
     ['{"id":"1","result":"ack","error":false}', { type: 'result', id: '1', result: 'ack' }],
+    ['{"id":"1","result":"ack","error":0}', { type: 'result', id: '1', result: 'ack' }],
     ['{"id":1,"result":"ack"}', { type: 'result', id: '1', result: 'ack' }],
     ['{"id":"1","result":""}', { type: 'result', id: '1', result: '' }],
     ['{"id":"1","error":"no"}', { type: 'error', id: '1', error: 'no' }],

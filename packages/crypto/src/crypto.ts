@@ -10,6 +10,7 @@ import {
   type Crypto,
   err,
   hexToBytes,
+  isHex,
   isHex64,
   type KeyHandle,
   ok,
@@ -53,7 +54,6 @@ export interface CryptoOptions {
 
 /** Random bytes that seed the tables of conversations. */
 const SEED_BYTES = 8
-const HEX128 = /^[0-9a-f]{128}$/
 
 /**
  * A `Crypto` over any backend.
@@ -264,7 +264,7 @@ export function createCrypto(backend: CurveBackend, options: CryptoOptions): Cry
 }
 
 function isClaim({ id, sig }: SignatureClaim): boolean {
-  return isHex64(id) && typeof sig === 'string' && HEX128.test(sig)
+  return isHex64(id) && isHex(sig, 128)
 }
 
 function idBytes(id: string): Uint8Array {

@@ -8,6 +8,7 @@ import {
   type Conversation,
   type Crypto,
   err,
+  isHex,
   isHex64,
   isPubkey,
   type KeyHandle,
@@ -51,11 +52,7 @@ export function smallCrypto(options: SmallCryptoOptions = {}): Crypto {
   const encoder = new TextEncoder()
 
   const verifyClaim = ({ pubkey, id, sig }: SignatureClaim): boolean =>
-    isHex64(pubkey) &&
-    isHex64(id) &&
-    typeof sig === 'string' &&
-    HEX128.test(sig) &&
-    verify({ pubkey, id, sig })
+    isHex64(pubkey) && isHex64(id) && isHex(sig, 128) && verify({ pubkey, id, sig })
 
   function importKey(secret: Uint8Array): KeyHandle {
     expectBytes('a secret key', secret, 32)
@@ -159,5 +156,3 @@ export function smallCrypto(options: SmallCryptoOptions = {}): Crypto {
     importKey,
   })
 }
-
-const HEX128 = /^[0-9a-f]{128}$/
