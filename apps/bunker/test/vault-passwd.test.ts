@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import { EXIT } from '../src/cli/exit-code.ts'
 import { initVault, openVault } from '../src/keys/open-vault.ts'
 import { readVaultKey } from '../src/keys/vault-files.ts'
 import { passphraseFile, runIn } from './cli-world.ts'
+import { programEnv, programWords } from './daemon-process.ts'
 
 const PEER = fileURLToPath(new URL('./peer/killed-passwd.mjs', import.meta.url))
 const BEFORE = 'correct horse'
@@ -128,4 +129,93 @@ test('"vault passwd" without a daemon, from files: the old one no longer opens i
   expect(again).toMatchObject({ exit: EXIT.failed, out: '' })
   expect(JSON.parse(again.err).error.code).toBe('vault/password')
   for (const text of [ran.out, ran.err, again.err]) expect(text).not.toMatch(/horse|staple/)
+})
+
+/** The program in a process of its own; `piped` is what descriptors 3, 4, … give. */
+async function passwd(
+  options: readonly string[],
+  { piped = [], env = {} }: { readonly piped?: readonly string[]; readonly env?: Record<string, string> },
+): Promise<{ readonly exit: number | null; readonly said: string }> {
+  const [node = '', ...words] = programWords()
+  const child = spawn(node, [...words, 'vault', 'passwd', ...options], {
+    stdio: ['ignore', 'pipe', 'pipe', ...piped.map(() => 'pipe' as const)],
+    env: programEnv({ directory, env }),
+  })
+  piped.forEach((text, i) => {
+    const pipe = child.stdio[3 + i] as NodeJS.WritableStream
+    // A command that fails early reads no more.
+    pipe.on('error', () => undefined)
+    pipe.end(text)
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (chunk) => {
+      said += chunk
+    })
+  const [exit] = (await once(child, 'close')) as [number | null]
+  expect(said).not.toMatch(/horse|staple/)
+  return { exit, said }
+}
+
+test('"vault passwd" takes both passphrases from descriptors, one from each', {
+  timeout: 120_000,
+}, async () => {
+  const from = (old: number, next: number): readonly string[] => [
+    '--vault-passphrase-fd',
+    String(old),
+    '--new-vault-passphrase-fd',
+    String(next),
+  ]
+  const text = await vaultText()
+  const shared = await passwd(from(3, 3), { piped: [BEFORE] })
+  expect(shared.exit).toBe(EXIT.usage)
+  expect(shared.said).toContain(
+    '--vault-passphrase-fd and --new-vault-passphrase-fd cannot share descriptor 3',
+  )
+  const empty = await passwd(from(3, 4), { piped: [`${BEFORE}\n`, '\n'] })
+  expect(empty.exit).toBe(EXIT.failed)
+  expect(empty.said).toContain('what comes from descriptor 4 is empty')
+  const none = await passwd(from(3, 4), { piped: [BEFORE] })
+  expect(none.exit).toBe(EXIT.failed)
+  expect(none.said).toContain('descriptor 4 cannot be read: say what comes from it, as in 4<file')
+  expect(await vaultText()).toBe(text)
+
+  const changed = await passwd(from(3, 4), { piped: [`${BEFORE}\n`, AFTER] })
+  expect(changed, changed.said).toMatchObject({ exit: EXIT.done })
+  await expectWhole(AFTER)
+  await expect(expectWrappedUnder(BEFORE)).rejects.toMatchObject({ code: 'vault/password' })
+})
+
+test('"vault passwd" takes both passphrases from systemd credentials, or one of them from elsewhere', {
+  timeout: 120_000,
+}, async () => {
+  const folderOfCredentials = join(directory, 'credentials')
+  await mkdir(folderOfCredentials, { mode: 0o700 })
+  await writeFile(join(folderOfCredentials, 'vault'), BEFORE, { mode: 0o440 })
+  await writeFile(join(folderOfCredentials, 'next'), `${AFTER}\n`, { mode: 0o400 })
+  const env = { CREDENTIALS_DIRECTORY: folderOfCredentials }
+  const from = (old: string, next: string): readonly string[] => [
+    '--vault-passphrase-credential',
+    old,
+    '--new-vault-passphrase-credential',
+    next,
+  ]
+  const text = await vaultText()
+  const noService = await passwd(from('vault', 'next'), {})
+  expect(noService.exit).toBe(EXIT.failed)
+  expect(noService.said).toContain('there is no $CREDENTIALS_DIRECTORY')
+  const outside = await passwd(from('vault', '../next'), { env })
+  expect(outside.exit).toBe(EXIT.failed)
+  expect(outside.said).toContain('the name of a credential')
+  expect(await vaultText()).toBe(text)
+
+  const changed = await passwd(from('vault', 'next'), { env })
+  expect(changed, changed.said).toMatchObject({ exit: EXIT.done })
+  await expectWhole(AFTER)
+  const back = await passwd(['--vault-passphrase-credential', 'next', '--new-vault-passphrase-fd', '3'], {
+    env,
+    piped: [BEFORE],
+  })
+  expect(back, back.said).toMatchObject({ exit: EXIT.done })
+  await expectWhole(BEFORE)
 })

@@ -3,7 +3,7 @@
  * Never the command line or the environment, which other programs of this user and of root's tools can read.
  */
 
-import { closeSync, createReadStream } from 'node:fs'
+import { closeSync, createReadStream, fstatSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { copySecret } from './bytes.ts'
 import { PASSPHRASE_BYTES, PASSPHRASE_WAIT_MS } from './limits.ts'
@@ -107,6 +107,13 @@ function readDescriptor(fd: number, max: number): Promise<Uint8Array> {
     return Promise.reject(
       new VaultError('passphrase/unavailable', `there is no reading from descriptor ${fd}`),
     )
+  if (!isGiven(fd))
+    return Promise.reject(
+      new VaultError(
+        'passphrase/unavailable',
+        `descriptor ${fd} cannot be read: say what comes from it, as in ${fd}<file`,
+      ),
+    )
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
     let length = 0
@@ -152,11 +159,21 @@ function readDescriptor(fd: number, max: number): Promise<Uint8Array> {
   })
 }
 
+/** Whether somebody opened it for us. The first numbers that nobody did are the event loop's own, which ends if they are closed. */
+function isGiven(fd: number): boolean {
+  try {
+    const stat = fstatSync(fd)
+    return stat.isFile() || stat.isFIFO() || stat.isSocket() || stat.isCharacterDevice()
+  } catch {
+    return false
+  }
+}
+
 function close(fd: number): void {
   try {
     closeSync(fd)
   } catch (cause) {
-    // It was none, which the reader was told already.
+    // It was closed meanwhile.
     if (!(cause instanceof Error && 'code' in cause)) throw cause
   }
 }
