@@ -71,11 +71,6 @@ export function closeFrame(id: string): string {
   return JSON.stringify(['CLOSE', id])
 }
 
-/** The machine-readable prefix of an OK or CLOSED text, such as `auth-required`; empty when there is none. */
-export function reasonPrefix(reason: string): string {
-  return /^([a-z-]{1,32}):/.exec(reason)?.[1] ?? ''
-}
-
 /**
  * A text of a relay as it may be shown: at most `limits.ERROR_CHARS` characters, and without the control and direction
  * characters with which it could write over a terminal or turn a sentence around.

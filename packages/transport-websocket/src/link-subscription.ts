@@ -12,6 +12,7 @@ export const CATCH_UP_OVERLAP_SECONDS = 60
 
 export function linkSubscription(
   relay: RelayUrl,
+  id: string,
   clock: Clock,
   { filters, authenticate, onEvent, onLive, onDown }: SubscribeRequest,
 ): LinkWant {
@@ -25,9 +26,11 @@ export function linkSubscription(
   const seconds = (): Seconds => Math.floor(clock.now() / 1_000)
 
   return {
+    kind: 'subscription',
+    id,
     chars: 0,
     authenticate,
-    frame(id) {
+    frame() {
       // After a gap: from the newest event seen, less an overlap. Never back, and never into the future.
       const from = Math.min(lastSeen, seconds()) - CATCH_UP_OVERLAP_SECONDS
       return requestFrame(

@@ -5,26 +5,19 @@
  * Never gives one up without a word, never makes a connection, and never authenticates unasked, since an AUTH tells the relay who we are.
  */
 
-import {
-  AUTH_KIND,
-  type Authenticate,
-  bytesToHex,
-  type Clock,
-  type RandomBytes,
-  type RelayUrl,
-} from '@nip46/core'
+import { AUTH_KIND, type Authenticate, type Clock, type RandomBytes, type RelayUrl } from '@nip46/core'
 import { BACKOFF_BASE_MS, backoffMs } from './backoff.ts'
-import { closeFrame, type FrameDrop, type RelayFrame, reasonPrefix, signedFrame } from './frame.ts'
+import { closeFrame, type FrameDrop, type RelayFrame, signedFrame } from './frame.ts'
 import { arm, callHost } from './host.ts'
 
 /** Times one event is written to one relay for one publish: lost connections, slow-downs and AUTH together. */
 export const PUBLISH_TRIES = 4
 /** Of these tries, what a dial costs that failed. */
 const DIAL_TRIES = 2
-/** Subscriptions of one link, and events; the next one of each is refused with `queue-full`. */
-export const LINK_WANTS = 1_024
-/** Characters of the events that one link holds. */
+/** Characters of the events that one link holds, or of its subscriptions; the next one is refused with `queue-full`. */
 export const QUEUE_CHARS = 16_777_216
+/** As many of either at most, since each counts for no fewer characters than that leaves it. */
+export const LINK_WANTS = 1_024
 /** Bytes that may wait in the socket before events do. */
 export const SEND_BUFFER_BYTES = 1_048_576
 /** How often a full socket is looked at again, in milliseconds. */
@@ -37,18 +30,19 @@ const STEADY_MS = 60_000
 export const AUTH_WAIT_MS = 2_000
 /** AUTHs that are remembered of one connection; the oldest is forgotten first. */
 export const AUTH_KEYS = 1_024
-/** Prefixes of refusals of a subscription that no waiting mends. */
-const FINAL = ['invalid', 'unsupported', 'blocked', 'restricted', 'mute', 'pow']
+/** Refusals of a subscription that no waiting mends. */
+const FINAL = /^(?:invalid|unsupported|blocked|restricted|mute|pow):/
 
 /** A subscription, or an event. Nothing of it is called inside the call that adds it, nor once it has ended. */
 export interface LinkWant {
-  /** Undefined if this is a subscription. */
-  readonly eventId?: string
+  readonly kind: 'event' | 'subscription'
+  /** Of the event, or of the subscription on the wire. */
+  readonly id: string
   /** Characters that it holds. */
   readonly chars: number
   readonly authenticate: Authenticate | undefined
-  /** The frame to write now; `id` is that of a subscription. */
-  frame(id: string): string
+  /** The frame to write now. */
+  frame(): string
   /** The relay has the event, which is the end of it; or the subscription delivers, until it is down. */
   onLive(): void
   /** The relay's reason or ours, each time it fails. It goes on by itself unless `final`. */
@@ -90,7 +84,6 @@ export interface LinkWantsOptions {
 }
 
 interface Want extends LinkWant {
-  readonly id: string
   phase: 'waiting' | 'sent' | 'live' | 'authenticating' | 'slow' | 'over'
   /** Belongs to the phase. */
   timer: unknown
@@ -111,8 +104,9 @@ interface Auth {
 }
 
 export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWantsOptions): LinkWants {
-  const wants = new Map<string, Want>()
-  let charsLeft = QUEUE_CHARS
+  /** In the order in which they came. */
+  const wants = new Set<Want>()
+  const room = { event: QUEUE_CHARS, subscription: QUEUE_CHARS }
   /** While it is open. */
   let socket: WritableSocket | undefined
   const drain: { timer: unknown } = { timer: undefined }
@@ -132,15 +126,15 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
   const flush = (): void => {
     arm(clock, drain)
     let isStarting = false
-    for (const want of wants.values()) {
+    for (const want of wants) {
       if (socket === undefined || closedWith !== undefined) return
-      const isEvent = want.eventId !== undefined
+      const isEvent = want.kind === 'event'
       if (want.phase === 'waiting' && !(isEvent && isStarting)) {
         if (isEvent && socket.bufferedAmount > SEND_BUFFER_BYTES)
           return arm(clock, drain, DRAIN_CHECK_MS, flush)
         want.tries += 1
         enter(want, 'sent', EOSE_WAIT_MS, isEvent ? undefined : () => becomeLive(want))
-        socket.send(want.frame(want.id))
+        socket.send(want.frame())
       }
       isStarting ||= !isEvent && (want.phase === 'sent' || want.phase === 'authenticating')
     }
@@ -153,19 +147,20 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 
   const remove = (want: Want): void => {
     enter(want, 'over')
-    if (!wants.delete(want.id)) return
-    charsLeft += want.chars
+    if (!wants.delete(want)) return
+    room[want.kind] += costOf(want)
     if (wants.size === 0) onEmpty()
   }
 
   const becomeLive = (want: Want): void => {
-    if (want.eventId !== undefined) remove(want)
+    if (want.kind === 'event') remove(want)
     else
       enter(want, 'live', STEADY_MS, () => {
         want.slowdowns = 0
       })
     callHost(() => want.onLive())
-    flush()
+    // Nothing waits for an event.
+    if (want.kind !== 'event') flush()
   }
 
   const down = (want: Want, reason: string, final: boolean): void => {
@@ -175,20 +170,24 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     flush()
   }
 
-  /** Also those that a callback of one before ends are left out. */
-  const each = (run: (want: Want) => void): void => {
-    for (const want of [...wants.values()]) if (want.phase !== 'over') run(want)
+  const find = (test: (want: Want) => boolean): Want | undefined => {
+    for (const want of wants) if (test(want)) return want
+    return undefined
   }
 
-  const isSpent = (want: Want): boolean => want.eventId !== undefined && want.tries >= PUBLISH_TRIES
+  /** Also those that a callback of one before ends are left out. */
+  const each = (run: (want: Want) => void): void => {
+    for (const want of [...wants]) if (want.phase !== 'over') run(want)
+  }
+
+  const isSpent = (want: Want): boolean => want.kind === 'event' && want.tries >= PUBLISH_TRIES
 
   const refused = (want: Want, reason: string): void => {
-    const prefix = reasonPrefix(reason)
     if (isSpent(want)) down(want, reason, true)
-    else if (prefix === 'auth-required') authenticate(want, reason)
-    else if (/^(?:invalid|unsupported)$/.test(prefix) && want.relax?.() === true) again(want)
+    else if (reason.startsWith('auth-required:')) authenticate(want, reason)
+    else if (/^(?:invalid|unsupported):/.test(reason) && want.relax?.() === true) again(want)
     else {
-      const final = want.eventId === undefined ? FINAL.includes(prefix) : prefix !== 'rate-limited'
+      const final = want.kind === 'event' ? !reason.startsWith('rate-limited:') : FINAL.test(reason)
       if (!final) {
         const wait = BACKOFF_BASE_MS + backoffMs(want.slowdowns, randomBytes)
         want.slowdowns += 1
@@ -256,19 +255,19 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     const auth = auths.get(id)
     if (auth !== undefined) return void answer(auth, accepted ? '' : reason)
     let problem: FrameDrop | undefined = 'frame/unknown-ok'
-    each((want) => {
-      if (want.eventId !== id || want.phase === 'waiting') return
+    for (const want of wants) {
+      if (want.kind !== 'event' || want.id !== id || want.phase === 'waiting') continue
       problem = undefined
       // An event the relay has already is as good as accepted, whichever way it says so.
-      if (accepted || reasonPrefix(reason) === 'duplicate') becomeLive(want)
+      if (accepted || reason.startsWith('duplicate:')) becomeLive(want)
       else if (want.phase === 'sent') refused(want, reason)
-    })
+    }
     return problem
   }
 
   const cancel = (want: Want): string | undefined => {
-    const isAsked = want.eventId === undefined && (want.phase === 'sent' || want.phase === 'live')
-    if (isAsked) socket?.send(closeFrame(want.id))
+    const isAsked = want.phase === 'sent' || want.phase === 'live'
+    if (isAsked && want.kind !== 'event') socket?.send(closeFrame(want.id))
     remove(want)
     flush()
     return want.reason ?? (want.tries > 0 ? undefined : failure)
@@ -276,20 +275,23 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 
   return {
     add(request) {
-      const id = bytesToHex(randomBytes(8))
-      const fresh = { tries: 0, slowdowns: 0, timer: undefined, reason: undefined, auth: undefined }
-      const want: Want = { ...request, ...fresh, id, phase: 'waiting' }
-      const kind = [...wants.values()].filter(
-        ({ eventId }) => (eventId === undefined) === (want.eventId === undefined),
-      )
-      const isFull = kind.length >= LINK_WANTS || want.chars > charsLeft
-      const refusal = closedWith ?? (isFull ? 'queue-full' : undefined)
+      const want: Want = {
+        ...request,
+        phase: 'waiting',
+        timer: undefined,
+        tries: 0,
+        slowdowns: 0,
+        reason: undefined,
+        auth: undefined,
+      }
+      const cost = costOf(want)
+      const refusal = closedWith ?? (cost > room[want.kind] ? 'queue-full' : undefined)
       if (refusal !== undefined) {
         want.reason = refusal
         enter(want, 'slow', 0, () => down(want, refusal, true))
       } else {
-        wants.set(id, want)
-        charsLeft -= want.chars
+        wants.add(want)
+        room[want.kind] -= cost
         flush()
       }
       return () => cancel(want)
@@ -312,12 +314,12 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
         want.tries += tries
         down(want, reason, final || isSpent(want))
       })
-      return [...wants.values()].some(({ eventId }) => eventId !== undefined)
+      return find(({ kind }) => kind === 'event') !== undefined
     },
     take({ verb, subject, body, reason }) {
       if (verb === 'AUTH') return challenged(subject)
       if (verb === 'OK') return takeOk(subject, body === true, reason)
-      const want = wants.get(subject)
+      const want = find(({ kind, id }) => kind !== 'event' && id === subject)
       if (want === undefined) return 'frame/unknown-subscription'
       if (verb === 'EVENT') callHost(() => want.onEvent?.(body as object))
       else if (want.phase === 'sent' || (want.phase === 'live' && verb === 'CLOSED'))
@@ -327,10 +329,16 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     close(reason) {
       closedWith = reason
       each((want) => {
-        if (want.eventId === undefined) cancel(want)
-        else down(want, reason, true)
+        if (want.kind === 'event') down(want, reason, true)
+        else cancel(want)
       })
       arm(clock, drain)
     },
   }
+}
+
+// -- helpers -------------------------------------------------------------------------------------
+
+function costOf({ chars }: LinkWant): number {
+  return Math.max(chars, QUEUE_CHARS / LINK_WANTS)
 }

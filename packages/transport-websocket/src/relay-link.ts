@@ -48,10 +48,10 @@ export interface RelayLinkOptions {
   readonly randomBytes: RandomBytes
   /** Whether an address may be dialled. */
   readonly allowAddress: (host: string, ip: string) => boolean
-  /** Never throws. */
+  /**
+   * Never throws. Once `closed` the link is of no further use: nothing was wanted for {@link IDLE_MS}, or `close` was called.
+   */
   readonly tell: (fact: RelayFact, detail?: string) => void
-  /** The link is closed and of no further use: nothing was wanted for {@link IDLE_MS}, or `close` was called. */
-  readonly onClosed: () => void
 }
 
 export interface RelayLink {
@@ -69,7 +69,7 @@ export interface RelayLink {
 }
 
 export function createRelayLink(options: RelayLinkOptions): RelayLink {
-  const { relay, openSocket, clock, randomBytes, allowAddress, tell, onClosed } = options
+  const { relay, openSocket, clock, randomBytes, allowAddress, tell } = options
 
   /** From the dial to the loss. */
   let connection: { socket?: Socket; openedAt?: number } | undefined
@@ -80,7 +80,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   let badFrames = 0
   /** In a row. */
   let failures = 0
-  let dialledAt = Number.NEGATIVE_INFINITY
+  let dialledAt = 0
   const nextDial: { timer: unknown } = { timer: undefined }
   let dialDueAt = 0
   const rest: { timer: unknown } = { timer: undefined }
@@ -164,8 +164,9 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   const lose = (detail: string, code?: number): void => {
     if (connection === undefined) return
-    const { socket, openedAt = Number.POSITIVE_INFINITY } = connection
-    if (clock.now() - openedAt >= WORTHWHILE_MS) failures = 0
+    const now = clock.now()
+    const { socket, openedAt = now } = connection
+    if (now - openedAt >= WORTHWHILE_MS) failures = 0
     connection = undefined
     arm(clock, life)
     hangUp(socket, code)
@@ -243,7 +244,6 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
       hangUp(socket)
     }
     tell('closed')
-    onClosed()
     return farewell
   }
 

@@ -4,6 +4,7 @@
  */
 
 import {
+  bytesToHex,
   type Clock,
   err,
   isForbiddenAddress,
@@ -27,7 +28,7 @@ import { linkSubscription } from './link-subscription.ts'
 import { createRelayLink, type RelayFact, type RelayLink } from './relay-link.ts'
 import type { WebSocketConstructor } from './socket.ts'
 
-/** Relays a pool talks to at the same time, by default. */
+/** Relays a pool talks to at the same time: the longest unused idle one makes room for another. */
 export const POOL_LINKS = 256
 /** How long a publish may take by default, in milliseconds. */
 export const PUBLISH_MS = 10_000
@@ -42,17 +43,12 @@ export interface RelayPoolOptions {
   readonly clock?: Clock
   /** For subscription ids and jitter. Default: the host's secure random bytes. */
   readonly randomBytes?: RandomBytes
-  /** Relays at the same time: the longest unused idle one makes room. Default {@link POOL_LINKS}. */
-  readonly maxRelays?: number
   /**
-   * Dial loopback, private and other special addresses too. Default false: such an address is dialled only if it is
-   * loopback and the URL itself names a loopback host (`ws://localhost`, `ws://127.0.0.1`).
-   */
-  readonly allowPrivate?: boolean
-  /**
-   * Decides instead of {@link RelayPoolOptions.allowPrivate}: whether `host`, which is or resolved to the address
-   * `ip`, may be dialled. On Node it is asked with every address at every dial. Elsewhere, and with a `WebSocket` of
-   * yours, it is asked only with addresses that stand in URLs: standard sockets resolve names by themselves.
+   * Whether `host`, which is or resolved to the address `ip`, may be dialled. Default: no loopback, private or other special address,
+   * except that a URL which itself names a loopback host (`ws://localhost`, `ws://127.0.0.1`) may lead to loopback.
+   *
+   * On Node it is asked with every address at every dial. Elsewhere, and with a `WebSocket` of yours, it is asked only with addresses
+   * that stand in URLs: standard sockets resolve names by themselves.
    */
   readonly allowAddress?: (host: string, ip: string) => boolean
   /** What happens to the relays, for health and counters: see {@link RelayFact}. `createPoolHealth` adds it up. */
@@ -79,23 +75,16 @@ export interface RelayPool extends Transport {
  * `too-many-relays`, `relay/forbidden-address`, and texts that begin with `unreachable`.
  */
 export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
-  const {
-    clock = hostClock,
-    randomBytes = hostRandomBytes,
-    maxRelays = POOL_LINKS,
-    WebSocket,
-    onFact,
-  } = options
-  if (!Number.isSafeInteger(maxRelays) || maxRelays < 1) {
-    throw new UsageError('maxRelays is a whole number of relays, from 1')
-  }
+  const { clock = hostClock, randomBytes = hostRandomBytes, WebSocket, allowAddress, onFact } = options
 
   /** The longest unused first. */
   const links = new Map<RelayUrl, RelayLink>()
   let closing: Promise<void> | undefined
 
-  const tell = (relay: RelayUrl, fact: RelayFact, detail = ''): void =>
+  const tell = (relay: RelayUrl, fact: RelayFact, detail = ''): void => {
+    if (fact === 'closed') links.delete(relay)
     callHost(() => onFact?.(relay, fact, detail))
+  }
 
   /** A link that refuses everything if there is no room for one, or no pool any more. */
   const linkTo = (relay: RelayUrl): RelayLink => {
@@ -107,15 +96,17 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
         openSocket: WebSocket === undefined ? openSocket : (url) => new WebSocket(url),
         clock,
         randomBytes,
-        allowAddress: addressRule(relay, options),
+        allowAddress:
+          allowAddress === undefined
+            ? addressRule(relay)
+            : (host, ip) => callHost(() => allowAddress(host, ip)) === true,
         tell: (fact, detail) => tell(relay, fact, detail),
-        onClosed: () => links.delete(relay),
       })
     links.delete(relay)
-    const idle = links.size < maxRelays ? undefined : [...links.values()].find((one) => one.size() === 0)
+    const idle = links.size < POOL_LINKS ? undefined : [...links.values()].find((one) => one.size() === 0)
     void idle?.close()
     if (closing !== undefined) void link.close()
-    else if (links.size >= maxRelays) void link.close('too-many-relays')
+    else if (links.size >= POOL_LINKS) void link.close('too-many-relays')
     else links.set(relay, link)
     return link
   }
@@ -127,9 +118,8 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
   ): Promise<Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>> =>
     new Promise((resolve) => {
       const frame = signedFrame('EVENT', event)
-      const unique = new Set(relays)
-      /** A relay that was never asked keeps the first of these. */
-      const reasons = new Map([...unique].map((relay) => [relay, 'aborted']))
+      /** One that is given up before the end keeps this. */
+      const reasons = new Map(relays.map((relay) => [relay, 'aborted']))
       /** Relays whose word is awaited, and how to give them up. */
       const waiting = new Map<RelayUrl, () => string | undefined>()
 
@@ -153,9 +143,10 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
       const timer = clock.setTimer(onTimeout, timeoutMs <= TIMER_MAX_MS ? timeoutMs : PUBLISH_MS)
 
       signal?.addEventListener('abort', onAbort)
-      for (const relay of signal?.aborted === true ? [] : unique) {
+      for (const relay of signal?.aborted === true ? [] : reasons.keys()) {
         const cancel = linkTo(relay).add({
-          eventId: event.id,
+          kind: 'event',
+          id: event.id,
           chars: frame.length,
           authenticate,
           frame: () => frame,
@@ -182,7 +173,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
   const subscribe = (request: SubscribeRequest): Subscription => {
     if (request.filters.length === 0) throw new UsageError('a subscription needs at least one filter')
     const ends = [...new Set(request.relays)].map((relay) =>
-      linkTo(relay).add(linkSubscription(relay, clock, request)),
+      linkTo(relay).add(linkSubscription(relay, bytesToHex(randomBytes(8)), clock, request)),
     )
     return {
       close() {
@@ -206,12 +197,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
 
 // -- helpers -------------------------------------------------------------------------------------
 
-function addressRule(relay: RelayUrl, options: RelayPoolOptions): (host: string, ip: string) => boolean {
-  if (options.allowAddress !== undefined) {
-    const { allowAddress } = options
-    return (host, ip) => callHost(() => allowAddress(host, ip)) === true
-  }
-  if (options.allowPrivate === true) return () => true
+function addressRule(relay: RelayUrl): (host: string, ip: string) => boolean {
   const host = relayHost(relay)
   const allowLoopback = isForbiddenAddress(host) && !isForbiddenAddress(host, { allowLoopback: true })
   return (_, ip) => !isForbiddenAddress(ip, { allowLoopback })

@@ -5,9 +5,7 @@
 
 import type { OpenSocket, WebSocketConstructor } from './socket.ts'
 
+declare const WebSocket: WebSocketConstructor
+
 /** Opens sockets with the host's global WebSocket. */
-export const openSocket: OpenSocket = (url) => {
-  const { WebSocket } = globalThis as { readonly WebSocket?: WebSocketConstructor }
-  if (WebSocket === undefined) throw new Error('this host has no WebSocket: pass one in the options')
-  return new WebSocket(url)
-}
+export const openSocket: OpenSocket = (url) => new WebSocket(url)

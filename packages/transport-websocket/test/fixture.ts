@@ -2,6 +2,7 @@
 
 import {
   type Authenticate,
+  bytesToHex,
   type Filter,
   parseRelayUrl,
   type RelayUrl,
@@ -109,7 +110,6 @@ export function bench(
       drops.push(detail)
       options.onDrop?.()
     },
-    onClosed: () => undefined,
     ...options,
   }
   const link = createRelayLink(settings)
@@ -117,7 +117,7 @@ export function bench(
     const log: string[] = []
     const events: unknown[] = []
     const end = link.add(
-      linkSubscription(settings.relay, settings.clock, {
+      linkSubscription(settings.relay, bytesToHex(settings.randomBytes(8)), settings.clock, {
         relays: [settings.relay],
         filters: FILTERS,
         onEvent: (one) => events.push(one),
@@ -145,7 +145,8 @@ export function bench(
       const noted: { outcome: PublishOutcome | undefined; cancel(): string | undefined } = {
         outcome: undefined,
         cancel: link.add({
-          eventId: one.id,
+          kind: 'event',
+          id: one.id,
           chars: frame.length,
           authenticate,
           frame: () => frame,

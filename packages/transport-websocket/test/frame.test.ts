@@ -1,14 +1,7 @@
 import { limits } from '@nip46/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  closeFrame,
-  parseRelayFrame,
-  plainText,
-  reasonPrefix,
-  requestFrame,
-  signedFrame,
-} from '../src/frame.ts'
+import { closeFrame, parseRelayFrame, plainText, requestFrame, signedFrame } from '../src/frame.ts'
 import { event } from './fixture.ts'
 
 const parse = (...frame: readonly unknown[]): unknown => parseRelayFrame(JSON.stringify(frame))
@@ -116,12 +109,4 @@ describe('frames we send', () => {
     expect(JSON.parse(requestFrame('s', filters))).toEqual(['REQ', 's', ...filters])
     expect(JSON.parse(closeFrame('s"'))).toEqual(['CLOSE', 's"'])
   })
-})
-
-test('only a machine-readable prefix counts as one', () => {
-  expect(reasonPrefix('rate-limited: slow')).toBe('rate-limited')
-  expect(reasonPrefix('blocked:')).toBe('blocked')
-  expect(reasonPrefix('Sorry: no')).toBe('')
-  expect(reasonPrefix('no prefix')).toBe('')
-  expect(reasonPrefix('')).toBe('')
 })
