@@ -21,6 +21,14 @@ test('a session is a NIP-07 object, and a signer of other libraries, as it is', 
   }
 })
 
+test('the flat names are the methods of the two schemes', async () => {
+  const session = await createWorld().login()
+  const { nip04, nip44 } = session
+  expect([session.nip04Encrypt, session.nip04Decrypt]).toEqual([nip04.encrypt, nip04.decrypt])
+  expect([session.nip44Encrypt, session.nip44Decrypt]).toEqual([nip44.encrypt, nip44.decrypt])
+  expect(new Set([nip04.encrypt, nip04.decrypt, nip44.encrypt, nip44.decrypt]).size).toBe(4)
+})
+
 test('the published types are read, and are no any', async () => {
   const session = await createWorld().login()
   const signEvent = () => Promise.resolve('signature')
