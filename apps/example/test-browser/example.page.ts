@@ -105,7 +105,7 @@ describe('a visitor', () => {
 
   test('has the daemon take the offer of the QR code', async () => {
     const { page, complaints } = await open()
-    const link = page.getByRole('link', { name: 'Open my signer app' })
+    const link = page.getByRole('link', { name: 'Open my signer' })
     const uri = (await link.getAttribute('href')) ?? ''
     expect(uri).toMatch(/^nostrconnect:\/\//)
     await bunker.command('connect', uri, '--grant', 'sign_event:1', '--yes')

@@ -33,7 +33,7 @@ export interface LoginEventMap {
   'nip46-auth-url': CustomEvent<AuthUrl>
   /** A login failed: a `Nip46Error`, or what the page did wrong. The element says so in words, too. */
   'nip46-error': CustomEvent<unknown>
-  /** The user pressed Cancel. */
+  /** The user pressed Cancel, or Back after a link failed. */
   'nip46-cancel': CustomEvent<null>
 }
 
@@ -156,7 +156,7 @@ export class Nip46Login extends Base {
     this.#show()
   }
 
-  /** The crypto backend of the next login. Default, with `@nip46/login/define`: noble. */
+  /** The crypto backend of the next login. Default, with `@nip46/login/define`: small crypto. */
   get crypto(): Crypto | undefined {
     return this.#crypto
   }
@@ -184,7 +184,7 @@ export class Nip46Login extends Base {
     return { stage: state.stage, step: state.stage === 'connecting' ? state.step : null }
   }
 
-  /** Makes a new offer, as "Try again" does. It starts by itself when the element is first seen. */
+  /** Makes a new offer. It starts by itself when the element is first seen. */
   start(): void {
     this.#pasted = ''
     this.#flow.offer()
@@ -216,7 +216,7 @@ export class Nip46Login extends Base {
           this.start()
           this.#tell('nip46-cancel', null)
         },
-        onRetry: () => this.start(),
+        onRetry: () => (this.#pasted === '' ? this.start() : this.connect(this.#pasted)),
       })
     }
     this.#list()

@@ -14,12 +14,26 @@ export function describeError(error: unknown, { errors }: Messages, pasted = '')
   return fill(errors[messageFor(error, pasted)], { words })
 }
 
+/** The link is at fault: with the same one it cannot work. */
+export function needsOtherLink(error: unknown): boolean {
+  return error instanceof Nip46Error && LINK_MESSAGES.includes(messageFor(error, ''))
+}
+
 function messageFor({ code, reason }: Nip46Error, pasted: string): keyof ErrorMessages {
   if (code === 'remote/error') return reason === undefined ? 'remote' : (REASONS[reason] ?? 'remote')
   if (code === 'uri/scheme' && /^\W*nostrconnect:/i.test(pasted)) return 'nostrconnect'
   const [known] = Object.entries(CODES).find(([prefix]) => code.startsWith(prefix)) ?? []
   return CODES[known ?? ''] ?? 'other'
 }
+
+const LINK_MESSAGES: readonly (keyof ErrorMessages)[] = [
+  'empty',
+  'scheme',
+  'uri',
+  'insecure',
+  'secret',
+  'unpaired',
+]
 
 const REASONS: Readonly<Record<string, keyof ErrorMessages>> = {
   rejected: 'rejected',

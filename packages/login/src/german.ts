@@ -5,11 +5,11 @@ import type { Messages } from './messages.ts'
 export const german: Messages = {
   heading: 'Mit dem Signer anmelden',
   reaching: 'Der Code wird vorbereitet…',
-  scan: 'Scanne den Code mit deinem Signer oder öffne ihn auf diesem Gerät.',
+  scan: 'Scanne den Code mit deinem Signer oder öffne den Link auf diesem Gerät.',
   unreachable: 'Zurzeit antwortet kein Relay. Es wird weiter versucht…',
   qr: 'QR-Code des Anmeldelinks',
   showQr: 'QR-Code für ein anderes Gerät',
-  open: 'Meine Signer-App öffnen',
+  open: 'Meinen Signer öffnen',
   copy: 'Link kopieren',
   copied: 'Link kopiert. Füge ihn in deinen Signer ein.',
   copyByHand: 'Das Kopieren ging nicht. Kopiere den Link unten von Hand.',
@@ -30,6 +30,7 @@ export const german: Messages = {
   openAuth: 'Auf {origin} fortfahren',
   newTab: '(öffnet einen neuen Tab)',
   cancel: 'Abbrechen',
+  back: 'Zurück',
   retry: 'Noch einmal versuchen',
   done: 'Du bist angemeldet als {user}.',
   errors: {

@@ -33,6 +33,7 @@ export interface Messages {
   readonly openAuth: string
   readonly newTab: string
   readonly cancel: string
+  readonly back: string
   readonly retry: string
   readonly done: string
   readonly errors: ErrorMessages
@@ -64,11 +65,11 @@ export interface ErrorMessages {
 export const english: Messages = {
   heading: 'Log in with your signer',
   reaching: 'Getting the code ready…',
-  scan: 'Scan the code with your signer, or open it on this device.',
+  scan: 'Scan the code with your signer, or open the link on this device.',
   unreachable: 'No relay answers at the moment. Still trying…',
   qr: 'QR code of the login link',
   showQr: 'QR code for another device',
-  open: 'Open my signer app',
+  open: 'Open my signer',
   copy: 'Copy link',
   copied: 'Link copied. Paste it into your signer.',
   copyByHand: 'Copying did not work. Copy the link below by hand.',
@@ -89,6 +90,7 @@ export const english: Messages = {
   openAuth: 'Continue at {origin}',
   newTab: '(opens a new tab)',
   cancel: 'Cancel',
+  back: 'Back',
   retry: 'Try again',
   done: 'You are logged in as {user}.',
   errors: {

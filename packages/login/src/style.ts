@@ -77,14 +77,11 @@ path{fill:#000}
 summary{cursor:pointer;padding-block:.5rem;border-radius:var(--_radius)}
 details[open] summary{margin-block-end:.5rem}
 video{inline-size:100%;max-block-size:18rem;border-radius:var(--_radius);background:#000}
-ul{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:.5rem}
+ul{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));gap:.5rem}
 li a{justify-content:flex-start;text-align:start;block-size:100%}
 img{flex:none;inline-size:2rem;block-size:2rem;border-radius:.5rem;object-fit:cover}
 .domain{display:block;font-size:.8125rem;font-weight:400;color:var(--_muted)}
 .unseen{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%)}
-@media (pointer:fine){
-summary{display:none}
-.open{order:1;background:none;border-color:var(--_border);color:var(--_text)}
-}
+@media not (pointer:coarse){summary{display:none}}
 @media (forced-colors:active){.primary{border:2px solid}}
 `

@@ -5,7 +5,7 @@
 
 import { connectLink } from '@nip46/client/discovery'
 import { encodeNpub, type Pubkey } from '@nip46/core'
-import { describeError } from './error-text.ts'
+import { describeError, needsOtherLink } from './error-text.ts'
 import type { LoginState } from './login-flow.ts'
 import { fill, type Messages } from './messages.ts'
 import { encodeQrCode } from './qr-code.ts'
@@ -52,13 +52,11 @@ export function createView(root: ShadowRoot, actions: Actions): View {
   const error = make('div', 'error', { id: 'error', role: 'alert', tabindex: '-1' })
   const retry = button('retry', 'primary', actions.onRetry)
 
-  const authText = make('p', 'auth-text')
   const authLink = make('a', 'auth-link', NEW_TAB)
   authLink.classList.add('primary')
-  const auth = make('div', 'auth', {}, authText, authLink)
+  const auth = make('div', 'auth', {}, authLink)
 
   const openLink = make('a', 'open')
-  openLink.classList.add('primary')
   const copy = button('copy', '', () => actions.onCopy(openLink.getAttribute('href') ?? ''))
   const summary = make('summary', 'qr-summary')
   const path = document.createElementNS(SVG, 'path')
@@ -66,14 +64,17 @@ export function createView(root: ShadowRoot, actions: Actions): View {
   setAll(qr, { part: 'qr', role: 'img', 'shape-rendering': 'crispEdges' })
   qr.append(path)
   const qrSection = make('details', 'qr-section', {}, summary, qr)
-  // On a phone the signer is most often on the same device: the code comes second there.
-  qrSection.open = !matchMedia('(pointer:coarse)').matches
+  // On a phone the signer is most often on the same device: the code comes second there. The order is that of Tab and of speech.
+  const isPhone = matchMedia('(pointer:coarse)').matches
+  qrSection.open = !isPhone
+  openLink.classList.toggle('primary', isPhone)
   const link = make('input', 'link', { readonly: '' })
   link.addEventListener('focus', () => link.select())
   const signersHeading = make('h3', 'signers-heading')
   const list = make('ul', 'signer-list', { role: 'list' })
   const signers = make('div', 'signers', {}, signersHeading, list)
-  const offer = make('div', 'offer', {}, openLink, qrSection, copy, link, signers)
+  const ways = isPhone ? [openLink, qrSection, copy] : [qrSection, make('div', 'row', {}, openLink, copy)]
+  const offer = make('div', 'offer', {}, ...ways, link, signers)
 
   const label = make('label', 'paste-label', { for: 'paste' })
   const input = make('input', 'paste-input', {
@@ -131,7 +132,6 @@ export function createView(root: ShadowRoot, actions: Actions): View {
     setText(scan, messages.scanLink)
     setText(stop, messages.stopScan)
     video.setAttribute('aria-label', messages.camera)
-    setText(cancel, messages.cancel)
   }
   const showOffer = (uri: string | null): void => {
     if (uri === null) openLink.removeAttribute('href')
@@ -151,7 +151,6 @@ export function createView(root: ShadowRoot, actions: Actions): View {
     signers.hidden = uri === null || choices.length === 0
   }
   const showAuth = (origin: string, url: string, messages: Messages): void => {
-    setText(authText, fill(messages.auth, { origin }))
     setText(authLink, `${fill(messages.openAuth, { origin })} ${messages.newTab}`)
     // The client has checked it; what becomes a link is checked here, too.
     if (isPage(url)) authLink.href = url
@@ -163,6 +162,8 @@ export function createView(root: ShadowRoot, actions: Actions): View {
       const { state, messages, scanning, note, pasted } = shown
       const { stage } = state
       const busy = stage === 'connecting'
+      const failed = stage === 'failed'
+      const isLinkWrong = failed && needsOtherLink(state.error)
       const uri = stage === 'offering' ? state.uri : null
       const page = stage === 'connecting' || stage === 'done' ? state.auth : null
       const focused = root.activeElement !== null
@@ -172,27 +173,31 @@ export function createView(root: ShadowRoot, actions: Actions): View {
         showSigners(shown, uri)
       }
       setText(statusText, statusOf(shown))
-      status.hidden = stage === 'failed'
+      status.hidden = failed
       spinner.hidden =
         !(busy && page === null) && !(stage === 'offering' && uri !== null && state.live !== true)
-      setText(error, stage === 'failed' ? describeError(state.error, messages, pasted) : '')
-      error.hidden = stage !== 'failed'
-      retry.hidden = stage !== 'failed'
+      setText(error, failed ? describeError(state.error, messages, pasted) : '')
+      error.hidden = !failed
+      retry.hidden = !failed || isLinkWrong
       if (page !== null) showAuth(page.origin, page.url, messages)
       auth.hidden = page === null
       offer.hidden = uri === null
       link.hidden = note !== 'copyByHand'
       form.hidden = busy || stage === 'done'
-      input.setAttribute('aria-invalid', String(stage === 'failed' && pasted !== ''))
+      input.setAttribute('aria-invalid', String(isLinkWrong))
       scan.hidden = !shown.canScan || scanning
       video.hidden = !scanning
       stop.hidden = !scanning
-      cancel.hidden = !busy
-      connect.classList.toggle('primary', uri === null && stage !== 'failed')
+      // From a link back to the code.
+      const canGoBack = failed && (isLinkWrong || pasted !== '')
+      setText(cancel, failed ? messages.back : messages.cancel)
+      cancel.hidden = !busy && !canGoBack
+      connect.classList.toggle('primary', uri === null && (!failed || isLinkWrong))
       // Who was inside when the part under the focus went away is led to what came instead.
       if (focused && before !== undefined && stage !== before.state.stage) {
         if (busy) cancel.focus()
-        else if (stage === 'failed') error.focus()
+        else if (isLinkWrong) input.select()
+        else if (failed) error.focus()
         else if (stage === 'done') status.focus()
         else heading.focus()
       }
@@ -213,8 +218,10 @@ function statusOf({ state, note, messages, scanning }: Shown): string {
       if (state.uri === null || scanning) return ''
       return state.live === null ? messages.reaching : state.live ? messages.scan : messages.unreachable
     case 'connecting':
+      if (state.auth !== null) return fill(messages.auth, { origin: state.auth.origin })
       return messages[STEP_MESSAGES[state.step]]
     case 'done':
+      if (state.auth !== null) return fill(messages.auth, { origin: state.auth.origin })
       return fill(messages.done, { user: shortNpub(state.userPubkey as Pubkey) })
     default:
       return ''

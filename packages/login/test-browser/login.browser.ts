@@ -2,7 +2,6 @@
 
 import { discoverSigners } from '@nip46/client/discovery'
 import type { Approver, Transport, Verdict } from '@nip46/core'
-import { denyAll } from '@nip46/remote-signer'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { userEvent } from 'vitest/browser'
 import { german } from '../src/german.ts'
@@ -149,12 +148,19 @@ describe('what goes wrong is said, and what to do:', () => {
     part<HTMLInputElement>(element, 'paste-input').focus()
     paste(element, link)
     await until(text, element, 'error')
-    expect(element.shadowRoot?.activeElement).toBe(part(element, 'error'))
-    expect(part<HTMLInputElement>(element, 'paste-input').value).toBe(link)
-    expect(isShown(element, 'qr')).toBe(false)
-    part(element, 'retry').click()
+    // To be replaced at once.
+    const input = part<HTMLInputElement>(element, 'paste-input')
+    expect(element.shadowRoot?.activeElement).toBe(input)
+    expect(input.value.slice(input.selectionStart ?? 0, input.selectionEnd ?? 0)).toBe(link)
+    expect(input.ariaInvalid).toBe('true')
+    // The same link again cannot work.
+    expect(isShown(element, 'qr') || isShown(element, 'retry')).toBe(false)
+    const back = part(element, 'cancel')
+    expect(back.textContent).toBe(english.back)
+    back.click()
     await until(english.scan, element)
     expect(isShown(element, 'error')).toBe(false)
+    expect(element.shadowRoot?.activeElement).toBe(part(element, 'heading'))
   })
 
   test('a link that was used', async () => {
@@ -226,6 +232,8 @@ describe('a page of the signer', () => {
     expect((await told).detail).toMatchObject({ origin: 'https://signer.example' })
     const link = part<HTMLAnchorElement>(element, 'auth-link')
     expect(link.checkVisibility()).toBe(true)
+    // In the words that screen readers say by themselves.
+    expect(textOf(element, 'status')).toBe('Your signer asks you to continue at https://signer.example.')
     expect(link.textContent).toBe('Continue at https://signer.example (opens a new tab)')
     expect([link.href, link.target, link.rel]).toEqual([
       'https://signer.example/approve/1',
@@ -260,12 +268,25 @@ describe('a page of the signer', () => {
 })
 
 describe('the login is declined', () => {
-  test('in the signer, and the person is told so', async () => {
-    const { signer } = await startSigner(denyAll)
+  test('in the signer, the person is told so, and can try the same link again', async () => {
+    const verdicts = [{ allow: false }, { allow: true, grant: GRANTED }]
+    const { signer, userPubkey } = await startSigner({
+      decide: async () => verdicts.shift() ?? { allow: false },
+    })
     const { uri } = await signer.offer({ approval: 'ask' })
     const element = place()
+    const input = part<HTMLInputElement>(element, 'paste-input')
+    await offered(element)
+    input.focus()
     paste(element, uri)
     await until(english.errors.rejected, element, 'error')
+    expect(element.shadowRoot?.activeElement).toBe(part(element, 'error'))
+    expect(input.ariaInvalid).toBe('false')
+    const session = next(element, 'nip46-session')
+    part(element, 'retry').click()
+    const { detail } = await session
+    expect(detail.userPubkey).toBe(userPubkey)
+    detail.close()
   })
 })
 

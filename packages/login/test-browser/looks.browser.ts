@@ -108,6 +108,21 @@ test('what is pressed is large enough for a thumb', async () => {
   }
 })
 
+test('the keyboard goes through it in the order in which it is seen', async () => {
+  const element = place({ signers: SIGNERS })
+  await offered(element)
+  await expect.poll(() => part(element, 'signer-list').childElementCount).toBe(SIGNERS.length)
+  const stops = [...(element.shadowRoot?.querySelectorAll('a, button, input') ?? [])]
+    .filter((stop) => stop.checkVisibility())
+    .map((stop) => stop.getBoundingClientRect())
+  expect(stops.length).toBeGreaterThan(5)
+  for (const [index, { top, left }] of stops.entries()) {
+    const before = stops[index - 1]
+    if (before === undefined) continue
+    expect(top > before.top || (top === before.top && left > before.left)).toBe(true)
+  }
+})
+
 test('the focus is seen', async () => {
   const element = place()
   await offered(element)
