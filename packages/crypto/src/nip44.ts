@@ -23,8 +23,6 @@ import { decodeUtf8, utf8Bytes, writeUtf8 } from './utf8.ts'
 /** How large a plaintext may be. Made by {@link nip44Limits}. */
 export interface Nip44Limits {
   readonly maxPlaintextBytes: number
-  /** The payload of the largest plaintext; a longer one is refused before it is decoded. */
-  readonly maxPayloadChars: number
   /** Send plaintexts over {@link SHORT_PREFIX_BYTES}. Received ones are always understood. */
   readonly sendExtended: boolean
 }
@@ -45,8 +43,7 @@ export function nip44Limits(maxPlaintextBytes: number, sendExtended: boolean): N
     maxPlaintextBytes > PLAINTEXT_BYTES_MAX
   )
     throw new UsageError(`maxPlaintextBytes must be a whole number from 1 to ${PLAINTEXT_BYTES_MAX}`)
-  const maxPayloadChars = base64Chars(FRAME_BYTES + bodyBytes(maxPlaintextBytes))
-  return { maxPlaintextBytes, maxPayloadChars, sendExtended }
+  return { maxPlaintextBytes, sendExtended }
 }
 
 /** Of a conversation key, which is not kept. */
@@ -75,7 +72,7 @@ export function encryptNip44(
     throw new UsageError(
       `a NIP-44 text has 1 to ${most} bytes, not ${length} bytes (options maxPlaintextBytes, sendExtended)`,
     )
-  const payload = symmetric.claim(FRAME_BYTES + bodyBytes(length))
+  const payload = symmetric.claim(payloadBytes(length))
   try {
     payload[0] = VERSION
     payload.set(nonce, NONCE_AT)
@@ -94,15 +91,15 @@ export function encryptNip44(
 export function decryptNip44(
   { symmetric, prepared }: Nip44Keys,
   payload: string,
-  limits: Nip44Limits,
+  { maxPlaintextBytes }: Nip44Limits,
 ): Result<string, PayloadError> {
   if (typeof payload !== 'string') throw new UsageError('a NIP-44 payload is a string')
   // NIP-44: `#` announces an encoding to come, which is a version we do not know rather than bad base64.
   if (payload.length === 0 || payload.startsWith('#')) return err('nip44/unknown-version')
-  if (payload.length > limits.maxPayloadChars) return err('nip44/too-large')
+  if (payload.length > base64Chars(payloadBytes(maxPlaintextBytes))) return err('nip44/too-large')
   const length = base64Bytes(payload)
   // NIP-44 asks for 132 characters too; that many are the fewest that hold these bytes.
-  if (length === undefined || length < FRAME_BYTES + SHORT_PREFIX + MIN_PADDED) return err('nip44/base64')
+  if (length === undefined || length < payloadBytes(1)) return err('nip44/base64')
   const bytes = symmetric.claim(length)
   try {
     if (!decodeBase64(payload, bytes)) return err('nip44/base64')
@@ -111,7 +108,7 @@ export function decryptNip44(
     symmetric.expand(prepared, bytes.subarray(NONCE_AT, BODY_AT))
     if (!equalBytes(symmetric.mac(bytes), mac)) return err('nip44/mac')
     symmetric.cipher(bytes)
-    return readPadded(bytes.subarray(BODY_AT, -MAC_BYTES), limits.maxPlaintextBytes)
+    return readPadded(bytes, maxPlaintextBytes)
   } finally {
     symmetric.release(bytes)
   }
@@ -124,32 +121,32 @@ export function paddedLength(bytes: number): number {
   return chunk * Math.ceil(bytes / chunk)
 }
 
-/** What a plaintext of so many bytes takes between nonce and MAC. */
-function bodyBytes(length: number): number {
-  return prefixBytes(length) + paddedLength(length)
+/** How long the payload of a plaintext of so many bytes is, before base64. */
+export function payloadBytes(length: number): number {
+  return FRAME_BYTES + prefixBytes(length) + paddedLength(length)
 }
 
 function prefixBytes(length: number): number {
   return length > SHORT_PREFIX_BYTES ? LONG_PREFIX : SHORT_PREFIX
 }
 
-/** Big-endian, before the text: two bytes, or two zeros and four. */
+/** Big-endian, before the text: two bytes, or behind two zeros four. */
 function writeLength(payload: Uint8Array, length: number): void {
   const view = new DataView(payload.buffer, payload.byteOffset + BODY_AT)
-  const long = length > SHORT_PREFIX_BYTES
-  view.setUint16(0, long ? 0 : length)
-  if (long) view.setUint32(SHORT_PREFIX, length)
+  if (length > SHORT_PREFIX_BYTES) view.setUint32(SHORT_PREFIX, length)
+  else view.setUint16(0, length)
 }
 
 /** NIP-44: the length must fit and the padding be as long as it should; what the padding bytes hold is not checked. */
-function readPadded(body: Uint8Array, maxPlaintextBytes: number): Result<string, PayloadError> {
-  const view = new DataView(body.buffer, body.byteOffset)
+function readPadded(payload: Uint8Array, maxPlaintextBytes: number): Result<string, PayloadError> {
+  const view = new DataView(payload.buffer, payload.byteOffset + BODY_AT)
   const short = view.getUint16(0)
   const length = short || view.getUint32(SHORT_PREFIX)
   const prefix = short === 0 ? LONG_PREFIX : SHORT_PREFIX
   // A text that fits the short prefix has no other.
-  if (prefix !== prefixBytes(length) || body.length !== bodyBytes(length)) return err('nip44/padding')
+  if (prefix !== prefixBytes(length) || payload.length !== payloadBytes(length)) return err('nip44/padding')
   if (length > maxPlaintextBytes) return err('nip44/too-large')
-  const text = decodeUtf8(body.subarray(prefix, prefix + length))
+  const textAt = BODY_AT + prefix
+  const text = decodeUtf8(payload.subarray(textAt, textAt + length))
   return text === undefined ? err('nip44/utf8') : ok(text)
 }

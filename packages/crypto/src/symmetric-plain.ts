@@ -18,9 +18,11 @@ export function createPlainCode(): MessageCode {
     expand(prepared, nonce) {
       let before = keys.subarray(0, 0)
       // HKDF-expand: each block is the MAC of the one before it, the nonce and its number.
-      for (let block = 0; block < 3; block++) {
-        keys.set(hmacSha256(prepared, before, nonce, Uint8Array.of(block + 1)), DIGEST * block)
-        before = keys.subarray(DIGEST * block, DIGEST * (block + 1))
+      for (let at = 0; at < keys.length; at += DIGEST) {
+        const block = hmacSha256(prepared, before, nonce, Uint8Array.of(at / DIGEST + 1))
+        keys.set(block, at)
+        block.fill(0)
+        before = keys.subarray(at, at + DIGEST)
       }
       return keys
     },

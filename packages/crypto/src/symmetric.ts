@@ -16,7 +16,7 @@ export type TaggedHash = (parts: readonly Uint8Array[], out32: Uint8Array) => vo
  * `release`, which overwrites it and the keys of `expand`. Nothing is kept between messages.
  */
 export interface MessageCode {
-  /** Memory for a payload of so many bytes (version, nonce, body, MAC), with what was there before in it. */
+  /** Memory for a payload of so many bytes (version, nonce, body, MAC), all zeros. */
   claim(length: number): Uint8Array
   /**
    * HKDF-expand by a 32-byte nonce: the keys that `cipher` and `mac` go by. `prepared` is what {@link Symmetric.prepare} wrote.

@@ -3,10 +3,10 @@
  * Never accepts a lone surrogate in either direction.
  */
 
-import { UsageError, utf8Length } from '@nip46/core'
+import { isWellFormed, UsageError, utf8Length } from '@nip46/core'
 
-/** String's own check (ES2024). */
-type NativeString = string & { isWellFormed(): boolean }
+/** String's own check, where the host has it (ES2024). */
+type NativeString = string & { isWellFormed?(): boolean }
 
 /** The part of Node's Buffer that is used; other hosts have none. */
 interface BufferHost {
@@ -20,7 +20,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The bytes that {@link writeUtf8} will write. Throws `UsageError` if the text has a lone surrogate, which UTF-8 cannot carry. */
 export function utf8Bytes(text: string): number {
-  if (typeof text !== 'string' || !(text as NativeString).isWellFormed())
+  if (typeof text !== 'string' || !((text as NativeString).isWellFormed?.() ?? isWellFormed(text)))
     throw new UsageError('the text to encrypt must be a string without a lone surrogate')
   return hostBuffer?.byteLength(text) ?? utf8Length(text)
 }
