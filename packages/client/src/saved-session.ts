@@ -34,7 +34,12 @@ export interface SavedSession {
  * Throws `Nip46Error` with code `session/saved`, whatever it is given.
  */
 export function parseSavedSession(value: unknown): SavedSession {
-  const saved = readMembers(SAVED, readJson(value))
+  return readSaved(readJson(value))
+}
+
+/** The same of a value that is no text. What is saved is picked by it too, so that it can be read back. */
+export function readSaved(value: unknown): SavedSession {
+  const saved = readMembers(SAVED, value)
   if (saved === undefined) throw noSavedSession()
   return saved
 }

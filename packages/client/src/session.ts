@@ -4,7 +4,7 @@
  */
 
 import type { Failure, Millis } from '@nip46/core'
-import { type ClientFacts, type ClientState, sessionOf } from '@nip46/core/client'
+import type { ClientFacts, ClientState } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createCalls } from './calls.ts'
 import type { ClientKey } from './client-key.ts'
@@ -14,6 +14,7 @@ import { callHost, quiet } from './host.ts'
 import { EVENT_LISTENERS, STORE_MS } from './limits.ts'
 import { createLoop, type Loop, type LoopNews } from './loop.ts'
 import { misuse, type Ports } from './options.ts'
+import { readSaved } from './saved-session.ts'
 import type { SessionEvent } from './session-event.ts'
 import { createSessionObject } from './session-object.ts'
 import { createTimers } from './timers.ts'
@@ -134,10 +135,9 @@ export function startSession(
       return () => void listeners.delete(listener)
     },
     save() {
-      const saved = sessionOf(loop.state())
-      // The host has this object once there is something to save.
-      if (saved === undefined) throw new Nip46Error(loop.state().end as Failure)
-      return { v: 1, clientSecretKey: key.exportHex(), session: saved }
+      const state = loop.state()
+      if (state.end !== null && state.phase !== 'unpaired') throw new Nip46Error(state.end)
+      return readSaved({ v: 1, clientSecretKey: key.exportHex(), session: state })
     },
     logout() {
       loop.feed({ type: 'logout' })

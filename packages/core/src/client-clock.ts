@@ -4,10 +4,8 @@
  */
 
 import { alert, type Work } from './client-state.ts'
-import { SKEW_ALERT_EVERY_MS } from './client-waits.ts'
+import { SKEW_ALERT_EVERY_MS, SKEW_SECONDS } from './client-waits.ts'
 import type { Millis, Seconds } from './value.ts'
-
-const SKEW_SECONDS = 120
 
 /** A message from the future, or an answer older than its question: stored messages are old without any fault. */
 export function noticeClock(work: Work, createdAt: Seconds, askedAt: Millis = 0): void {

@@ -22,8 +22,8 @@ export const IDENTITY_CHANGED: Failure = {
 /** While an offer is on show everybody may write: only the secret counts, everything else leaves the wait as it is. */
 export function receiveOffer(work: Work, from: Pubkey, incoming: Incoming): void {
   const { profile, relays, outputs, now } = work
-  const { id, isRequest, error, result } = incoming
-  const legacy = profile.allowLegacyAck && !isRequest && error === undefined && result === 'ack'
+  const { id, isRequest } = incoming
+  const legacy = profile.allowLegacyAck && !isRequest && saidOf(incoming) === 'ack'
   if (!legacy && !provesSecret(incoming, work.secret)) return ignore(work, 'connect/secret')
   if (isRequest) {
     const { scheme } = profile
@@ -39,13 +39,14 @@ export function receiveOffer(work: Work, from: Pubkey, incoming: Incoming): void
   greet(work)
 }
 
-/** The secret as a response, or as signers before 2026-05 say it, as a request: connect(<their pubkey>, <secret>). */
-export function provesSecret(
-  { isRequest, request, error, result }: Incoming,
-  secret: string | null,
-): boolean {
-  const answer = error === undefined ? result : undefined
-  return isSecret(isRequest ? request?.method === 'connect' && request.params[1] : answer, secret)
+export function provesSecret(incoming: Incoming, secret: string | null): boolean {
+  return isSecret(saidOf(incoming), secret)
+}
+
+/** What it says as a response, or as signers before 2026-05 do, as a request: connect(<their pubkey>, <secret>). */
+function saidOf({ isRequest, request, error, result }: Incoming): Json | undefined {
+  if (isRequest) return request?.method === 'connect' ? request.params[1] : undefined
+  return error === undefined ? result : undefined
 }
 
 function isSecret(said: Json | undefined, secret: string | null): boolean {

@@ -1,5 +1,5 @@
 /**
- * How long a client session waits for what, in milliseconds. What a caller can choose is a default here.
+ * How long a client session waits for what, in milliseconds where not said. What a caller can choose is a default here.
  * Never a size; those are in limits.ts.
  */
 
@@ -33,4 +33,6 @@ export const GUARD_MS = 30_000
 export const LOGOUT_MS = 3_000
 /** After an outage the answer may wait at the relay: it is listened for before the request is sent again. */
 export const CATCH_UP_MS = 3_000
+/** Clocks may differ by so much, in seconds. */
+export const SKEW_SECONDS = 120
 export const SKEW_ALERT_EVERY_MS = 3_600_000
