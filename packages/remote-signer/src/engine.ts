@@ -27,6 +27,7 @@ import { checkRates, ownRelays } from './check-options.ts'
 import { type Cohort, createCohort } from './cohort.ts'
 import { type Commits, createCommits } from './commits.ts'
 import { createDesk, type Desk } from './desk.ts'
+import { feedbackOf } from './feedback.ts'
 import { createFollowing, type Following } from './following.ts'
 import { hostClock, hostRandom, steadyNow } from './host.ts'
 import { createIntake, type Intake } from './intake.ts'
@@ -113,6 +114,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
   const relays = ownRelays(options.relays)
   const rates = { ...limits.SESSION_RATES, ...options.rates }
   const now = steadyNow(clock)
+  const feedback = feedbackOf(transport)
 
   const reporter = createReporter(options.onEvent)
   const keys = createKeyRing(crypto, random, typeof options.keys === 'object' ? options.keys : undefined)
@@ -158,6 +160,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     shared: store.sharing !== undefined,
     wakeDelay: (lane) => (cohort.owns(lane.signerPubkey, lane.clientPubkey) ? 0 : limits.TAKE_OVER_MS),
     createBudget: () => createSessionBudget(rates),
+    onServed: (pubkey, isServed) => feedback?.serves(pubkey, isServed),
     onDue: (lane) => void turns.enqueue(lane, { type: 'wake', input: { type: 'wake' } }),
   })
 
@@ -229,6 +232,7 @@ export function createEngine(options: RemoteSignerOptions): Engine {
       recall.take(event, relay),
     isReplaying: (relay) => subscriptions.isReplaying(relay),
     onOwed: (relay) => catchingUp.owe(relay),
+    onRefund: (relay, events) => feedback?.refund(relay, events),
     onOpened: (opened, relay, isAskedFor) => receive(engine, opened, relay, isAskedFor),
     onSeen: (eventId, relay) => receiveCopy(engine, eventId, relay),
   })

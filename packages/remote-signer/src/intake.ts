@@ -54,6 +54,8 @@ export interface IntakeHost {
   readonly isReplaying: (relay: RelayUrl) => boolean
   /** There was no room for events of clients, and now there is. */
   readonly onOwed: (relay: RelayUrl) => void
+  /** So many events that claimed to be of clients are not charged to their relay any more; negative: once more. */
+  readonly onRefund: (relay: RelayUrl, events: number) => void
   /** A verified event came again. */
   readonly onSeen: (eventId: string, relay: RelayUrl) => void
 }
@@ -83,6 +85,12 @@ export function createIntake(host: IntakeHost): Intake {
   let scheduled = false
   let timer: unknown
   let closed = false
+
+  const refundClaims = (relay: RelayUrl, events: number): void => {
+    if (events === 0) return
+    budgetOf(relay).claims.refund(events)
+    host.onRefund(relay, events)
+  }
 
   const drain = (): void => {
     scheduled = false
@@ -143,10 +151,11 @@ export function createIntake(host: IntakeHost): Intake {
     let copy = 0
     let wrong = 0
     let lies = 0
+    let claims = 0
     outcomes.forEach((outcome, i) => {
       const { event, charged, isAskedFor } = entries[i] as Entry
-      if (charged && isLie(outcome)) lies += 1
-      else if (charged) budget.claims.refund(1)
+      claims += Number(charged)
+      lies += Number(charged && isLie(outcome))
       if (!outcome.ok && outcome.error !== 'event/seen') {
         if (outcome.error === 'event/sig') wrong += 1
         reporter.drop(outcome.error)
@@ -162,7 +171,7 @@ export function createIntake(host: IntakeHost): Intake {
       if (!isHandled) reporter.drop('event/fault')
     })
     budget.failures.refund(verified - wrong)
-    const claims = entries.reduce((sum, { charged }) => sum + Number(charged), 0)
+    refundClaims(relay, claims - lies)
     if (claims > 0) budget.isLying = 2 * lies > claims
   }
 
@@ -196,7 +205,7 @@ export function createIntake(host: IntakeHost): Intake {
       reporter.drop('intake/full')
       // Of a relay that lies, what there is no room for is most likely a lie.
       if (dropped === undefined || budget.isLying) continue
-      if (dropped.charged) budget.claims.refund(1)
+      refundClaims(relay, Number(dropped.charged))
       if (host.serves(dropped.event.pubkey)) owed.add(relay)
     }
     if (scheduled) return
@@ -221,7 +230,7 @@ export function createIntake(host: IntakeHost): Intake {
       }
       if (isKnown && host.isWornOut(textOf(value, 'id'))) {
         reporter.drop('event/seen')
-        claims.refund(1)
+        refundClaims(relay, 1)
         return
       }
       const parsed = parseSignedEvent(value)
@@ -231,7 +240,7 @@ export function createIntake(host: IntakeHost): Intake {
         enter(parsed.value, relay, isKnown, host.isReplaying(relay))
         return
       }
-      if (isKnown && refused !== 'event/shape') claims.refund(1)
+      if (isKnown && refused !== 'event/shape') refundClaims(relay, 1)
     },
     owe(relay) {
       if (queues.has(relay)) owed.add(relay)
@@ -240,8 +249,12 @@ export function createIntake(host: IntakeHost): Intake {
     takeOver(event, relay, isAskedFor) {
       if (closed) return
       const isKnown = host.serves(event.pubkey)
-      if (isKnown && !budgetOf(relay).claims.take(host.now())) reporter.drop('event/budget')
-      else enter(event, relay, isKnown, isAskedFor)
+      if (isKnown && !budgetOf(relay).claims.take(host.now())) {
+        reporter.drop('event/budget')
+        return
+      }
+      if (isKnown) host.onRefund(relay, -1)
+      enter(event, relay, isKnown, isAskedFor)
     },
     close() {
       closed = true

@@ -41,6 +41,8 @@ export interface LanesHost {
   /** The sessions of others are woken so much later, in milliseconds, in case they are not. */
   readonly wakeDelay: (lane: Lane) => Millis
   readonly createBudget: () => SessionBudget
+  /** This is the client key of a session that is served, or of none any more. */
+  readonly onServed: (pubkey: Pubkey, isServed: boolean) => void
   /** The session wanted to be woken now. */
   readonly onDue: (lane: Lane) => void
 }
@@ -67,9 +69,11 @@ export function createLanes(host: LanesHost): Lanes {
     const before = lane.session
     const change = Number(isServed({ session })) - Number(isServed(lane))
     if (change !== 0) {
-      const count = (served.get(lane.clientPubkey) ?? 0) + change
+      const before = served.get(lane.clientPubkey) ?? 0
+      const count = before + change
       if (count > 0) served.set(lane.clientPubkey, count)
       else served.delete(lane.clientPubkey)
+      if (before === 0 || count === 0) host.onServed(lane.clientPubkey, count > 0)
     }
     sessions += Number(session !== undefined) - Number(before !== undefined)
     pairings += Number(session?.phase === 'pairing') - Number(before?.phase === 'pairing')

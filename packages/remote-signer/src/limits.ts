@@ -164,8 +164,8 @@ export const FOLLOW_READ = 200
 // -- shards ------------------------------------------------------------------------------------
 /** Workers of one sharded signer. */
 export const SHARDS = 256
-/** Events handed to a worker that it has not taken yet; the next one is dropped, as if the relay had lost it. */
-export const SHARD_EVENTS = 4_000
+/** Places for events handed to a worker that it has not taken yet. One relay may have as many as are left, so one alone has half; its next one is dropped, as if it had lost it. */
+export const SHARD_EVENTS = 8_000
 /** Answers of a worker that the main thread publishes at a time; the next one is refused, and tried again by its engine. */
 export const SHARD_PUBLISHES = 10_000
 /** Calls of one worker that are under way; the next one is refused. */

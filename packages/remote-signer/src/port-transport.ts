@@ -6,16 +6,17 @@
 import {
   type Authenticate,
   err,
+  type RelayUrl,
   type SignedEvent,
   type SubscribeRequest,
-  type Transport,
   UsageError,
 } from '@nip46/core'
+import type { TransportWithFeedback } from './feedback.ts'
 import { SHARD_PUBLISHES } from './limits.ts'
 import type { FromShard, PublishResult, ToShard } from './shard-message.ts'
 
 export interface PortTransport {
-  readonly transport: Transport
+  readonly transport: TransportWithFeedback
   /** A message of the main thread; those for others are ignored. */
   take(message: ToShard): void
 }
@@ -30,11 +31,17 @@ export function createPortTransport(send: (message: FromShard) => void): PortTra
   const publishing = new Map<number, Publishing>()
   let serial = 0
   let taken = 0
+  const refunds = new Map<RelayUrl, number>()
   let closed = false
 
   const acknowledge = (): void => {
     send({ type: 'took', events: taken })
     taken = 0
+  }
+
+  const giveBack = (): void => {
+    for (const [relay, events] of refunds) if (events !== 0) send({ type: 'refund', relay, events })
+    refunds.clear()
   }
 
   const settle = (id: number, result: PublishResult): void => {
@@ -43,7 +50,7 @@ export function createPortTransport(send: (message: FromShard) => void): PortTra
     entry?.settle(result)
   }
 
-  const transport: Transport = {
+  const transport: TransportWithFeedback = {
     publish(relays, event, options = {}) {
       const refuse = (reason: string): PublishResult => err(relays.map((relay) => ({ relay, reason })))
       if (closed) return Promise.resolve(refuse('closed'))
@@ -76,6 +83,16 @@ export function createPortTransport(send: (message: FromShard) => void): PortTra
           if (subscriptions.delete(id)) send({ type: 'unsubscribe', id })
         },
       }
+    },
+    feedback: {
+      serves(pubkey, isServed) {
+        if (!closed) send({ type: 'serves', pubkey, isServed })
+      },
+      refund(relay, events) {
+        if (closed) return
+        if (refunds.size === 0) queueMicrotask(giveBack)
+        refunds.set(relay, (refunds.get(relay) ?? 0) + events)
+      },
     },
     close() {
       closed = true

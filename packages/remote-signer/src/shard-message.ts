@@ -68,6 +68,9 @@ export type FromShard =
   | { readonly type: 'signed'; readonly id: number; readonly event: SignedEvent | undefined }
   /** So many events were handed on. */
   | { readonly type: 'took'; readonly events: number }
+  /** See `Feedback`. */
+  | { readonly type: 'serves'; readonly pubkey: Pubkey; readonly isServed: boolean }
+  | { readonly type: 'refund'; readonly relay: RelayUrl; readonly events: number }
   | { readonly type: 'answer'; readonly id: number; readonly outcome: Result<unknown, PostedError> }
 
 export type ToShard =

@@ -1,6 +1,7 @@
 /**
  * The main thread's half of a worker's transport: publishes and subscribes for one shard on the real one.
- * Never hands a worker an event that is not addressed to a key it listens for, nor more of them than a bound.
+ * Never hands a worker an event that is not addressed to a key it listens for, nor more of them than a bound, and never looks at
+ * more of them than their relay's budget pays for.
  */
 
 import {
@@ -9,6 +10,7 @@ import {
   err,
   type Filter,
   type Millis,
+  type Pubkey,
   parseSignedEvent,
   type RelayUrl,
   type SignedEvent,
@@ -16,6 +18,7 @@ import {
   type Transport,
 } from '@nip46/core'
 import { SHARD_AUTH_EVERY_MS, SHARD_AUTH_MS, SHARD_EVENTS } from './limits.ts'
+import type { ShardGate } from './shard-gate.ts'
 import type { FromShard, PublishResult, ToShard } from './shard-message.ts'
 
 export interface ShardRelay {
@@ -33,6 +36,8 @@ export interface ShardRelayHost {
   readonly transport: Transport
   readonly clock: Clock
   readonly send: (message: ToShard) => void
+  /** One for all shards. */
+  readonly gate: ShardGate
   /** Whether another shard listens for one of these keys. */
   readonly isElsewhere: (keys: ReadonlySet<string>) => boolean
   readonly onDrop: () => void
@@ -44,12 +49,16 @@ interface Listener {
 }
 
 export function createShardRelay(host: ShardRelayHost): ShardRelay {
-  const { transport, clock, send } = host
+  const { transport, clock, send, gate } = host
   const listeners = new Map<number, Listener>()
   const publishing = new Map<number, AbortController>()
   const challenges = new Map<number, (event: SignedEvent | undefined) => void>()
+  /** Clients that the worker serves. */
+  const served = new Set<Pubkey>()
+  /** The relays of the events that the worker has not taken, in order; and how many of them each has. */
+  const handed: RelayUrl[] = []
+  const places = new Map<RelayUrl, number>()
   let serial = 0
-  let waiting = 0
   let closed = false
 
   /** The worker signs, since only it has the key. Undefined if it does not, or not in time. */
@@ -72,13 +81,33 @@ export function createShardRelay(host: ShardRelayHost): ShardRelay {
     })
 
   const hand = (subscription: number, { keys }: Listener, value: unknown, relay: RelayUrl): void => {
-    const parsed = parseSignedEvent(value)
-    if (!parsed.ok || !isAddressed(parsed.value, keys) || waiting >= SHARD_EVENTS) {
+    const taken = places.get(relay) ?? 0
+    const whose = taken < SHARD_EVENTS - handed.length ? gate.admit(value, relay) : undefined
+    const parsed = whose === undefined ? undefined : parseSignedEvent(value)
+    if (parsed?.ok !== true || !isAddressed(parsed.value, keys)) {
+      // One of another shape is what only a relay sends that checks nothing.
+      if (whose === 'client' && parsed?.ok === true) gate.refund(relay, 1)
       host.onDrop()
       return
     }
-    waiting += 1
+    handed.push(relay)
+    places.set(relay, taken + 1)
     send({ type: 'event', subscription, event: parsed.value, relay })
+  }
+
+  const free = (events: number): void => {
+    for (const relay of handed.splice(0, events)) {
+      const left = (places.get(relay) ?? 0) - 1
+      if (left > 0) places.set(relay, left)
+      else places.delete(relay)
+    }
+  }
+
+  const serve = (pubkey: Pubkey, isServed: boolean): void => {
+    if (served.has(pubkey) === isServed) return
+    if (isServed) served.add(pubkey)
+    else served.delete(pubkey)
+    gate.serve(pubkey, isServed)
   }
 
   /** The port wants an AUTH event at once, and the key is in the worker: refused first, then asked again with the event. */
@@ -200,8 +229,14 @@ export function createShardRelay(host: ShardRelayHost): ShardRelay {
         case 'signed':
           challenges.get(message.id)?.(message.event)
           return
+        case 'serves':
+          serve(message.pubkey, message.isServed)
+          return
+        case 'refund':
+          gate.refund(message.relay, message.events)
+          return
         case 'took':
-          waiting = Math.max(0, waiting - message.events)
+          free(message.events)
       }
     },
     ownsAny(keys) {
@@ -216,9 +251,13 @@ export function createShardRelay(host: ShardRelayHost): ShardRelay {
       listeners.clear()
       for (const abort of publishing.values()) abort.abort()
       for (const settle of [...challenges.values()]) settle(undefined)
+      for (const pubkey of [...served]) serve(pubkey, false)
+      // Nobody tells any more what they were.
+      for (const [relay, events] of places) gate.refund(relay, events)
+      free(handed.length)
     },
     get waiting() {
-      return waiting
+      return handed.length
     },
   }
 }

@@ -20,7 +20,8 @@ import { createPoster, type FromShard, postError, type ShardPort, type ToShard }
  * )
  * ```
  *
- * `create` gets the transport that the signer must use. The signer needs keys of its own for each connection (the
+ * `create` gets the transport that the signer must use, as it is: it also tells the main thread whose events to let through beyond
+ * what strangers may send. The signer needs keys of its own for each connection (the
  * default of `keys`) and a store that no other shard uses. If it cannot be made or started the main thread is told.
  */
 export function serveShard(

@@ -14,6 +14,7 @@ import {
   SHARD_STABLE_MS,
   SHARD_START_MS,
 } from './limits.ts'
+import type { ShardGate } from './shard-gate.ts'
 import {
   createPoster,
   type FromShard,
@@ -66,6 +67,8 @@ export interface ShardHost {
   readonly createWorker: (shard: number) => ShardWorker
   readonly transport: Transport
   readonly clock: Clock
+  /** One for all shards. */
+  readonly gate: ShardGate
   readonly tell: (event: ShardEvent) => void
   readonly isElsewhere: (keys: ReadonlySet<string>) => boolean
 }
@@ -116,6 +119,7 @@ export function createShard(host: ShardHost): Shard {
       transport: host.transport,
       clock,
       send,
+      gate: host.gate,
       isElsewhere: host.isElsewhere,
       onDrop,
     })

@@ -5,10 +5,11 @@
 
 import { type Clock, type JsonValue, type Pubkey, type Transport, UsageError } from '@nip46/core'
 import { closedError, RemoteSignerError } from './error.ts'
-import { hostClock } from './host.ts'
+import { hostClock, steadyNow } from './host.ts'
 import { SHARDS } from './limits.ts'
 import type { AcceptOptions, MadeOffer, OfferInfo, OfferOptions } from './options.ts'
 import { createShard, type Shard, type ShardEvent, type ShardState, type ShardWorker } from './shard.ts'
+import { createShardGate } from './shard-gate.ts'
 import type { SessionInfo, SignerStats } from './signer-event.ts'
 
 /** What a sharded signer is made of. */
@@ -34,7 +35,7 @@ export interface ShardStats {
   readonly state: ShardState
   /** Times it was started again. */
   readonly restarts: number
-  /** Events that were not for it, no events at all, or too many for it. */
+  /** Events that were not for it, no events at all, too many for it, or more than their relay's budget pays for. */
   readonly dropped: number
   /** Events that it has not taken yet, and calls that it has not answered. */
   readonly waiting: { readonly events: number; readonly calls: number }
@@ -83,6 +84,7 @@ export function createShardedSigner(options: ShardedSignerOptions): ShardedSigne
   if (!Number.isSafeInteger(count) || count < 1 || count > SHARDS)
     throw new UsageError(`shards is a whole number from 1 to ${SHARDS}`)
   const clock = options.clock ?? hostClock
+  const gate = createShardGate(steadyNow(clock))
   let state: 'new' | 'running' | 'closed' = 'new'
   let closing: Promise<void> | undefined
   let turn = 0
@@ -93,6 +95,7 @@ export function createShardedSigner(options: ShardedSignerOptions): ShardedSigne
       createWorker,
       transport,
       clock,
+      gate,
       tell: (event) => options.onEvent?.(event),
       isElsewhere: (keys) => shards.some((other, i) => i !== shard && other.ownsAny(keys)),
     }),

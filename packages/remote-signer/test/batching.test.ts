@@ -81,6 +81,7 @@ test('events that arrive in one turn are verified as one batch, and a lone one i
     onOpened: () => {
       opened += 1
     },
+    onRefund: () => undefined,
     onSeen: () => undefined,
   })
   const events = Array.from({ length: 6 }, (_, i) => event(i))

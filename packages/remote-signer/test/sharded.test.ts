@@ -21,6 +21,7 @@ import { random, sealRequest } from './throughput.ts'
 import { crypto, secretOf } from './world.ts'
 
 const RELAY = 'wss://relay.example/' as RelayUrl
+const FLOOD = 'wss://flood.example/' as RelayUrl
 const PATIENCE_MS = 15_000
 
 interface Rig {
@@ -52,8 +53,13 @@ async function createRig(
   shards: number,
   {
     stored = false,
+    relays = [RELAY],
     fault,
-  }: { readonly stored?: boolean; readonly fault?: NonNullable<ShardData['fault']> } = {},
+  }: {
+    readonly stored?: boolean
+    readonly relays?: readonly RelayUrl[]
+    readonly fault?: NonNullable<ShardData['fault']>
+  } = {},
 ): Promise<Rig> {
   const net = createMemoryRelay()
   const folder = stored ? mkdtempSync(join(tmpdir(), 'nip46-shards-')) : undefined
@@ -68,7 +74,7 @@ async function createRig(
     createWorker(shard) {
       const workerData: ShardData = {
         backend: 'tiny',
-        relays: [RELAY],
+        relays,
         userSecret,
         ...(folder !== undefined && { file: join(folder, String(shard)) }),
         ...(fault !== undefined && shard === 1 && { fault }),
@@ -220,6 +226,33 @@ describe('A remote signer in two workers', { timeout: 60_000 }, () => {
     expect(await caller.sign('known')).toContain('known')
   })
 
+  test('answers over one relay while another one floods it, from strangers and under the pubkey of the client', async () => {
+    const { net, signer, connect } = await createRig(2, { relays: [RELAY, FLOOD] })
+    const caller = await connect()
+    const own = { key: caller.key, to: caller.to, secret: '' }
+    const forged = { ...sealRequest(crypto, own, 'forged', 'ping', []), id: '0'.repeat(64) }
+    const stranger = sealRequest(
+      crypto,
+      { ...own, key: crypto.importKey(random(32)) },
+      'stranger',
+      'ping',
+      [],
+    )
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 10_000; i++) {
+        net.inject(FLOOD, stranger)
+        net.inject(FLOOD, forged)
+      }
+      const notes = await Promise.all(Array.from({ length: 10 }, (_, i) => caller.sign(`note ${round} ${i}`)))
+      notes.forEach((note, i) => {
+        expect(note).toContain(`note ${round} ${i}`)
+      })
+    }
+    const dropped = (await signer.stats()).reduce((sum, shard) => sum + shard.dropped, 0)
+    // Of each round at least what one relay has no places for, since no worker takes any within it.
+    expect(dropped).toBeGreaterThanOrEqual(3 * (20_000 - limits.SHARD_EVENTS / 2))
+  })
+
   test('does not start if one of them cannot, and says why', async () => {
     await expect(createRig(2, { fault: 'no-start' })).rejects.toThrow('the safe is locked')
     await expect(createRig(2, { fault: 'throws' })).rejects.toThrow('this worker is broken')
@@ -284,9 +317,10 @@ describe('The bounds of shards', () => {
       expect(() => make(wrong)).toThrow('shards is a whole number')
   })
 
-  test(`a worker that takes nothing has ${limits.SHARD_EVENTS} events waiting and loses the next`, async () => {
+  test(`a worker that takes nothing has ${limits.SHARD_EVENTS / 2} events of one relay waiting and loses the next`, async () => {
     const { worker, net, clock } = await createStarted()
     const to = crypto.importKey(random(32))
+    worker.say({ type: 'serves', pubkey: to.pubkey, isServed: true })
     const event = sealRequest(crypto, { key: to, to: to.pubkey, secret: '' }, 'x', 'ping', [])
     worker.say({
       type: 'subscribe',
@@ -295,17 +329,19 @@ describe('The bounds of shards', () => {
       filters: [{ kinds: [24133], '#p': [to.pubkey] }],
     })
     await clock.settle()
-    for (let i = 0; i < limits.SHARD_EVENTS; i++) net.inject(RELAY, event)
+    const most = limits.SHARD_EVENTS / 2
+    for (let i = 0; i < most; i++) net.inject(RELAY, event)
     await clock.settle()
     const handed = () => worker.posted.filter(({ type }) => type === 'event').length
-    expect(handed()).toBe(limits.SHARD_EVENTS)
+    expect(handed()).toBe(most)
+    worker.say({ type: 'refund', relay: RELAY, events: most })
     net.inject(RELAY, event)
     await clock.settle()
-    expect(handed()).toBe(limits.SHARD_EVENTS)
+    expect(handed()).toBe(most)
     worker.say({ type: 'took', events: 1 })
     net.inject(RELAY, event)
     await clock.settle()
-    expect(handed()).toBe(limits.SHARD_EVENTS + 1)
+    expect(handed()).toBe(most + 1)
   })
 
   test('what is addressed to nobody in a shard never gets there', async () => {
