@@ -29,22 +29,20 @@ export type ImportOptions = SessionOptions & Pick<LoginOptions, 'profile'>
  * ```
  */
 export function importSession(foreign: ForeignSession, options: ImportOptions): Promise<BunkerSession> {
-  return quiet(() => goOn(foreign, options))
-}
-
-async function goOn(foreign: ForeignSession, options: ImportOptions): Promise<BunkerSession> {
-  const ports = readOptions(options)
-  const { profile } = readWishes(options)
-  const { clientSecretKey, remoteSigner, relays, userPubkey } = checkForeign(foreign)
-  checkRelays(relays, ports)
-  const key = keyOfHex(clientSecretKey, ports)
-  // 64 hex characters that are no secret key.
-  if (key === undefined) throw noForeignSession()
-  const make = ({ clientPubkey, seed }: StartFacts, now: Millis) => {
-    const facts = { clientPubkey, remoteSigner, relays, profile }
-    if (userPubkey === null) return fromPairing({ ...facts, seed }, now)
-    const session = { ...facts, userPubkey, originRelays: relays, lastSwitchAt: 0 }
-    return fromSession({ v: 1, ...session }, seed, now)
-  }
-  return startSession(ports, key, null, make).session
+  return quiet(async () => {
+    const ports = readOptions(options)
+    const { profile } = readWishes(options)
+    const { clientSecretKey, remoteSigner, relays, userPubkey } = checkForeign(foreign)
+    checkRelays(relays, ports)
+    const key = keyOfHex(clientSecretKey, ports)
+    // 64 hex characters that are no secret key.
+    if (key === undefined) throw noForeignSession()
+    const make = ({ clientPubkey, seed }: StartFacts, now: Millis) => {
+      const facts = { clientPubkey, remoteSigner, relays, profile }
+      if (userPubkey === null) return fromPairing({ ...facts, seed }, now)
+      const session = { ...facts, userPubkey, originRelays: relays, lastSwitchAt: 0 }
+      return fromSession({ v: 1, ...session }, seed, now)
+    }
+    return startSession(ports, key, null, make).session
+  })
 }

@@ -24,7 +24,18 @@ import type { SessionStoreError } from './session-store-error.ts'
  * ```
  */
 export function resume(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {
-  return quiet(() => goOn(saved, options))
+  return quiet(async () => {
+    const ports = readOptions(options)
+    const { clientSecretKey, session } = parseSavedSession(saved)
+    checkRelays([...session.relays, ...session.originRelays], ports)
+    const key = keyOfHex(clientSecretKey, ports)
+    if (key?.handle.pubkey !== session.clientPubkey) {
+      key?.destroy()
+      throw noSavedSession()
+    }
+    const make = ({ seed }: StartFacts, now: Millis) => fromSession(session, seed, now)
+    return startSession(ports, key, null, make).session
+  })
 }
 
 /**
@@ -38,34 +49,17 @@ export function resume(saved: SavedSession, options: SessionOptions): Promise<Bu
 export function resumeStored(
   options: SessionOptions & { readonly store: SessionStore },
 ): Promise<BunkerSession | undefined> {
-  return quiet(() => goOnStored(options))
-}
-
-async function goOnStored(
-  options: SessionOptions & { readonly store: SessionStore },
-): Promise<BunkerSession | undefined> {
-  let saved: unknown
-  try {
-    saved = await options.store.load()
-  } catch (cause) {
-    // By its name, since the class is for stores to load. The text of any other cause may hold the key.
-    const { name, code, message } = Object(cause) as Partial<SessionStoreError>
-    if (name === 'SessionStoreError' && code !== undefined)
-      throw new Nip46Error({ code, message: message ?? code })
-    throw new Nip46Error({ code: 'session/saved', message: 'the store could not be read' })
-  }
-  return saved === undefined || saved === null ? undefined : goOn(parseSavedSession(saved), options)
-}
-
-async function goOn(saved: SavedSession, options: SessionOptions): Promise<BunkerSession> {
-  const ports = readOptions(options)
-  const { clientSecretKey, session } = parseSavedSession(saved)
-  checkRelays([...session.relays, ...session.originRelays], ports)
-  const key = keyOfHex(clientSecretKey, ports)
-  if (key?.handle.pubkey !== session.clientPubkey) {
-    key?.destroy()
-    throw noSavedSession()
-  }
-  const make = ({ seed }: StartFacts, now: Millis) => fromSession(session, seed, now)
-  return startSession(ports, key, null, make).session
+  return quiet(async () => {
+    let saved: unknown
+    try {
+      saved = await options.store.load()
+    } catch (cause) {
+      // By its name, since the class is for stores to load. The text of any other cause may hold the key.
+      const { name, code, message } = Object(cause) as Partial<SessionStoreError>
+      if (name === 'SessionStoreError' && code !== undefined)
+        throw new Nip46Error({ code, message: message ?? code })
+      throw new Nip46Error({ code: 'session/saved', message: 'the store could not be read' })
+    }
+    return saved === undefined || saved === null ? undefined : resume(parseSavedSession(saved), options)
+  })
 }

@@ -3,7 +3,7 @@
  * Never makes a decision of the protocol; those are the machine's.
  */
 
-import type { Failure, Millis } from '@nip46/core'
+import { type Failure, type Millis, seal } from '@nip46/core'
 import type { ClientFacts, ClientState } from '@nip46/core/client'
 import type { BunkerSession } from './bunker-session.ts'
 import { createCalls } from './calls.ts'
@@ -38,10 +38,8 @@ export function startSession(
   secret: string | null,
   make: (facts: StartFacts, now: Millis) => ClientState,
 ): Starting {
-  const { random, clock, signal, store, plaintextCache } = ports
-  const first = beginWith(key, () =>
-    make({ clientPubkey: key.handle.pubkey, seed: freshId(random) }, clock.now()),
-  )
+  const { clock, signal, store, plaintextCache } = ports
+  const first = beginWith(ports, key, make)
   const timers = createTimers(clock)
   const listeners = new Set([ports.onEvent])
   let stored: Promise<unknown> = Promise.resolve()
@@ -158,14 +156,17 @@ export function startSession(
 }
 
 /** Nobody else holds the key yet: it is not left behind by what throws. */
-function beginWith({ handle, destroy }: ClientKey, make: () => ClientState): ClientState {
+function beginWith(
+  ports: Ports,
+  { handle: key, destroy }: ClientKey,
+  make: Parameters<typeof startSession>[3],
+): ClientState {
   try {
-    const state = make()
-    if (state.profile.scheme === 'nip04') {
-      // Throws the crypto's own `UsageError` if it was left out there: better now than with the first message.
-      const own = handle.conversation(handle.pubkey)
-      if (own.ok) own.value.nip04Encrypt('', new Uint8Array(16))
-    }
+    const { pubkey } = key
+    const state = make({ clientPubkey: pubkey, seed: freshId(ports.random) }, ports.clock.now())
+    const { scheme } = state.profile
+    // Throws the crypto's own `UsageError` if NIP-04 was left out there: better now than with the first message.
+    if (scheme === 'nip04') seal({ text: '', to: pubkey, key, scheme, createdAt: 0 }, ports)
     return state
   } catch (error) {
     destroy()
