@@ -108,7 +108,7 @@ export function writeUri(
   const read = readUri(uri, scheme, { allowInsecure: true })
   if (!read.ok || read.value.relays.length < urls.length || urls.length > URI_RELAYS_OUT)
     throw new UsageError(
-      `a connection URI has a pubkey, 1 to ${URI_RELAYS_OUT} wss:// relays, a printable secret of at most ${SECRET_CHARS} characters, and ${URI_CHARS} characters in all`,
+      `this makes no connection URI: ${read.ok ? `name 1 to ${URI_RELAYS_OUT} wss:// relays` : read.error}`,
     )
   return uri
 }
@@ -135,13 +135,13 @@ function readRelays(
   options: RelayUrlOptions,
 ): Result<readonly RelayUrl[], UriProblem> {
   const relays = new Set<RelayUrl>()
-  let problem: UriProblem = 'uri/no-relay'
+  let problem: UriProblem | undefined
   for (const text of texts) {
     if (text.trim() === '') continue
     const url = parseRelayUrl(text, options)
     if (url.ok) relays.add(url.value)
-    else if (problem === 'uri/no-relay') problem = `uri/${url.error}`
+    else problem ??= `uri/${url.error}`
   }
-  if (relays.size === 0) return err(problem)
+  if (relays.size === 0) return err(problem ?? 'uri/no-relay')
   return relays.size > URI_RELAYS ? err('uri/too-many-relays') : ok([...relays])
 }

@@ -18,7 +18,7 @@ export function bytesToHex(bytes: Uint8Array): string {
 /** Digits of either case. Throws `UsageError` on anything else, without repeating it: it may be secret. */
 export function hexToBytes(hex: string): Uint8Array {
   if (typeof hex !== 'string' || hex.length % 2 !== 0 || /[^0-9a-f]/i.test(hex))
-    throw new UsageError('hex is two digits from 0 to f for each byte')
+    throw new UsageError('hex has two digits for each byte')
   const bytes = new Uint8Array(hex.length / 2)
   for (let i = 0; i < hex.length; i++) {
     // `0` is 0x30, `A` 0x41 and `a` 0x61.

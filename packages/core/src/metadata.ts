@@ -44,8 +44,13 @@ export function readMetadata(sources: readonly ReadonlyMap<string, unknown>[]): 
 }
 
 /** What a client says of itself, as far as it can be shown: a long name is cut, a url or image that is none is left out. */
-export function cleanMetadata({ name = '', url = '', image = '' }: ClientMetadata): ClientMetadata {
-  return present({ name: cleanName(name), url: cleanUrl(url), image: cleanUrl(image) })
+export function cleanMetadata({ name, url, image }: ClientMetadata): ClientMetadata {
+  // Hosts without types may say null.
+  return present({
+    name: cleanName(`${name ?? ''}`),
+    url: cleanUrl(`${url ?? ''}`),
+    image: cleanUrl(`${image ?? ''}`),
+  })
 }
 
 /** A name as one visible line of at most {@link NAME_CHARS} code points; undefined if nothing is left of it. */

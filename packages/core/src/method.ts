@@ -51,9 +51,9 @@ export interface MethodResults {
   ping: 'pong'
   get_relays: UserRelays
   switch_relays: readonly RelayUrl[] | null
-  logout: 'ack'
+  logout: string
   describe: readonly string[]
-  disconnect: 'ack'
+  disconnect: string
   create_account: Pubkey
   sign_event: SignedEvent
   nip44_encrypt: string
@@ -175,7 +175,7 @@ const BAD_SHAPE: Result<never, ResultProblem> = /* @__PURE__ */ err('response/sh
 
 /** How each method's result is read. */
 const RESULTS: { readonly [M in Method]: ReadResult<M> } = {
-  connect: (value) => acceptText(value ?? 'ack'),
+  connect: acceptAck,
   ping: (value) => (typeof value === 'string' ? ok('pong') : BAD_SHAPE),
   logout: acceptAck,
   disconnect: acceptAck,
@@ -197,8 +197,8 @@ function acceptText(value: Json): Result<string, ResultProblem> {
   return typeof value === 'string' ? ok(value) : BAD_SHAPE
 }
 
-function acceptAck(value: Json): Result<'ack', ResultProblem> {
-  return typeof value === 'string' || value === null ? ok('ack') : BAD_SHAPE
+function acceptAck(value: Json): Result<string, ResultProblem> {
+  return acceptText(value ?? 'ack')
 }
 
 function acceptPubkey(value: Json, pinned = value): Result<Pubkey, ResultProblem> {

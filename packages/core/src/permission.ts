@@ -61,7 +61,7 @@ export function parsePermission(entry: string): Permission | undefined {
 /**
  * As NIP-46 writes them, in the caller's order, without repeats. Give one entry per kind: `sign_event` without a kind asks for
  * everything, and several remote signers ignore it.
- * Throws `UsageError` on an entry that {@link parsePermission} would not read, and past {@link PERMS} or {@link PERMS_CHARS}.
+ * Throws `UsageError` on an entry that {@link parsePermission} would not read, and past {@link PERMS}: never more than {@link PERMS_CHARS}.
  */
 export function encodePermissions(permissions: readonly Permission[]): string {
   return joinPermissions(
@@ -77,10 +77,8 @@ export function joinPermissions(entries: readonly string[]): string {
       `a permission is a method of NIP-46, or sign_event with a kind: not ${JSON.stringify(unknown)}`,
     )
   const distinct = [...new Set(entries)]
-  const text = distinct.join(',')
-  if (distinct.length > PERMS || text.length > PERMS_CHARS)
-    throw new UsageError(`ask for at most ${PERMS} permissions in ${PERMS_CHARS} characters`)
-  return text
+  if (distinct.length > PERMS) throw new UsageError(`ask for at most ${PERMS} permissions`)
+  return distinct.join(',')
 }
 
 /** Both lists without repeats, the first one first. */

@@ -70,6 +70,7 @@ describe("A client's own metadata", () => {
     })
     const shown = JSON.stringify(cleanMetadata({ name: '\u200b', url: 'javascript:alert(1)' }))
     expect(shown).toBe('{}')
+    expect(cleanMetadata({ name: null, url: undefined, image: 5 } as unknown as object)).toEqual({})
   })
 })
 

@@ -139,6 +139,8 @@ describe('Writing a perms list', () => {
     const permissions = Array.from({ length: PERMS + 1 }, (_, kind) => ({ method: 'sign_event', kind }))
     expect(parse(encodePermissions(permissions.slice(1))).permissions).toEqual(permissions.slice(1))
     expect(() => encodePermissions(permissions)).toThrow(UsageError)
+    const longest = permissions.slice(1).map(({ method, kind }) => ({ method, kind: 65_535 - kind }))
+    expect(encodePermissions(longest).length).toBeLessThan(PERMS_CHARS)
   })
 })
 
