@@ -3,7 +3,7 @@
  * Never throws, never looks inside an event, and never keeps more of a text than its limit.
  */
 
-import { encodeEvent, type Filter, type SignedEvent } from '@nip46/core'
+import { cleanText, encodeEvent, type Filter, type SignedEvent } from '@nip46/core'
 import { AUTH_CHALLENGE_CHARS, ERROR_CHARS } from '@nip46/core/limits'
 
 /** What a relay says, read (NIP-01 and NIP-42). Each verb has its own of these members, and the others say nothing. */
@@ -13,7 +13,7 @@ export interface RelayFrame {
   readonly subject: string
   /** Of an EVENT the event, an object; of an OK whether the relay has the event, a boolean. */
   readonly body: unknown
-  /** Of an OK and a CLOSED, cut at its limit and without control characters; empty if the relay gave none. */
+  /** Of an OK and a CLOSED, as one line within its limit; empty if the relay gave none. */
   readonly reason: string
 }
 
@@ -72,9 +72,9 @@ export function closeFrame(id: string): string {
 }
 
 /**
- * A text of a relay as it may be shown: at most `limits.ERROR_CHARS` characters, and without the control and direction
- * characters with which it could write over a terminal or turn a sentence around.
+ * A text of a relay as it may be shown: one line of at most `limits.ERROR_CHARS` characters, without those with which it could write
+ * over a terminal or turn a sentence around.
  */
 export function plainText(text = ''): string {
-  return text.slice(0, ERROR_CHARS).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' ')
+  return cleanText(text.slice(0, ERROR_CHARS), ERROR_CHARS)
 }

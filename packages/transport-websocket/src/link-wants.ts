@@ -22,12 +22,14 @@ export const LINK_WANTS = 1_024
 export const SEND_BUFFER_BYTES = 1_048_576
 /** How often a full socket is looked at again, in milliseconds. */
 const DRAIN_CHECK_MS = 25
+/** How long an event waits for the subscriptions before it to be live, on each connection, in milliseconds. */
+export const LIVE_WAIT_MS = 2_000
 /** A REQ that got no EOSE for so long counts as live: some relays never send one. In milliseconds. */
 export const EOSE_WAIT_MS = 500
 /** A subscription that lived so long has no slow-downs behind it any more, in milliseconds. */
 const STEADY_MS = 60_000
 /** How long a relay may take to send a challenge, or to answer an AUTH, in milliseconds. */
-export const AUTH_WAIT_MS = 2_000
+export const AUTH_WAIT_MS = 5_000
 /** AUTHs that are remembered of one connection; the oldest is forgotten first. */
 export const AUTH_KEYS = 1_024
 /** Refusals of a subscription that no waiting mends. */
@@ -83,8 +85,14 @@ export interface LinkWantsOptions {
   readonly onEmpty: () => void
 }
 
-interface Want extends LinkWant {
-  phase: 'waiting' | 'sent' | 'live' | 'authenticating' | 'slow' | 'over'
+interface Want {
+  readonly kind: LinkWant['kind']
+  readonly id: string
+  readonly cost: number
+  /** Let go at the end, so that nothing that still knows the want keeps alive what is behind it. */
+  request: LinkWant | undefined
+  /** An event that has waited long enough for subscriptions is `due`. */
+  phase: 'waiting' | 'due' | 'sent' | 'live' | 'authenticating' | 'slow' | 'over'
   /** Belongs to the phase. */
   timer: unknown
   tries: number
@@ -129,12 +137,17 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     for (const want of wants) {
       if (socket === undefined || closedWith !== undefined) return
       const isEvent = want.kind === 'event'
-      if (want.phase === 'waiting' && !(isEvent && isStarting)) {
+      if (want.phase === 'waiting' && isEvent && isStarting) {
+        want.timer ??= clock.setTimer(() => {
+          enter(want, 'due')
+          flush()
+        }, LIVE_WAIT_MS)
+      } else if (!isWritten(want)) {
         if (isEvent && socket.bufferedAmount > SEND_BUFFER_BYTES)
           return arm(clock, drain, DRAIN_CHECK_MS, flush)
         want.tries += 1
         enter(want, 'sent', EOSE_WAIT_MS, isEvent ? undefined : () => becomeLive(want))
-        socket.send(want.frame())
+        socket.send(want.request?.frame() ?? '')
       }
       isStarting ||= !isEvent && (want.phase === 'sent' || want.phase === 'authenticating')
     }
@@ -147,26 +160,29 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 
   const remove = (want: Want): void => {
     enter(want, 'over')
+    want.request = undefined
     if (!wants.delete(want)) return
-    room[want.kind] += costOf(want)
+    room[want.kind] += want.cost
     if (wants.size === 0) onEmpty()
   }
 
   const becomeLive = (want: Want): void => {
+    const { request } = want
     if (want.kind === 'event') remove(want)
     else
       enter(want, 'live', STEADY_MS, () => {
         want.slowdowns = 0
       })
-    callHost(() => want.onLive())
+    callHost(() => request?.onLive())
     // Nothing waits for an event.
     if (want.kind !== 'event') flush()
   }
 
   const down = (want: Want, reason: string, final: boolean): void => {
+    const { request } = want
     want.reason = reason
     if (final) remove(want)
-    callHost(() => want.onDown(reason, final))
+    callHost(() => request?.onDown(reason, final))
     flush()
   }
 
@@ -185,7 +201,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
   const refused = (want: Want, reason: string): void => {
     if (isSpent(want)) down(want, reason, true)
     else if (reason.startsWith('auth-required:')) authenticate(want, reason)
-    else if (/^(?:invalid|unsupported):/.test(reason) && want.relax?.() === true) again(want)
+    else if (/^(?:invalid|unsupported):/.test(reason) && want.request?.relax?.() === true) again(want)
     else {
       const final = want.kind === 'event' ? !reason.startsWith('rate-limited:') : FINAL.test(reason)
       if (!final) {
@@ -205,16 +221,16 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 
   /** Once for each connection. */
   const authenticate = (want: Want, reason: string): void => {
-    const { authenticate: by } = want
+    const by = want.request?.authenticate
     const refuse = (words: string): void => down(want, `auth-required: ${words}`, true)
     if (by === undefined || want.auth !== undefined) return down(want, reason, true)
     const now = challenge
     if (now === undefined)
-      return enter(want, 'authenticating', AUTH_WAIT_MS, () => refuse('the relay sent no challenge'))
+      return enter(want, 'authenticating', AUTH_WAIT_MS, () => refuse('no challenge came'))
     let auth = findAuth((one) => one.by === by)
     if (auth === undefined) {
       const event = callHost(() => by(relay, now))
-      if (event?.kind !== AUTH_KIND) return refuse('we do not authenticate to this relay')
+      if (event?.kind !== AUTH_KIND) return refuse('not signed')
       const { id, pubkey } = event
       auth = findAuth((one) => one.pubkey === pubkey)
       if (auth === undefined) {
@@ -256,7 +272,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     if (auth !== undefined) return void answer(auth, accepted ? '' : reason)
     let problem: FrameDrop | undefined = 'frame/unknown-ok'
     for (const want of wants) {
-      if (want.kind !== 'event' || want.id !== id || want.phase === 'waiting') continue
+      if (want.kind !== 'event' || want.id !== id || !isWritten(want)) continue
       problem = undefined
       // An event the relay has already is as good as accepted, whichever way it says so.
       if (accepted || reason.startsWith('duplicate:')) becomeLive(want)
@@ -275,8 +291,12 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 
   return {
     add(request) {
+      const { kind, id, chars } = request
       const want: Want = {
-        ...request,
+        kind,
+        id,
+        cost: Math.max(chars, QUEUE_CHARS / LINK_WANTS),
+        request,
         phase: 'waiting',
         timer: undefined,
         tries: 0,
@@ -284,14 +304,13 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
         reason: undefined,
         auth: undefined,
       }
-      const cost = costOf(want)
-      const refusal = closedWith ?? (cost > room[want.kind] ? 'queue-full' : undefined)
+      const refusal = closedWith ?? (want.cost > room[kind] ? 'queue-full' : undefined)
       if (refusal !== undefined) {
         want.reason = refusal
         enter(want, 'slow', 0, () => down(want, refusal, true))
       } else {
         wants.add(want)
-        room[want.kind] -= cost
+        room[kind] -= want.cost
         flush()
       }
       return () => cancel(want)
@@ -321,7 +340,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
       if (verb === 'OK') return takeOk(subject, body === true, reason)
       const want = find(({ kind, id }) => kind !== 'event' && id === subject)
       if (want === undefined) return 'frame/unknown-subscription'
-      if (verb === 'EVENT') callHost(() => want.onEvent?.(body as object))
+      if (verb === 'EVENT') callHost(() => want.request?.onEvent?.(body as object))
       else if (want.phase === 'sent' || (want.phase === 'live' && verb === 'CLOSED'))
         verb === 'EOSE' ? becomeLive(want) : refused(want, reason)
       return undefined
@@ -339,6 +358,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 
 // -- helpers -------------------------------------------------------------------------------------
 
-function costOf({ chars }: LinkWant): number {
-  return Math.max(chars, QUEUE_CHARS / LINK_WANTS)
+/** Not so long as it waits to be. */
+function isWritten({ phase }: Want): boolean {
+  return phase !== 'waiting' && phase !== 'due'
 }

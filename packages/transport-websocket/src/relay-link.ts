@@ -28,8 +28,6 @@ export const BAD_FRAMES = 20
 export const IDLE_MS = 30_000
 /** The close code of a farewell (RFC 6455). */
 const CLOSE_NORMAL = 1000
-/** Of a message over the limit: a standard WebSocket may only send 1000 and 3000 to 4999, not the 1009 of RFC 6455. */
-export const CLOSE_TOO_BIG = 4009
 
 /**
  * What can be told of a relay:
@@ -122,7 +120,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     connection = mine
     probeId = undefined
     badFrames = 0
-    arm(clock, life, CONNECT_MS, () => lose('the connection took too long'))
+    arm(clock, life, CONNECT_MS, () => lose('took too long'))
     const host = relayHost(relay)
     const ours =
       <E>(run: (event: E) => void) =>
@@ -162,14 +160,14 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
   // -- losing --------------------------------------------------------------------------------------
 
-  const lose = (detail: string, code?: number): void => {
+  const lose = (detail: string): void => {
     if (connection === undefined) return
     const now = clock.now()
     const { socket, openedAt = now } = connection
     if (now - openedAt >= WORTHWHILE_MS) failures = 0
     connection = undefined
     arm(clock, life)
-    hangUp(socket, code)
+    hangUp(socket)
     /** The relay's address is one that must not be dialled: there will be no other try. */
     const final = detail === FORBIDDEN_ADDRESS
     const reason = plainText(final ? detail : `unreachable: ${detail}`)
@@ -194,7 +192,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const probe = (): void => {
     if (probeId !== undefined) return
     badFrames = 0
-    arm(clock, life, PROBE_MS, () => lose('the relay fell silent'))
+    arm(clock, life, PROBE_MS, () => lose('fell silent'))
     const { socket } = connection ?? {}
     probeId = socket?.ping === undefined ? bytesToHex(randomBytes(8)) : ''
     if (probeId === '') socket?.ping?.()
@@ -205,8 +203,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     heard()
     const text = typeof data === 'string' ? data : ''
     // A UTF-16 unit takes one to three bytes of UTF-8.
-    if (text.length * 3 > FRAME_BYTES && utf8Length(text) > FRAME_BYTES)
-      return lose('a message over the limit', CLOSE_TOO_BIG)
+    if (text.length * 3 > FRAME_BYTES && utf8Length(text) > FRAME_BYTES) return lose('message over the limit')
     const frame = parseRelayFrame(text)
     if (typeof frame === 'string') drop(frame)
     else if (frame.verb === 'NOTICE') tell('notice', plainText(frame.subject))
@@ -218,7 +215,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     tell('dropped', code)
     // Late answers to what we gave up are nobody's fault.
     if (!code.startsWith('frame/unknown-')) badFrames += 1
-    if (badFrames > BAD_FRAMES) lose('too many frames that are no NIP-01')
+    if (badFrames > BAD_FRAMES) lose('too many bad frames')
   }
 
   // -- ending --------------------------------------------------------------------------------------
@@ -264,9 +261,9 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
 
 // -- helpers -------------------------------------------------------------------------------------
 
-function hangUp(socket: Socket | undefined, code = CLOSE_NORMAL): void {
+function hangUp(socket: Socket | undefined): void {
   try {
-    socket?.close(code)
+    socket?.close(CLOSE_NORMAL)
   } catch {
     // Some hosts refuse to close twice, or with a code; the socket is given up either way.
   }

@@ -118,7 +118,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
   ): Promise<Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>> =>
     new Promise((resolve) => {
       const frame = signedFrame('EVENT', event)
-      /** One that is given up before the end keeps this. */
+      /** What a relay said that is never asked. */
       const reasons = new Map(relays.map((relay) => [relay, 'aborted']))
       /** Relays whose word is awaited, and how to give them up. */
       const waiting = new Map<RelayUrl, () => string | undefined>()
@@ -130,17 +130,17 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
         // After a success this changes nothing: a promise settles once.
         resolve(err([...reasons].map(([relay, reason]) => ({ relay, reason }))))
       }
-      const onAbort = (): void => {
-        for (const cancel of waiting.values()) cancel()
+      /** Gives up every relay that has not answered. Default: with what is known of each. */
+      const stop = (reason?: string): void => {
+        for (const [relay, cancel] of waiting) {
+          const last = cancel()
+          reasons.set(relay, reason ?? last ?? 'timeout')
+        }
         waiting.clear()
         finishIfDone()
       }
-      const onTimeout = (): void => {
-        for (const [relay, cancel] of waiting) reasons.set(relay, cancel() ?? 'timeout')
-        waiting.clear()
-        finishIfDone()
-      }
-      const timer = clock.setTimer(onTimeout, timeoutMs <= TIMER_MAX_MS ? timeoutMs : PUBLISH_MS)
+      const onAbort = (): void => stop('aborted')
+      const timer = clock.setTimer(() => stop(), timeoutMs <= TIMER_MAX_MS ? timeoutMs : PUBLISH_MS)
 
       signal?.addEventListener('abort', onAbort)
       for (const relay of signal?.aborted === true ? [] : reasons.keys()) {
