@@ -605,6 +605,18 @@ describe('The end of a client session', () => {
     expect(sessionOf(bench.state)).toBeUndefined()
   })
 
+  it('says to later requests why it failed', () => {
+    const bench = bunkerBench()
+    bench.fail(sentOne(bench.live(ONE), 'connect').id, 'denied: no')
+    expect(bench.request(hexId(1), 'ping')).toMatchObject([
+      { type: 'settle', id: hexId(1), outcome: { error: { code: 'remote/error', message: 'denied: no' } } },
+    ])
+    const out = ready()
+    out.down(ONE)
+    out.feed({ type: 'logout' })
+    expect(settled(out.request(hexId(1), 'ping'))).toEqual({ [hexId(1)]: 'logged-out' })
+  })
+
   it('C34 hears nobody but its remote signer', () => {
     const bench = ready()
     bench.request(hexId(1), 'ping')

@@ -121,6 +121,25 @@ describe('A client that is told to use other relays', () => {
     expect(other.wants.listen?.relays).toEqual([TWO])
   })
 
+  it('W4 leaves the old relays as soon as what was asked before is answered', () => {
+    const bench = readyBench()
+    bench.request(ID, 'sign_event', [templateText()])
+    switched([TWO], bench)
+    bench.wait(20_000)
+    expect(settled(bench.answer(ID, 'signed'))).toEqual({ [ID]: 'ok:"signed"' })
+    bench.wait(0)
+    expect(bench.wants.listen?.relays).toEqual([TWO])
+  })
+
+  it('W4 does not wait for what is asked after the move', () => {
+    const bench = switched([TWO])
+    bench.wait(1)
+    bench.request(ID, 'sign_event', [templateText()])
+    bench.wait(4_999)
+    expect(bench.wants.listen?.relays).toEqual([TWO])
+    expect(settled(bench.answer(ID, 'signed'))).toEqual({ [ID]: 'ok:"signed"' })
+  })
+
   it.each([
     ['are dead', () => []],
     ['take a subscription, but no signer hears there', (bench: ClientBench) => bench.live(TWO)],
@@ -276,6 +295,21 @@ describe('A client whose relays come and go', () => {
     bench.answer(sentOne(bench.live(THREE), 'ping').id, 'pong')
     bench.wait(5_000)
     expect(bench.wants.listen?.relays).toEqual([THREE])
+  })
+
+  it('W7 stays at the token’s relays when those it is sent to from there fail', () => {
+    const bench = switched([TWO])
+    bench.wait(10_000)
+    bench.down(TWO)
+    bench.wait(60_000)
+    const { id } = sentOne(bench.live(ONE), 'switch_relays')
+    bench.answer(id, JSON.stringify([THREE]))
+    expect(kinds(bench.wait(10_000))).toEqual(['alert relays/switch-failed'])
+    expect(bench.state).toMatchObject({ relays: [TWO], live: [ONE] })
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO])
+    expect(sent(bench.request(ID, 'ping'))).toHaveLength(1)
+    bench.live(TWO)
+    expect(bench.wants.listen?.relays).toEqual([TWO])
   })
 
   it('W7 leaves the token’s relays again when its own are back', () => {

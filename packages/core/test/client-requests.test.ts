@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ClientOutput } from '../src/client.ts'
-import { step, wants } from '../src/client.ts'
+import { fromOffer, step, wants } from '../src/client.ts'
 import {
   AUTH_URL_CHARS,
   AUTH_URLS_PER_REQUEST,
@@ -12,8 +12,18 @@ import {
 import { encodeRequest } from '../src/message.ts'
 import { clientProfile } from '../src/profile.ts'
 import { UsageError } from '../src/value.ts'
-import { FRIEND, hexId, ONE, START, TWO, templateText, USER } from './cast.ts'
-import { type ClientBench, kinds, readyBench, type Sent, sent, sentOne, settled } from './client-bench.ts'
+import { FRIEND, hexId, ONE, SECRET, SEED, START, TWO, templateText, USER } from './cast.ts'
+import {
+  benchClient,
+  type ClientBench,
+  clientFacts,
+  kinds,
+  readyBench,
+  type Sent,
+  sent,
+  sentOne,
+  settled,
+} from './client-bench.ts'
 
 const ID = hexId(1)
 const SIGN = ['sign_event', [templateText()]] as const
@@ -527,6 +537,45 @@ describe('The limits of a client', () => {
     for (const timeoutMs of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
       expect(() => bench.request(hexId(2), 'ping', [], timeoutMs)).toThrow(UsageError)
     }
+  })
+})
+
+describe('The machine’s own requests', () => {
+  const asked = (bench: ClientBench) => {
+    const { id } = sentOne(bench.askRelays(), 'switch_relays')
+    bench.answer(id, 'null')
+    return id
+  }
+
+  it('count on from the seed, in a restarted machine too', () => {
+    const bench = readyBench()
+    expect([asked(bench), asked(bench)]).toEqual([`${SEED}-0`, `${SEED}-1`])
+    bench.restart()
+    bench.live(ONE)
+    expect(asked(bench)).toBe(`${SEED}-2`)
+  })
+
+  it('need a seed that can be sent', () => {
+    for (const seed of ['', 'a b', 'x'.repeat(65)])
+      expect(() => benchClient(fromOffer({ ...clientFacts({ seed }), secret: SECRET }, START))).toThrow(
+        UsageError,
+      )
+  })
+})
+
+describe('What is due in a client', () => {
+  it('is done in whatever step comes next', () => {
+    const bench = readyBench()
+    bench.request(ID, 'sign_event', ['{}'], 5_000)
+    bench.sleep(6_000)
+    expect(settled(bench.request(hexId(2), 'ping'))).toEqual({ [ID]: 'timeout/no-answer' })
+  })
+
+  it('does not come before an answer that is there', () => {
+    const bench = readyBench()
+    bench.request(ID, 'sign_event', ['{}'], 5_000)
+    bench.sleep(6_000)
+    expect(settled(bench.answer(ID, 'signed'))).toEqual({ [ID]: 'ok:"signed"' })
   })
 })
 
