@@ -63,8 +63,8 @@ export function takeRelays(work: Work, outcome: Result<Json, Failure>): void {
   const list = parseRelayList(outcome.value)
   if (!list.ok || leadsInside(list.value ?? [], work.originRelays)) return alert(work, 'relays/refused')
   const target = (list.value ?? []).slice(0, SESSION_RELAYS)
-  const [id, under] = proof(work) ?? []
-  const known = under?.proves ?? work.relays
+  const [id, earlier] = proof(work) ?? []
+  const known = earlier?.proves ?? work.relays
   const isNew = target.length !== known.length || !target.every((relay) => known.includes(relay))
   if (target.length === 0 || !isNew) return
   if (id !== undefined) settle(work, id, err(LOGGED_OUT))
@@ -86,17 +86,17 @@ function proof({ pending }: ClientState): [RequestId, PendingRequest] | undefine
 }
 
 export function endProof(work: Work, proven: readonly RelayUrl[], outcome: Result<Json, Failure>): void {
-  const { listen, relays, outputs, now } = work
+  const { listen, live, relays, outputs, now } = work
   // Any answer is a round trip, an error too: some remote signers do not know ping.
   if (outcome.ok || outcome.error.code === 'remote/error') {
     work.relays = proven
     work.provenAt = now
     outputs.push({ type: 'relays', relays: proven })
   } else {
-    listenTo(
-      work,
-      listen.filter((relay) => relays.includes(relay) || !proven.includes(relay)),
-    )
+    // What was listened to before, if that is all that works.
+    const isLive = relays.some((relay) => live.includes(relay))
+    const before = listen.filter((relay) => relays.includes(relay) || !proven.includes(relay))
+    listenTo(work, isLive ? relays : before)
     alert(work, 'relays/switch-failed')
   }
 }

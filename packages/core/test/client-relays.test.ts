@@ -172,6 +172,13 @@ describe('A client that is told to use other relays', () => {
     expect(bench.wants.listen?.relays).toEqual([THREE])
   })
 
+  it('W6 is back at its own relays alone when a newer list fails', () => {
+    const bench = told([THREE], switched([TWO]))
+    expect(bench.wants.listen?.relays).toEqual([ONE, TWO, THREE])
+    expect(kinds(bench.wait(10_000))).toEqual(['alert relays/switch-failed'])
+    expect(bench.state).toMatchObject({ relays: [TWO], listen: [TWO], live: [TWO] })
+  })
+
   it('W6 does not take an old round trip for one on the newest relays', () => {
     const bench = told([TWO])
     const old = sentOne(bench.live(TWO), 'ping')
