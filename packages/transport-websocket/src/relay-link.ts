@@ -16,6 +16,8 @@ import { CLOSE_GRACE_MS, FORBIDDEN_ADDRESS, type OpenSocket, type Socket } from 
 export const CONNECT_MS = 10_000
 /** A connection that lived so long starts the backoff anew; shorter ones count like failed dials. In milliseconds. */
 export const WORTHWHILE_MS = 1_000
+/** Dials that may fail before the waits grow: a relay that only restarts is reached within a second or so. */
+export const EARLY_DIALS = 3
 /** At most one dial in so long, whoever asks, in milliseconds. */
 export const DIAL_GAP_MS = 1_000
 /** How often the peer is asked whether it lives, in milliseconds. */
@@ -171,7 +173,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     /** The relay's address is one that must not be dialled: there will be no other try. */
     const final = detail === FORBIDDEN_ADDRESS
     const reason = plainText(final ? detail : `unreachable: ${detail}`)
-    if (!final) dialIn(backoffMs(failures, randomBytes))
+    if (!final) dialIn(backoffMs(Math.max(0, failures - EARLY_DIALS), randomBytes))
     failures += 1
     tell('down', reason)
     if (wants.lost(reason, final)) hurry()
