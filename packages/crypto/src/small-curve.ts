@@ -10,15 +10,10 @@ import { sha256 } from './sha256.ts'
 const { n: ORDER } = /* @__PURE__ */ Point.CURVE()
 const encoder = /* @__PURE__ */ new TextEncoder()
 
-/** Whether 32 bytes are a secret key: from 1 to the group order less 1. */
-export function isSecret(secret32: Uint8Array): boolean {
+/** The public key of a secret: 02 or 03 for an even or odd y, and x. Undefined for 0 and what is not below the group order. */
+export function publicPoint(secret32: Uint8Array): string | undefined {
   const secret = toNumber(bytesToHex(secret32))
-  return secret > 0n && secret < ORDER
-}
-
-/** The public key of a secret, as 02 or 03 for an even or odd y, and x. */
-export function publicPoint(secret32: Uint8Array): string {
-  return Point.BASE.multiply(toNumber(bytesToHex(secret32))).toHex()
+  return secret > 0n && secret < ORDER ? Point.BASE.multiply(secret).toHex() : undefined
 }
 
 /** `point` is what {@link publicPoint} gave for this secret. */

@@ -86,7 +86,7 @@ describeShared('Wycheproof HKDF-SHA256', () => {
 describe.each(symmetrics)('the symmetric code of $name', ({ symmetric }) => {
   const random = seededRandom('symmetric')
 
-  test('derives the message keys of the library HKDF, for 50 random conversations', () => {
+  test('derives the message keys of the library HKDF, for 50 random conversations, and forgets them', () => {
     const salt = new TextEncoder().encode('nip44-v2')
     for (let i = 0; i < 50; i++) {
       const [shared, nonce] = [random.bytes(32), random.bytes(32)]
@@ -96,9 +96,11 @@ describe.each(symmetrics)('the symmetric code of $name', ({ symmetric }) => {
       expect(key).toEqual(hmac(sha256, salt, shared))
       symmetric.prepare(key, prepared)
       const payload = symmetric.claim(100)
-      const keys = symmetric.expand(prepared, nonce).slice(0, 76)
-      expect(keys).toEqual(hkdf(sha256, shared, salt, nonce, 76))
+      const keys = symmetric.expand(prepared, nonce)
+      expect(keys.slice(0, 76)).toEqual(hkdf(sha256, shared, salt, nonce, 76))
+      payload.fill(1)
       symmetric.release(payload)
+      for (const secret of [keys, payload]) expect(secret.every((byte) => byte === 0)).toBe(true)
     }
   })
 
