@@ -1,7 +1,7 @@
 import { seededRandom } from '@nip46/testing'
 import { describe, expect, test } from 'vitest'
 import { base64Bytes, base64Chars } from '../src/base64-codec.ts'
-import { hostBase64 as bufferBase64 } from '../src/base64-node.ts'
+import { bufferBase64 } from '../src/base64-node.ts'
 import { HAS_NATIVE, nativeBase64, webBase64 } from '../src/base64-portable.ts'
 
 const codecs = [
