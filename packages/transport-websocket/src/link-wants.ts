@@ -230,7 +230,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     let auth = findAuth((one) => one.by === by)
     if (auth === undefined) {
       const event = callHost(() => by(relay, now))
-      if (event?.kind !== AUTH_KIND) return refuse('not signed')
+      if (event?.kind !== AUTH_KIND) return refuse('we do not authenticate to this relay')
       const { id, pubkey } = event
       auth = findAuth((one) => one.pubkey === pubkey)
       if (auth === undefined) {
@@ -241,6 +241,8 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
         socket?.send(signedFrame('AUTH', event))
       }
     }
+    // Whoever was asked to sign may have ended it.
+    if (want.phase === 'over') return
     const asked = auth
     want.auth = asked
     // Some relays answer no AUTH, so the refused frame is worth writing again.

@@ -122,7 +122,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
     connection = mine
     probeId = undefined
     badFrames = 0
-    arm(clock, life, CONNECT_MS, () => lose('took too long'))
+    arm(clock, life, CONNECT_MS, () => lose('the connection took too long'))
     const host = relayHost(relay)
     const ours =
       <E>(run: (event: E) => void) =>
@@ -194,7 +194,7 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const probe = (): void => {
     if (probeId !== undefined) return
     badFrames = 0
-    arm(clock, life, PROBE_MS, () => lose('fell silent'))
+    arm(clock, life, PROBE_MS, () => lose('the relay fell silent'))
     const { socket } = connection ?? {}
     probeId = socket?.ping === undefined ? bytesToHex(randomBytes(8)) : ''
     if (probeId === '') socket?.ping?.()

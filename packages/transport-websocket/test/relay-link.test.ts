@@ -41,7 +41,7 @@ describe('dialling', () => {
     expect(log).toEqual([])
     clock.advance(1)
     expect(sockets.all[0]?.closeCodes).toEqual([1000])
-    expect(log).toEqual(['down unreachable: took too long'])
+    expect(log).toEqual(['down unreachable: the connection took too long'])
     expect(health()?.state).toBe('down')
   })
 
@@ -202,7 +202,7 @@ describe('a connection that falls silent', () => {
     const silent = sockets.last
     clock.advance(1)
     expect(silent.closeCodes).toEqual([1000])
-    expect(log).toEqual(['live', 'down unreachable: fell silent'])
+    expect(log).toEqual(['live', 'down unreachable: the relay fell silent'])
     clock.advance(1_000)
     expect(sockets.all).toHaveLength(2)
   })
@@ -1026,6 +1026,19 @@ describe('NIP-42', () => {
     expect(other.outcome).toEqual({ ok: false, reason })
     expect(one.sockets.last.frames('AUTH')).toHaveLength(0)
     expect(uncaught).toEqual([new Error('a bug of the host')])
+  })
+
+  test('an authenticate may end everything', async () => {
+    const one = challenged()
+    const published = one.publish(1, (relay, challenge) => {
+      void one.link.close()
+      return authenticateAs(1)(relay, challenge)
+    })
+    refuse(one, 1)
+    one.sockets.last.end()
+    expect(published.outcome).toEqual({ ok: false, reason: 'closed' })
+    await one.link.close()
+    expect(one.clock.pending).toBe(0)
   })
 
   test('keys past the limit authenticate too, and what is forgotten meanwhile goes on without the answer', () => {

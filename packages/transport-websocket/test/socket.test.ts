@@ -152,7 +152,7 @@ describe('a socket on Node', () => {
     clock.advance(9_999)
     expect(log).toEqual([])
     clock.advance(1)
-    expect(log).toEqual(['down unreachable: took too long'])
+    expect(log).toEqual(['down unreachable: the connection took too long'])
     await expect.poll(open).toBe(0)
   })
 
@@ -174,7 +174,7 @@ describe('a socket on Node', () => {
     clock.advance(PROBE_EVERY_MS)
     await new Promise((resolve) => setTimeout(resolve, 100))
     clock.advance(PROBE_MS)
-    expect(log).toEqual(['live', 'down unreachable: fell silent'])
+    expect(log).toEqual(['live', 'down unreachable: the relay fell silent'])
   })
 
   test('follows no redirect', async () => {
