@@ -116,7 +116,6 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
   const dial = (): void => {
     arm(clock, nextDial)
     if (wants.size() === 0) return
-    tell('connecting')
     dialledAt = clock.now()
     const mine: { socket?: Socket; openedAt?: number } = {}
     connection = mine
@@ -152,12 +151,13 @@ export function createRelayLink(options: RelayLinkOptions): RelayLink {
       socket.onerror = ours(({ message }: { readonly message?: unknown }) => {
         if (typeof message === 'string') cause ||= message
       })
-      socket.onclose = ours(({ code, reason }: { readonly code: number; readonly reason: string }) =>
-        lose(cause || `closed (${code})${reason && `: ${reason}`}`),
+      socket.onclose = ours(({ code, reason }: { readonly code: number; readonly reason?: string }) =>
+        lose(cause || `closed (${code})${reason ? `: ${reason}` : ''}`),
       )
     } catch (error) {
       arm(clock, life, 0, () => lose(error instanceof Error ? error.message : 'cannot connect'))
     }
+    tell('connecting')
   }
 
   // -- losing --------------------------------------------------------------------------------------

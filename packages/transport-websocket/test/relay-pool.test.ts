@@ -238,6 +238,27 @@ describe('the relays of a pool', () => {
     ])
   })
 
+  test('may be used, and let go, by whoever is told of them', async () => {
+    const pool = createPool({
+      onFact(relay, fact) {
+        if (fact === 'connecting') subscribe(pool, [relay])
+        if (fact === 'down') void pool.close()
+      },
+    })
+    subscribe(pool, [A])
+    expect(FakeWebSocket.all).toHaveLength(1)
+    socketOf(A).open()
+    expect(socketOf(A).frames('REQ')).toHaveLength(2)
+    socketOf(A).end()
+    await pool.close()
+    expect(clock.pending).toBe(0)
+    const closed = createPool({ onFact: (_, fact) => void (fact === 'connecting' && closed.close()) })
+    subscribe(closed, [B])
+    expect(socketOf(B).closeCodes).toEqual([1000])
+    clock.advance(50)
+    expect(clock.pending).toBe(0)
+  })
+
   test('go on though whoever is told of them throws', async () => {
     const uncaught: unknown[] = []
     const spy = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((run) => {
