@@ -25,6 +25,7 @@ export function isForbiddenAddress(host: string, options: AddressOptions = {}): 
   if (!url.ok || /[/?#]/.test(bare)) return true
   const { hostname } = url.value
   if (isLoopbackHost(hostname)) return options.allowLoopback !== true
+  // An IPv4 address is judged as it is mapped into IPv6.
   if (/^[\d.]+$/.test(hostname)) return isForbiddenAddress(`::ffff:${hostname}`)
   return hostname.startsWith('[') && !PUBLIC.test(digitsOf(hostname))
 }

@@ -89,7 +89,7 @@ export function parseRequest(
 }
 
 /** A request as NIP-46 writes it, for who has nothing to say about any other text. */
-export function readRequest(text: string): Request | undefined {
+function readRequest(text: string): Request | undefined {
   const object = isTooLarge(text) ? undefined : parseObject(text)
   return object && requestOf(object)
 }
@@ -111,6 +111,7 @@ export interface Incoming {
   readonly id: RequestId
   /** Whether it has a `method`. */
   readonly isRequest: boolean
+  /** The method and whatever its params are. */
   readonly request: { readonly method: string; readonly params: readonly Json[] } | undefined
   readonly authUrl: string | undefined
   readonly error: string | undefined

@@ -48,16 +48,13 @@ function isSquare(a: bigint): boolean {
   let bottom = P
   let square = true
   while (top !== 0n) {
-    if (top & 1n) {
-      // (m/n) and (n/m) differ where both are 3 modulo 4.
-      if (top & bottom & 2n) square = !square
-      ;[top, bottom] = [bottom % top, top]
-    } else {
-      // (2/n) is -1 for n = 3 or 5 modulo 8.
-      const low = bottom & 7n
-      if (low === 3n || low === 5n) square = !square
-      top >>= 1n
-    }
+    // (2/n) is -1 for n = 3 or 5 modulo 8.
+    const low = bottom & 7n
+    const flips = low === 3n || low === 5n
+    for (; !(top & 1n); top >>= 1n) if (flips) square = !square
+    // (m/n) and (n/m) differ where both are 3 modulo 4.
+    if (top & bottom & 2n) square = !square
+    ;[top, bottom] = [bottom % top, top]
   }
   return square
 }
