@@ -48,8 +48,8 @@ export function nextAlarm(state: ClientState): Millis {
 }
 
 /** When a session without a live relay has waited long enough for one. */
-function darkUntil({ phase, downSince, originRelays, listen }: ClientState): Millis | null {
-  if (downSince === null) return null
+function darkUntil({ phase, live, downSince, originRelays, listen }: ClientState): Millis | null {
+  if (downSince === null || live.length > 0) return null
   if (isLogin(phase)) return downSince + NO_RELAY_MS
   return originRelays.every((relay) => listen.includes(relay)) ? null : downSince + FALLBACK_MS
 }

@@ -67,6 +67,13 @@ describe('A client that follows a bunker:// URI', () => {
     expect(kinds(bench.wait(1))).toEqual(['ended transport/no-relay'])
   })
 
+  it('C6 goes on with a relay that comes late, but before anybody woke it', () => {
+    const bench = bunkerBench()
+    bench.sleep(20_000)
+    expect(kinds(bench.live(ONE))).toEqual(['send connect'])
+    expect(bench.state).toMatchObject({ phase: 'connecting', downSince: null })
+  })
+
   it('C6 counts the 15 s anew when its only relay is lost in the middle of the login', () => {
     const bench = bunkerBench()
     connected(bench)

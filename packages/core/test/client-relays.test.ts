@@ -304,6 +304,15 @@ describe('A client whose relays come and go', () => {
     expect(bench.wants.listen?.relays).toEqual([THREE])
   })
 
+  it('W7 listens at its own relays alone when one is back before anybody woke it', () => {
+    const bench = switched([TWO])
+    bench.wait(10_000)
+    bench.down(TWO)
+    bench.sleep(100_000)
+    bench.live(TWO)
+    expect(bench.state).toMatchObject({ listen: [TWO], live: [TWO], downSince: null })
+  })
+
   it('W7 stays at the token’s relays when those it is sent to from there fail', () => {
     const bench = switched([TWO])
     bench.wait(10_000)
