@@ -5,8 +5,9 @@
  */
 
 import { ok, type Result } from '@nip46/core'
+import { distinct } from './json-shape.ts'
 import { CEILINGS, GRANTS_CHARS, RULES } from './limits.ts'
-import { distinct, readCeiling, readRule } from './policy-json.ts'
+import { readCeiling, readRule } from './policy-json.ts'
 import { fail, type PolicyProblem, read } from './problem.ts'
 import type { Caveats, Ceiling, KindTerm, Quota, Rate, Rule, TagCaveat } from './rule.ts'
 import {

@@ -15,6 +15,7 @@ import {
 } from '@nip46/core'
 import type { Breadth, Bucket, EachPeer, Parts, RuleCount, Windowed } from './counter.ts'
 import { formatRule } from './grant-text.ts'
+import { asFields } from './json-shape.ts'
 import {
   BREADTH_MAX,
   COUNTED_RULES,
@@ -28,7 +29,7 @@ import {
   WINDOW_PARTS,
 } from './limits.ts'
 import type { ListMemory } from './list-memory.ts'
-import { asFields, parsePolicy, readRule } from './policy-json.ts'
+import { parsePolicy, readRule } from './policy-json.ts'
 import { fail, type PolicyProblem, read } from './problem.ts'
 import type { Policy, PresetName, Rule } from './rule.ts'
 
