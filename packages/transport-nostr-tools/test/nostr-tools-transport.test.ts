@@ -7,7 +7,7 @@ import { createFakeClock, type ScriptedRelay, startScriptedRelay } from '@nip46/
 import { SimplePool } from 'nostr-tools/pool'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createNostrToolsTransport } from '../src/index.ts'
-import { BACKOFF_CAP_MS, PUBLISHES } from '../src/nostr-tools-transport.ts'
+import { BACKOFF_CAP_MS, PUBLISHES } from '../src/limits.ts'
 import { listen } from './listen.ts'
 
 const ME = '11'.repeat(32)
