@@ -97,13 +97,15 @@ export function sendNow(work: Work, id: RequestId, pending: PendingRequest): voi
 }
 
 /**
- * Once a relay took it, or the remote signer has shown a page, only what can be done twice without harm is sent twice.
- * A signature over the same template is the same event, but a person might be asked again: after an outage only.
+ * Once a relay took it, or every relay was lost and one may have taken it without a word, only what can be done twice without harm is
+ * sent twice; nothing once the remote signer has shown a page. A signature over the same template is the same event, but a
+ * person might be asked again: after an outage only.
  */
 function maySend({ profile }: ClientState, pending: PendingRequest): boolean {
-  if (pending.sends >= REQUEST_SENDS || pending.authUrls.length > 0) return false
-  if (!pending.accepted || isHarmless(pending)) return true
-  return pending.method === 'sign_event' && pending.outage && profile.resendSignEvent === 'after-outage'
+  const { method, sends, authUrls, outage, accepted } = pending
+  if (sends >= REQUEST_SENDS || authUrls.length > 0) return false
+  if (isHarmless(pending)) return true
+  return outage ? method === 'sign_event' && profile.resendSignEvent === 'after-outage' : !accepted
 }
 
 /** A second connect with the same secret is refused at worst. */

@@ -203,6 +203,31 @@ describe('A request of a client', () => {
     expect(copies(bench, 58_000, undefined)).toEqual([])
   })
 
+  it.each([
+    ['create_account', readyBench],
+    ['nip44_get_key', readyBench],
+    ['unheard_of', readyBench],
+    ['sign_event', () => readyBench({ profile: clientProfile('E', { resendSignEvent: 'never' }) })],
+  ] as const)(
+    'never sends %s again that a relay took, or may have taken before it was lost',
+    (method, create) => {
+      for (const said of ['ok', undefined] as const) {
+        const bench = create()
+        ask(bench, method)
+        if (said !== undefined) bench.published(ID, said)
+        bench.down(ONE)
+        bench.wait(1_000)
+        bench.live(ONE)
+        expect(copies(bench, 58_000, undefined)).toEqual([])
+      }
+      const waiting = create()
+      waiting.down(ONE)
+      expect(waiting.request(ID, method)).toEqual([])
+      // What never went out is no copy.
+      expect(sent(waiting.live(ONE))).toHaveLength(1)
+    },
+  )
+
   it('never sends sign_event again when the relay’s OK comes late, after a refusal', () => {
     const bench = readyBench()
     ask(bench, ...SIGN)
