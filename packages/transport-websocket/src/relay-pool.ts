@@ -79,10 +79,12 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
 
   /** The longest unused first. */
   const links = new Map<RelayUrl, RelayLink>()
-  let closing: Promise<void> | undefined
+  let isClosed = false
+  let closing: Promise<unknown> | undefined
 
   const tell = (relay: RelayUrl, fact: RelayFact, detail = ''): void => {
-    if (fact === 'closed') links.delete(relay)
+    // A link that was refused at once is nobody's news.
+    if (fact === 'closed' && !links.delete(relay)) return
     callHost(() => onFact?.(relay, fact, detail))
   }
 
@@ -105,7 +107,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
     links.delete(relay)
     const idle = links.size < POOL_LINKS ? undefined : [...links.values()].find((one) => one.size() === 0)
     void idle?.close()
-    if (closing !== undefined) void link.close()
+    if (isClosed) void link.close()
     else if (links.size >= POOL_LINKS) void link.close('too-many-relays')
     else links.set(relay, link)
     return link
@@ -118,7 +120,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
   ): Promise<Result<{ readonly relay: RelayUrl }, readonly RelayRefusal[]>> =>
     new Promise((resolve) => {
       const frame = signedFrame('EVENT', event)
-      /** What a relay said that is never asked. */
+      /** By relay. One that is never asked keeps this. */
       const reasons = new Map(relays.map((relay) => [relay, 'aborted']))
       /** Relays whose word is awaited, and how to give them up. */
       const waiting = new Map<RelayUrl, () => string | undefined>()
@@ -188,9 +190,10 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
     wake() {
       for (const link of links.values()) link.wake()
     },
-    close() {
-      closing ??= Promise.all([...links.values()].map((link) => link.close())).then(() => undefined)
-      return closing
+    async close() {
+      isClosed = true
+      closing ??= Promise.all([...links.values()].map((link) => link.close()))
+      await closing
     },
   }
 }

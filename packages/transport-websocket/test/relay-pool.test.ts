@@ -252,11 +252,21 @@ describe('the relays of a pool', () => {
     socketOf(A).end()
     await pool.close()
     expect(clock.pending).toBe(0)
-    const closed = createPool({ onFact: (_, fact) => void (fact === 'connecting' && closed.close()) })
+    const late: Promise<unknown>[] = []
+    const closed = createPool({
+      onFact(relay, fact) {
+        if (fact === 'connecting') void closed.close()
+        if (fact === 'closed' && late.length < 3) late.push(closed.publish([relay], event(1)))
+      },
+    })
     subscribe(closed, [B])
     expect(socketOf(B).closeCodes).toEqual([1000])
-    clock.advance(50)
+    await clock.run(50)
     expect(clock.pending).toBe(0)
+    expect(await Promise.all(late)).toEqual(
+      late.map(() => ({ ok: false, error: [{ relay: B, reason: 'closed' }] })),
+    )
+    expect(FakeWebSocket.all.filter(({ url }) => url === B)).toHaveLength(1)
   })
 
   test('go on though whoever is told of them throws', async () => {
