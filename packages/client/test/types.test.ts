@@ -45,6 +45,19 @@ test('the published types are read, and are no any', async () => {
   }
 })
 
+test('other requests are typed by their method, and how a session ends is none of them', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  const pong: 'pong' = await session.request('ping', [])
+  expect(pong).toBe('pong')
+  // @ts-expect-error a list of names is wanted
+  const names: Promise<string> = session.request('describe', [])
+  expect(await world.settled(names)).toEqual(['ping', 'sign_event'])
+  // @ts-expect-error `logout()` does more
+  const refused = session.request('logout', [1])
+  await expect(refused).rejects.toThrow('no strings')
+})
+
 test('an AbortSignal of the host is a signal, and a plain template needs no tags and no time', async () => {
   const session = await createWorld().login()
   const event = await session.signEvent(
