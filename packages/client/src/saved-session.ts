@@ -6,7 +6,6 @@
 import {
   type ClientProfile,
   CURRENT_PROFILE,
-  isCount,
   isHex64,
   isPubkey,
   type Json,
@@ -77,8 +76,9 @@ function readRelays(value: unknown): readonly RelayUrl[] | undefined {
   return relays.ok && relays.value !== null ? relays.value : undefined
 }
 
+/** Some clocks tell fractions. */
 function readTime(value: unknown): number | undefined {
-  return isCount(value) ? value : undefined
+  return typeof value === 'number' && value >= 0 ? value : undefined
 }
 
 /** What is not said is as today's text has it. */

@@ -87,6 +87,17 @@ test('times from the future do not keep a session from hearing answers and askin
   expect(session.save().session).toMatchObject({ lastSwitchAt: now })
 })
 
+test('a clock that tells fractions of a millisecond logs in, saves and resumes', async () => {
+  const world = createWorld()
+  const clock = { ...world.clock, now: () => world.clock.now() + 0.25 }
+  const session = await world.login({ clock })
+  const record = session.save()
+  session.close()
+  const again = await resume(parseSavedSession(JSON.stringify(record)), world.options({ clock }))
+  expect(await world.settled(again.ping())).toBe('pong')
+  expect(again.save()).toEqual(record)
+})
+
 test('unencrypted relays of a saved session need a word of consent', async () => {
   const { world, record } = await saved()
   const plain = { ...record, session: { ...record.session, relays: ['ws://plain.example/' as typeof ONE] } }
