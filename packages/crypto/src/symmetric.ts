@@ -31,7 +31,7 @@ export interface MessageCode {
   release(payload: Uint8Array): void
 }
 
-/** All of them. */
+/** Those, and what conversation keys, event ids and BIP-340 are made of. */
 export interface Symmetric extends MessageCode {
   /** `wasm` or `noble`, with `+node` where large messages go to the host's own code. */
   readonly name: string
