@@ -17,13 +17,13 @@ export { createRelayPool } from '@nip46/transport-websocket'
 /** What does the arithmetic of points, of this backend and of others. */
 const CURVES = ['@noble/secp256k1', '@noble/curves', '@noble/curves/*']
 
-test('client, WebSocket transport and crypto stay below 30.9 KB, and 28.7 KB without the curve', async () => {
+test('client, WebSocket transport and crypto stay below 26 KB, and 24 KB without the curve', async () => {
   const all = await sizeOf(CLIENT)
   const withoutCurve = await sizeOf(CLIENT, CURVES)
   console.log(`size: client, transport and crypto ${all} bytes; without the curve ${withoutCurve}`)
   expect(withoutCurve).toBeGreaterThan(8_000)
-  expect(withoutCurve).toBeLessThan(28_700)
-  expect(all).toBeLessThan(30_900)
+  expect(withoutCurve).toBeLessThan(24_000)
+  expect(all).toBeLessThan(26_000)
 })
 
 test('the NIP-04 era adds at most 1.3 KB', async () => {
