@@ -20,6 +20,8 @@ import { createOwnClient, fastClock, hostHere } from './own-client.ts'
 /** How fast the client's own clock runs where a row waits for one of its deadlines. */
 const PACE = 25
 const PATIENT_ROWS = [5, 17]
+/** Of a row that is failed by a time limit. */
+const TRIES = 3
 
 const parts = {
   crypto: tinyCrypto(),
@@ -57,7 +59,11 @@ const quiet = clientScenarios.filter(({ needs }) => needs === 'quiet')
 const old = clientScenarios.filter(({ needs }) => needs === 'old-node')
 
 async function expectToPass(scenario: ClientScenario): Promise<void> {
-  const verdict = await playScenario(scenario, optionsFor(scenario))
+  let verdict = await playScenario(scenario, optionsFor(scenario))
+  // Other work on the machine can make any client late: time limits get the tries that they get in the printed table.
+  for (let tries = 1; verdict.late && tries < TRIES; tries += 1) {
+    verdict = await playScenario(scenario, optionsFor(scenario))
+  }
   expect(verdict, `${scenario.name}: wanted ${scenario.wanted}`).toMatchObject({ passed: true })
   // A signer that answers in NIP-04 may be followed, but not by us.
   expect(verdict.what).not.toContain('goes on in NIP-04')
@@ -66,18 +72,18 @@ async function expectToPass(scenario: ClientScenario): Promise<void> {
 // Most of a row is waiting: they wait side by side.
 describe.concurrent('our client', () => {
   for (const scenario of waiting) {
-    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 60_000)
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 180_000)
   }
 })
 
 describe('our client, alone on the machine as far as we can', () => {
   for (const scenario of quiet) {
-    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 60_000)
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 180_000)
   }
 })
 
 describe.skipIf(oldNode === undefined)('our client (left out where there is no Node 20: row 25)', () => {
   for (const scenario of old) {
-    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 60_000)
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 180_000)
   }
 })
