@@ -4,7 +4,8 @@
 
 export type { RelayCrypto } from './hub.ts'
 export { AUTH_WINDOW_SECONDS, BYTES_PER_TOKEN, DEFAULT_LIMITS, type RelayLimits } from './limits.ts'
-export { createRelay, type RelayAuthOptions, type RelayOptions, type RelayServer } from './relay.ts'
+export { createRelay, type RelayServer } from './relay.ts'
 export type { RelayInfo } from './relay-info.ts'
+export type { RelayAuthOptions, RelayOptions } from './relay-options.ts'
 export type { RetentionOptions } from './retention.ts'
 export type { DropCode, RelayStats } from './stats.ts'
