@@ -146,6 +146,7 @@ describe('frames nobody should send', () => {
       ['REQ', 'sub', { kinds: [24133], '#p': [bob.pubkey], since: 1, limit: 10 }],
       ['REQ', 'sub', { authors: [alice.pubkey], ids: [good[0]?.id] }, { '#t': ['a', 'b'], until: 2e9 }],
       ['CLOSE', 'sub'],
+      ['EVENT', { ...good[0], tags: Array.from({ length: 200 }, () => ['p']) }],
     ]
     const attack = async (client: Client, count: number, frame: () => string | Buffer): Promise<void> => {
       for (let i = 0; i < count; i += 1) {
