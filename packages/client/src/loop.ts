@@ -100,11 +100,13 @@ export function createLoop(
     const { signal } = controller
     publishing.add(controller)
     if (kind === 'request') onStage(id, { stage: 'sent', relays })
-    const told = callHost(() => {
-      const sealed = seal({ ...message, key, createdAt: wallSeconds() }, { crypto, random })
-      return sealed.ok ? transport.publish(relays, sealed.value, { authenticate, signal }) : undefined
-    })
-    const unsent = err(relays.map((relay) => ({ relay, reason: 'unreachable: not sent' })))
+    const sealed = callHost(() => seal({ ...message, key, createdAt: wallSeconds() }, { crypto, random }))
+    const told = sealed?.ok
+      ? callHost(() => transport.publish(relays, sealed.value, { authenticate, signal }))
+      : undefined
+    // What cannot be sealed now never can be; a transport that fails may do better next time.
+    const reason = `${sealed?.ok ? 'unreachable' : 'invalid'}: not sent`
+    const unsent = err(relays.map((relay) => ({ relay, reason })))
     const said = (await told?.catch(() => undefined)) ?? unsent
     publishing.delete(controller)
     if (kind === 'response' || state.phase === 'closed') return

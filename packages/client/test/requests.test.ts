@@ -1,5 +1,6 @@
 /** Requests of a session, from the call to the one word that ends it. */
 
+import { type Crypto, err } from '@nip46/core'
 import { describe, expect, test } from 'vitest'
 import { CONCURRENT_REQUESTS, QUEUED_REQUESTS, UsageError } from '../src/index.ts'
 import { failed, okay } from './scripted-signer.ts'
@@ -234,6 +235,18 @@ test('a request that would not fit into one event is refused before it is sent',
   expect(room('')).toBeLessThan(100)
   const event = await world.settled(session.signEvent({ kind: 1, content: 'x'.repeat(29_000) }))
   expect(event.content).toHaveLength(29_000)
+})
+
+test('what the crypto cannot seal ends at once', async () => {
+  const world = createWorld()
+  const crypto: Crypto = {
+    ...world.options().crypto,
+    importKey: (secret) => ({
+      ...world.options().crypto.importKey(secret),
+      conversation: () => err('bad-pubkey'),
+    }),
+  }
+  expect((await world.failure(world.connect({ crypto }), 1_000)).code).toBe('publish/rejected')
 })
 
 test('the host is told how far each request is', async () => {

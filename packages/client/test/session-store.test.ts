@@ -69,3 +69,15 @@ test('a store that hangs does not hold up a logout', async () => {
   expect(world.clock.now() - began).toBe(STORE_MS)
   expect(world.clock.pending).toBe(0)
 })
+
+test('a logout clears the store also if the session is closed before the remote signer answers', async () => {
+  const world = createWorld()
+  const store = memoryStore()
+  const session = await world.login({ store })
+  world.signer.script('logout', () => undefined)
+  const done = session.logout()
+  session.close()
+  await world.settled(done)
+  expect(store.text).toBeUndefined()
+  expect(world.events.at(-1)).toEqual({ type: 'ended', reason: 'logged-out' })
+})

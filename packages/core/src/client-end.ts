@@ -19,7 +19,9 @@ export function logOut(work: Work): void {
   work.deadline = null
 }
 
-export function close(work: Work, failure: Failure): void {
+export function close(work: Work, reason: Failure): void {
+  // Whoever logged out is, also if the host has no time to wait for the remote signer.
+  const failure = work.phase === 'logging-out' ? LOGGED_OUT : reason
   stop(work, 'closed', failure)
   work.outputs.push({ type: 'ended', failure })
 }

@@ -568,6 +568,15 @@ describe('The end of a client session', () => {
     expect(kinds(offerBench().feed({ type: 'logout' }))).toEqual(['ended logged-out'])
   })
 
+  it('is a logout also if it is closed, or disconnected, before the remote signer answers', () => {
+    const bench = ready()
+    bench.feed({ type: 'logout' })
+    expect(kinds(bench.feed({ type: 'close' }))).toEqual(['ended logged-out'])
+    const old = ready({ profile: clientProfile('A0') })
+    old.feed({ type: 'logout' })
+    expect(kinds(old.hear({ id: 'x', method: 'disconnect', params: [] }))).toEqual(['ended logged-out'])
+  })
+
   it('C33 is ended by `disconnect` in the 2023-02 dialect only; the request is not answered', () => {
     const request = { id: 'x', method: 'disconnect', params: [] }
     const old = ready({ profile: clientProfile('A0') })
