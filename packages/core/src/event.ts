@@ -73,6 +73,7 @@ export function parseSignedEvent(
   const named = isHex64(id) && isHex64(pubkey) && isHex(sig, 128)
   if (!named || !isCount(created_at) || !isCount(kind) || kind > KIND_MAX) return err('event/shape')
   if (typeof content !== 'string' || !Array.isArray(tags)) return err('event/shape')
+  if (tags.length > maxTags) return err('event/too-large')
   let chars = content.length
   const copy: string[][] = []
   for (const tag of tags) {
@@ -80,7 +81,7 @@ export function parseSignedEvent(
     for (const item of tag) chars += item.length
     copy.push([...tag])
   }
-  if (chars > EVENT_CHARS_IN || copy.length > maxTags) return err('event/too-large')
+  if (chars > EVENT_CHARS_IN) return err('event/too-large')
   return ok({ id, pubkey, created_at, kind, tags: copy, content, sig })
 }
 
