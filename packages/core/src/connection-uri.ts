@@ -104,7 +104,7 @@ export function writeUri(
   const urls = [...new Set(relays.map(dropLoneSlash))]
   const query = urls.map((url) => `relay=${escapeRelay(url)}`)
   for (const [name, value] of Object.entries(params)) if (value) query.push(`${name}=${escapeParam(value)}`)
-  const uri = `${scheme}://${pubkey}?${query.join('&')}`
+  const uri = `${scheme}://${readKey(pubkey)?.pubkey}?${query.join('&')}`
   const read = readUri(uri, scheme, { allowInsecure: true })
   if (!read.ok || read.value.relays.length < urls.length || urls.length > URI_RELAYS_OUT)
     throw new UsageError(

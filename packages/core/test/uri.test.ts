@@ -236,6 +236,14 @@ describe('Writing a bunker:// URI', () => {
     expect(encodeBunkerUri(pointer)).toBe(`bunker://${KEY}?relay=wss://r.example`)
   })
 
+  it('carries a key as lower-case hex, however a host without types spells it, and nothing that hides behind one', () => {
+    const written = (remoteSigner: string) =>
+      encodeBunkerUri({ remoteSigner: remoteSigner as Pubkey, relays: [RELAY], secret: null })
+    for (const spelled of [KEY.toUpperCase(), encodeNpub(KEY)])
+      expect(written(spelled)).toMatch(new RegExp(`^bunker://${KEY}\\?relay=`))
+    expect(() => written(`${KEY}?relay=wss://evil.example&x=`)).toThrow(UsageError)
+  })
+
   it('gives what every reader takes, and what we read back', () => {
     fc.assert(
       fc.property(
