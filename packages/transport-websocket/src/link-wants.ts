@@ -191,7 +191,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     return undefined
   }
 
-  /** Also those that a callback of one before ends are left out. */
+  /** Those that a callback of one before ends or adds are left out. */
   const each = (run: (want: Want) => void): void => {
     for (const want of [...wants]) if (want.phase !== 'over') run(want)
   }
@@ -273,13 +273,13 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     const auth = auths.get(id)
     if (auth !== undefined) return void answer(auth, accepted ? '' : reason)
     let problem: FrameDrop | undefined = 'frame/unknown-ok'
-    for (const want of wants) {
-      if (want.kind !== 'event' || want.id !== id || !isWritten(want)) continue
+    each((want) => {
+      if (want.kind !== 'event' || want.id !== id || !isWritten(want)) return
       problem = undefined
       // An event the relay has already is as good as accepted, whichever way it says so.
       if (accepted || reason.startsWith('duplicate:')) becomeLive(want)
       else if (want.phase === 'sent') refused(want, reason)
-    }
+    })
     return problem
   }
 

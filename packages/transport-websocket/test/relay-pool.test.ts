@@ -269,6 +269,22 @@ describe('the relays of a pool', () => {
     expect(FakeWebSocket.all.filter(({ url }) => url === B)).toHaveLength(1)
   })
 
+  test('answer what they were asked, and not what whoever is told of that asks at once', async () => {
+    const again: Promise<unknown>[] = []
+    const pool = createPool({
+      onFact(relay, fact) {
+        if (fact === 'refused' && again.length < 9) again.push(pool.publish([relay], event(1)))
+      },
+    })
+    const published = pool.publish([A], event(1))
+    socketOf(A).open()
+    socketOf(A).get('OK', event(1).id, false, 'error: try again')
+    expect(await published).toMatchObject({ ok: false })
+    expect(socketOf(A).frames('EVENT')).toHaveLength(2)
+    socketOf(A).get('OK', event(1).id, true, '')
+    expect(await Promise.all(again)).toEqual([{ ok: true, value: { relay: A } }])
+  })
+
   test('go on though whoever is told of them throws', async () => {
     const uncaught: unknown[] = []
     const spy = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((run) => {
