@@ -4,8 +4,10 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadConfig, showSetting, showStore } from '../src/daemon/config.ts'
+import { showSetting } from '../src/daemon/config.ts'
 import { AUDIT_RECORDS, AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN } from '../src/daemon/limits.ts'
+import { loadConfig } from '../src/daemon/load-config.ts'
+import { showStore } from '../src/daemon/store-choice.ts'
 
 let home: string
 beforeAll(async () => {

@@ -25,7 +25,6 @@ import {
 } from '../src/api/limits.ts'
 import type { LinkView } from '../src/api/shapes.ts'
 import { openTokens, TOKENS } from '../src/api/tokens.ts'
-import { CONFIG_BYTES, loadConfig } from '../src/daemon/config.ts'
 import { createDesk, type Desk } from '../src/daemon/desk.ts'
 import { entriesOf } from '../src/daemon/handlers/app-view.ts'
 import { listFiles, MANIFEST, verifyBackup } from '../src/daemon/handlers/backups.ts'
@@ -44,6 +43,7 @@ import {
   SETTLE_MS,
   TRIM_ENTRIES,
 } from '../src/daemon/limits.ts'
+import { CONFIG_BYTES, loadConfig } from '../src/daemon/load-config.ts'
 import { PRIVATE_FILE_BYTES, readPrivateFile } from '../src/daemon/private-file.ts'
 import { LABELS, openSettings, withLabel } from '../src/daemon/settings.ts'
 import { type OpenStore, openStore } from '../src/daemon/store.ts'

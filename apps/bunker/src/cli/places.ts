@@ -5,7 +5,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { xdgPaths } from '../daemon/config.ts'
+import { xdgPaths } from '../daemon/xdg-paths.ts'
 import type { Io, Places } from './command.ts'
 
 export interface PlaceOptions {

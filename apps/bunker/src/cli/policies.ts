@@ -32,7 +32,7 @@ async function createAnswers(
   call: Call,
 ): Promise<{ readonly [Name in Local]: (input: InputOf<Name>) => OutputOf<Name> }> {
   const { createPolicyBook, NOBODY } = await import('../daemon/own-policy-book.ts')
-  const { readConfig } = await import('../daemon/config.ts')
+  const { readConfig } = await import('../daemon/load-config.ts')
   const { config } = await readConfig({
     env: io.env,
     file: call.text('config') ?? io.env['NIP46_BUNKER_CONFIG'],

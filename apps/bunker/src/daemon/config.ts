@@ -1,12 +1,10 @@
 /**
- * The daemon's settings: from a file, then the environment, then the command line; what comes later wins.
- * Never guesses: an unknown name or a wrong value ends the start with a sentence that names the place and the fix.
+ * The daemon's settings: which there are, what each may be, and how each is written and shown.
+ * Never reads a file, the environment or the command line, and never shows a password.
  */
 
-import { readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { limits, type RelayUrl, UsageError } from '@nip46/core'
-import { AUDIT_RECORDS, AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN, USER_RELAYS } from './limits.ts'
+import { limits, type RelayUrl } from '@nip46/core'
+import { AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN, USER_RELAYS } from './limits.ts'
 import {
   type Address,
   addressSetting,
@@ -22,16 +20,10 @@ import {
   type Setting,
   textSetting,
 } from './setting.ts'
+import { readStore, type StoreChoice, showStore } from './store-choice.ts'
 
-/** Bytes of a settings file. */
-export const CONFIG_BYTES = 65_536
 /** What names of environment variables begin with: `NIP46_BUNKER_RELAYS`. */
 export const ENV_PREFIX = 'NIP46_BUNKER_'
-
-export type StoreChoice =
-  | { readonly kind: 'sqlite'; readonly path: string | null }
-  | { readonly kind: 'postgres'; readonly url: string }
-  | { readonly kind: 'memory' }
 
 export interface Config {
   /** Where the vault, the SQLite store and the daemon's own small files are. */
@@ -74,45 +66,6 @@ export interface LoadedConfig {
   readonly file: string | null
 }
 
-/** `sqlite`, `sqlite:/path/to/file`, `memory`, or `postgres://…`. */
-function readStore(text: string): Read<StoreChoice> {
-  if (text === 'memory') return { value: { kind: 'memory' } }
-  if (text === 'sqlite') return { value: { kind: 'sqlite', path: null } }
-  if (text.startsWith('sqlite:/')) return { value: { kind: 'sqlite', path: text.slice('sqlite:'.length) } }
-  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) {
-    if (!isDecodable(text))
-      return {
-        problem:
-          'has a % that begins no percent-encoded UTF-8: write %25 for a % that is part of a name or a password',
-      }
-    // A password that is not encoded ends the host at the wrong place: a part of it would be shown as port and database.
-    if (isUnencoded(new URL(text)))
-      return { problem: 'must have its password percent-encoded: %2F for /, %3F for ?, %23 for #, %40 for @' }
-    return { value: { kind: 'postgres', url: text } }
-  }
-  return { problem: 'must be sqlite, sqlite:/path/to/file, memory, or a postgres:// URL' }
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch (cause) {
-    if (!(cause instanceof URIError)) throw cause
-    return false
-  }
-}
-
-function isUnencoded({ pathname, searchParams, hash }: URL): boolean {
-  return hash !== '' || pathname.includes('@') || [...searchParams.keys()].some((name) => name.includes('@'))
-}
-
-function readInstance(text: string): Read<string | null> {
-  if (text === 'off') return { value: null }
-  if (/^[A-Za-z0-9._-]{1,48}$/.test(text)) return { value: text }
-  return { problem: 'must be 1 to 48 letters, digits, dots, dashes and underscores' }
-}
-
 export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> } = {
   data: pathSetting('directory of keys and state'),
   socket: pathSetting("the API's unix socket"),
@@ -146,88 +99,6 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> }
   log: choiceSetting('how much is logged', ['debug', 'info', 'warning', 'error']),
 }
 
-const NAMES = Object.keys(SETTINGS) as readonly SettingName[]
-
-export interface ConfigInput {
-  /** An explicit file must exist; the one at the usual place may be missing. */
-  readonly file?: string | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** By the name of the setting. Several values of one flag are a list. */
-  readonly flags?: Readonly<Record<string, string | readonly string[] | boolean | undefined>>
-  /** For XDG paths; default `env.HOME`. */
-  readonly home?: string | undefined
-}
-
-/** Rejects with a `UsageError` that names the setting, its place and what it must be. */
-export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
-  const loaded = await readConfig(input)
-  const { config, sources, file } = loaded
-  checkTogether(config)
-  await checkPassword(config, sources.store, file)
-  return loaded
-}
-
-/** Likewise, but whether a daemon could run by them all together is not looked at. */
-export async function readConfig(input: ConfigInput): Promise<LoadedConfig> {
-  const { env, flags = {} } = input
-  const paths = xdgPaths(env, input.home)
-  const inFile = await readConfigFile(input.file, join(paths.config, 'config.json'))
-  const found = new Map<SettingName, { readonly source: Source; readonly value: unknown }>()
-  const take = (name: SettingName, source: Source, read: Read<unknown>, place: string): void => {
-    if ('problem' in read) throw new UsageError(`${place} ${read.problem}`)
-    found.set(name, { source, value: read.value })
-  }
-  for (const [name, json] of Object.entries(inFile.values)) {
-    const known = NAMES.find((each) => each === name)
-    if (known === undefined) throw unknown(`"${name.slice(0, 64)}" in ${inFile.path}`, NAMES)
-    take(known, 'file', SETTINGS[known].fromJson(json), `"${name}" in ${inFile.path}`)
-  }
-  for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith(ENV_PREFIX) || text === undefined || isOtherVariable(variable)) continue
-    const known = NAMES.find((each) => envName(each) === variable)
-    if (known === undefined) throw unknown(variable.slice(0, 64), NAMES.map(envName))
-    take(known, 'environment', SETTINGS[known].fromText(text), variable)
-  }
-  for (const [name, given] of Object.entries(flags)) {
-    const known = NAMES.find((each) => each === name)
-    if (known === undefined || given === undefined) continue
-    const text = typeof given === 'boolean' ? (given ? 'yes' : 'no') : [given].flat().join(',')
-    take(known, 'flag', SETTINGS[known].fromText(text), `--${flagName(known)}`)
-  }
-  const value = <Name extends SettingName>(name: Name, otherwise: Config[Name]): Config[Name] => {
-    const entry = found.get(name)
-    return entry === undefined ? otherwise : (entry.value as Config[Name])
-  }
-  const publicUrl = value('publicUrl', null)
-  const config: Config = {
-    data: value('data', paths.data),
-    socket: value('socket', join(paths.runtime, 'daemon.sock')),
-    http: value('http', null),
-    publicUrl,
-    relays: value('relays', []),
-    userRelays: value('userRelays', []),
-    serve: value('serve', null),
-    serveUrl: value('serveUrl', []),
-    store: value('store', { kind: 'sqlite', path: null }),
-    storePasswordFile: value('storePasswordFile', null),
-    storePasswordCredential: value('storePasswordCredential', null),
-    instance: value('instance', null),
-    preset: value('preset', 'standard'),
-    decideSeconds: value('decideSeconds', 60),
-    linkMinutes: value('linkMinutes', 15),
-    authPage: value('authPage', publicUrl !== null),
-    legacy: value('legacy', true),
-    nip44GetKey: value('nip44GetKey', false),
-    signsPerSecond: value('signsPerSecond', 5),
-    ciphersPerSecond: value('ciphersPerSecond', 50),
-    auditRecords: value('auditRecords', AUDIT_RECORDS),
-    onDuplicate: value('onDuplicate', 'alert'),
-    log: value('log', 'info'),
-  }
-  const sources = Object.fromEntries(NAMES.map((name) => [name, found.get(name)?.source ?? 'default']))
-  return { config, sources: sources as LoadedConfig['sources'], file: inFile.exists ? inFile.path : null }
-}
-
 /** What a setting is worth, for people: never a password. */
 export function showSetting(config: Config, name: SettingName): string {
   const { [name]: value } = config
@@ -242,15 +113,6 @@ export function showSetting(config: Config, name: SettingName): string {
   return String(value)
 }
 
-/** The place of a store without user and password. */
-export function showStore(store: StoreChoice): string {
-  if (store.kind === 'memory') return 'memory'
-  if (store.kind === 'sqlite') return store.path === null ? 'sqlite' : `sqlite:${store.path}`
-  const { host, pathname, searchParams } = new URL(store.url)
-  const socket = searchParams.get('host')
-  return `postgres://${host}${pathname}${socket === null ? '' : `?host=${socket}`}`
-}
-
 /** `relays` as `NIP46_BUNKER_RELAYS`. */
 export function envName(name: SettingName): string {
   return `${ENV_PREFIX}${snake(name, '_').toUpperCase()}`
@@ -261,127 +123,10 @@ export function flagName(name: SettingName): string {
   return snake(name, '-')
 }
 
-export interface XdgPaths {
-  readonly config: string
-  readonly data: string
-  readonly runtime: string
-}
-
-/** Where things are kept unless said otherwise (XDG Base Directory Specification). */
-export function xdgPaths(env: ConfigInput['env'], home: string | undefined = env['HOME']): XdgPaths {
-  const absolute = (name: string): string | undefined => {
-    const path = env[name]
-    // "All paths set in these environment variables must be absolute. If … relative … ignore it."
-    return path?.startsWith('/') === true ? path : undefined
-  }
-  const under = (name: string, usual: string): string => {
-    const base = absolute(name) ?? (home === undefined ? undefined : join(home, usual))
-    if (base === undefined)
-      throw new UsageError(
-        `neither ${name} nor HOME is set: say where things are kept with --data and --socket`,
-      )
-    return join(base, 'nip46-bunker')
-  }
-  const data = under('XDG_DATA_HOME', '.local/share')
-  const runtime = absolute('XDG_RUNTIME_DIR')
-  return {
-    config: under('XDG_CONFIG_HOME', '.config'),
-    data,
-    runtime: runtime === undefined ? data : join(runtime, 'nip46-bunker'),
-  }
-}
-
-interface ConfigFile {
-  readonly path: string
-  readonly exists: boolean
-  readonly values: Readonly<Record<string, unknown>>
-}
-
-async function readConfigFile(given: string | undefined, usual: string): Promise<ConfigFile> {
-  const path = given ?? usual
-  let text: string
-  try {
-    const { size } = await stat(path)
-    if (size > CONFIG_BYTES) throw new UsageError(`${path} is larger than ${CONFIG_BYTES} bytes`)
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
-    if (given !== undefined)
-      throw new UsageError(`there is no settings file ${path}: give another one with --config`)
-    return { path, exists: false, values: {} }
-  }
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
-    throw new UsageError(`${path} is not JSON: it begins { "relays": ["wss://…"] }`)
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new UsageError(`${path} must be one JSON object: { "relays": ["wss://…"] }`)
-  return { path, exists: true, values: json as Record<string, unknown> }
-}
-
-function checkTogether({ relays, serve, serveUrl, http, publicUrl, authPage }: Config): void {
-  if (relays.length === 0 && serve === null)
-    throw new UsageError(
-      'there is no relay: give "relays" in the settings file, NIP46_BUNKER_RELAYS or --relays wss://relay.example.com, or run one with --serve 127.0.0.1:7777',
-    )
-  if (serve === null && serveUrl.length > 0)
-    throw new UsageError('"serveUrl" names the relay of "serve", which is off: set "serve" to HOST:PORT')
-  if (relays.length + (serve === null ? 0 : 1) > limits.URI_RELAYS_OUT)
-    throw new UsageError(
-      `"relays" and "serve" together are more than ${limits.URI_RELAYS_OUT} relays: take one out`,
-    )
-  if (publicUrl !== null && http === null)
-    throw new UsageError(
-      '"publicUrl" is where a proxy serves "http", which is off: set "http" to 127.0.0.1:7747',
-    )
-  if (authPage && http === null)
-    throw new UsageError('"authPage" needs "http": set "http" to 127.0.0.1:7747, or "authPage" to no')
-  if (http !== null && !isLoopback(http.host) && publicUrl === null)
-    throw new UsageError(
-      `"http" at ${http.host} can be reached from elsewhere, and tokens would travel in the clear: use 127.0.0.1, and a proxy with TLS whose address is "publicUrl"`,
-    )
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
-/** A password where others may read it is told about before anything starts. */
-async function checkPassword(config: Config, source: Source, file: string | null): Promise<void> {
-  const { store, storePasswordFile, storePasswordCredential } = config
-  const places = [storePasswordFile, storePasswordCredential].filter((place) => place !== null)
-  if (places.length > 0 && store.kind !== 'postgres')
-    throw new UsageError(
-      'there is a password for PostgreSQL, which is not used: set "store" to a postgres:// URL',
-    )
-  if (store.kind !== 'postgres') return
-  const url = new URL(store.url)
-  const isInUrl = url.password !== '' || url.searchParams.has('password')
-  if (isInUrl && source === 'flag')
-    throw new UsageError(
-      `--store has a password in it, which every user of this machine can see: give --store without it, and --${flagName('storePasswordFile')} FILE, or set ${envName('store')}`,
-    )
-  if (isInUrl && source === 'file' && file !== null) {
-    const { mode } = await stat(file)
-    if ((mode & 0o077) !== 0)
-      throw new UsageError(`others may read ${file}, and a password is in it: run chmod 600 ${file}`)
-  }
-  if (places.length + Number(isInUrl) > 1)
-    throw new UsageError(
-      'the password of PostgreSQL is given twice: keep one of "store", "storePasswordFile" and "storePasswordCredential"',
-    )
-}
-
-/** Variables that others of this program read. */
-function isOtherVariable(variable: string): boolean {
-  return ['CONFIG', 'TOKEN', 'URL'].some((name) => variable === `${ENV_PREFIX}${name}`)
-}
-
-function unknown(what: string, known: readonly string[]): UsageError {
-  return new UsageError(`there is no setting ${what}; known are ${known.join(', ')}`)
+function readInstance(text: string): Read<string | null> {
+  if (text === 'off') return { value: null }
+  if (/^[A-Za-z0-9._-]{1,48}$/.test(text)) return { value: text }
+  return { problem: 'must be 1 to 48 letters, digits, dots, dashes and underscores' }
 }
 
 function snake(name: string, between: string): string {

@@ -10,7 +10,8 @@ import { memoryStore } from '@nip46/remote-signer'
 import { openSqliteStore, StoreError } from '@nip46/store-sqlite'
 import { readPassphrase } from '../keys/passphrase.ts'
 import type { Vault } from '../keys/vault.ts'
-import { type Config, type StoreChoice, showStore } from './config.ts'
+import type { Config } from './config.ts'
+import { type StoreChoice, showStore } from './store-choice.ts'
 
 /** What there is to know of a store beside its records. */
 export interface StoreFacts {

@@ -2,7 +2,8 @@
  * `up` and `demo`: programs that run. The daemon is in `daemon/`; here it gets its settings, its vault and its signals.
  */
 
-import { flagName, loadConfig, SETTINGS, type SettingName } from '../../daemon/config.ts'
+import { flagName, SETTINGS, type SettingName } from '../../daemon/config.ts'
+import { loadConfig } from '../../daemon/load-config.ts'
 import type { Vault } from '../../keys/vault.ts'
 import { VaultError } from '../../keys/vault-error.ts'
 import type { Call, Command, Context, OptionSpecs } from '../command.ts'
