@@ -1,7 +1,7 @@
 /**
  * What is wanted of one relay: subscriptions, and events that wait for their OK, each from its first REQ or EVENT to its end,
  * with the AUTH (NIP-42) that either may need. They are written in the order in which they came: an event waits for
- * the subscriptions before it.
+ * the subscriptions before it. One that is published twice at a time is written once.
  * Never gives one up without a word, never makes a connection, and never authenticates unasked, since an AUTH tells the relay who we are.
  */
 
@@ -89,6 +89,8 @@ interface Want {
   readonly kind: LinkWant['kind']
   readonly id: string
   readonly cost: number
+  /** Greater than that of any want before it. */
+  readonly order: number
   /** Let go at the end, so that nothing that still knows the want keeps alive what is behind it. */
   request: LinkWant | undefined
   /** An event that has waited long enough for subscriptions is `due`. */
@@ -112,8 +114,13 @@ interface Auth {
 }
 
 export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWantsOptions): LinkWants {
-  /** In the order in which they came. */
-  const wants = new Set<Want>()
+  /** By id. */
+  const wants = new Map<string, readonly Want[]>()
+  let arrivals = 0
+  /** What is to be written. */
+  const unwritten = new Set<Want>()
+  /** Subscriptions that later events wait for. */
+  const starting = new Set<Want>()
   const room = { event: QUEUE_CHARS, subscription: QUEUE_CHARS }
   /** While it is open. */
   let socket: WritableSocket | undefined
@@ -124,45 +131,68 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
   /** By id of the AUTH event. */
   const auths = new Map<string, Auth>()
 
+  const named = (id: string): readonly Want[] => wants.get(id) ?? []
+
   /** Whatever the phase before waited for is off. */
   const enter = (want: Want, phase: Want['phase'], afterMs = 0, run?: () => void): void => {
     want.phase = phase
+    unwritten.delete(want)
+    starting.delete(want)
+    if (!isWritten(want)) unwritten.add(want)
+    else if (want.kind !== 'event' && (phase === 'sent' || phase === 'authenticating')) starting.add(want)
     arm(clock, want, afterMs, run)
+  }
+
+  const write = (want: Want, to: WritableSocket): void => {
+    const isEvent = want.kind === 'event'
+    const frame = want.request?.frame() ?? ''
+    /** The relay answers both at once. */
+    const isThere =
+      isEvent && named(want.id).some(({ phase, request }) => phase === 'sent' && request?.frame() === frame)
+    want.tries += 1
+    enter(want, 'sent', EOSE_WAIT_MS, isEvent ? undefined : () => becomeLive(want))
+    if (!isThere) to.send(frame)
   }
 
   /** Writes what may be written. */
   const flush = (): void => {
     arm(clock, drain)
-    let isStarting = false
-    for (const want of wants) {
+    if (unwritten.size === 0 || socket === undefined) return
+    let first = Infinity
+    for (const { order } of starting) first = Math.min(first, order)
+    for (const want of unwritten) {
       if (socket === undefined || closedWith !== undefined) return
-      const isEvent = want.kind === 'event'
-      if (want.phase === 'waiting' && isEvent && isStarting) {
+      const { kind, phase, order } = want
+      if (kind === 'event' && phase === 'waiting' && order > first) {
         want.timer ??= clock.setTimer(() => {
           enter(want, 'due')
           flush()
         }, LIVE_WAIT_MS)
-      } else if (!isWritten(want)) {
-        if (isEvent && socket.bufferedAmount > SEND_BUFFER_BYTES)
+      } else {
+        if (kind === 'event' && socket.bufferedAmount > SEND_BUFFER_BYTES)
           return arm(clock, drain, DRAIN_CHECK_MS, flush)
-        want.tries += 1
-        enter(want, 'sent', EOSE_WAIT_MS, isEvent ? undefined : () => becomeLive(want))
-        socket.send(want.request?.frame() ?? '')
+        write(want, socket)
+        if (kind !== 'event') first = Math.min(first, order)
       }
-      isStarting ||= !isEvent && (want.phase === 'sent' || want.phase === 'authenticating')
     }
   }
 
   const again = (want: Want): void => {
     enter(want, 'waiting')
+    // What came after a subscription goes on waiting for it.
+    if (want.kind !== 'event' && socket !== undefined) write(want, socket)
     flush()
   }
 
   const remove = (want: Want): void => {
+    const { kind, id, cost } = want
     enter(want, 'over')
     want.request = undefined
-    if (!wants.delete(want)) return
-    room[want.kind] += want.cost
+    if (!named(id).includes(want)) return
+    const others = named(id).filter((one) => one !== want)
+    if (others.length > 0) wants.set(id, others)
+    else wants.delete(id)
+    room[kind] += cost
     if (wants.size === 0) onEmpty()
   }
 
@@ -186,15 +216,12 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     flush()
   }
 
-  const find = (test: (want: Want) => boolean): Want | undefined => {
-    for (const want of wants) if (test(want)) return want
-    return undefined
+  /** Those that a callback of one before ends or adds are left out. */
+  const each = (run: (want: Want) => void, some = all()): void => {
+    for (const want of some) if (want.phase !== 'over') run(want)
   }
 
-  /** Those that a callback of one before ends or adds are left out. */
-  const each = (run: (want: Want) => void): void => {
-    for (const want of [...wants]) if (want.phase !== 'over') run(want)
-  }
+  const all = (): readonly Want[] => [...wants.values()].flat().sort((a, b) => a.order - b.order)
 
   const isSpent = (want: Want): boolean => want.kind === 'event' && want.tries >= PUBLISH_TRIES
 
@@ -274,12 +301,12 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     if (auth !== undefined) return void answer(auth, accepted ? '' : reason)
     let problem: FrameDrop | undefined = 'frame/unknown-ok'
     each((want) => {
-      if (want.kind !== 'event' || want.id !== id || !isWritten(want)) return
+      if (want.kind !== 'event' || !isWritten(want)) return
       problem = undefined
       // An event the relay has already is as good as accepted, whichever way it says so.
       if (accepted || reason.startsWith('duplicate:')) becomeLive(want)
       else if (want.phase === 'sent') refused(want, reason)
-    })
+    }, named(id))
     return problem
   }
 
@@ -298,6 +325,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
         kind,
         id,
         cost: Math.max(chars, QUEUE_CHARS / LINK_WANTS),
+        order: arrivals++,
         request,
         phase: 'waiting',
         timer: undefined,
@@ -311,8 +339,9 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
         want.reason = refusal
         enter(want, 'slow', 0, () => down(want, refusal, true))
       } else {
-        wants.add(want)
+        wants.set(id, [...named(id), want])
         room[kind] -= want.cost
+        enter(want, 'waiting')
         flush()
       }
       return () => cancel(want)
@@ -329,19 +358,23 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
       auths.clear()
       failure = reason
       arm(clock, drain)
-      each((want) => {
+      const before = all()
+      unwritten.clear()
+      for (const want of before) {
         enter(want, 'waiting')
         want.auth = undefined
+      }
+      each((want) => {
         want.tries += tries
         down(want, reason, final || isSpent(want))
-      })
-      return find(({ kind }) => kind === 'event') !== undefined
+      }, before)
+      return all().some(({ kind }) => kind === 'event')
     },
     take({ verb, subject, body, reason }) {
       if (verb === 'AUTH') return challenged(subject)
       if (verb === 'OK') return takeOk(subject, body === true, reason)
-      const want = find(({ kind, id }) => kind !== 'event' && id === subject)
-      if (want === undefined) return 'frame/unknown-subscription'
+      const [want] = named(subject)
+      if (want?.kind !== 'subscription') return 'frame/unknown-subscription'
       if (verb === 'EVENT') callHost(() => want.request?.onEvent?.(body as object))
       else if (want.phase === 'sent' || (want.phase === 'live' && verb === 'CLOSED'))
         verb === 'EOSE' ? becomeLive(want) : refused(want, reason)
@@ -360,7 +393,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 
 // -- helpers -------------------------------------------------------------------------------------
 
-/** Not so long as it waits to be. */
+/** Or over. */
 function isWritten({ phase }: Want): boolean {
   return phase !== 'waiting' && phase !== 'due'
 }

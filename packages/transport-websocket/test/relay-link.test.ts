@@ -608,6 +608,32 @@ describe('publishing', () => {
     expect(again.sockets.last.frames('EVENT')).toHaveLength(1)
   })
 
+  test('waits for all subscriptions before it also if it is published while they are lost', () => {
+    const { clock, sockets, goLive, subscribe, publish } = bench()
+    goLive({ onDown: () => publish(1) })
+    subscribe()
+    sockets.last.end()
+    untilDialled({ clock, sockets })
+    sockets.last.open()
+    const ids = sockets.last.frames('REQ').map(([, id]) => id)
+    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['REQ', 'REQ'])
+    for (const id of ids) sockets.last.get('EOSE', id)
+    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['REQ', 'REQ', 'EVENT'])
+  })
+
+  test('goes on waiting for a subscription that is asked for again', () => {
+    const { sockets, subscribe, publish } = bench()
+    const filters = [...FILTERS, { kinds: [24133], limit: 0 }]
+    subscribe({ filters })
+    publish(1)
+    sockets.last.open()
+    const [, id] = sockets.last.frames('REQ')[0] ?? []
+    sockets.last.get('CLOSED', id, 'invalid: limit')
+    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['REQ', 'REQ'])
+    sockets.last.get('EOSE', id)
+    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['REQ', 'REQ', 'EVENT'])
+  })
+
   test('waits for the subscriptions before it only', () => {
     const { clock, sockets, subscribe, publish } = bench()
     publish(1)
@@ -738,18 +764,49 @@ describe('publishing', () => {
     expect(drops).toEqual(['frame/unknown-ok'])
   })
 
-  test('the same event published twice is written for each, and one OK is for both', () => {
+  test('the same event published twice at a time is written once, and one OK is for all', () => {
     const { sockets, goLive, publish } = bench()
     goLive()
     const first = publish(1)
     const second = publish(1)
     const third = publish(1)
-    expect(sockets.last.frames('EVENT')).toHaveLength(3)
+    expect(sockets.last.frames('EVENT')).toHaveLength(1)
     first.cancel()
     sockets.last.get('OK', event(1).id, true, '')
     expect(first.outcome).toBeUndefined()
     expect([second.outcome, third.outcome]).toEqual([{ ok: true }, { ok: true }])
     expect(third.cancel()).toBeUndefined()
+  })
+
+  test('the same event published twice is written once on each connection, and again after each refusal', () => {
+    const { clock, sockets, publish } = bench()
+    const outcomes = [publish(1), publish(1)]
+    sockets.last.open()
+    expect(sockets.last.frames('EVENT')).toHaveLength(1)
+    sockets.last.end()
+    untilDialled({ clock, sockets })
+    sockets.last.open()
+    expect(sockets.last.frames('EVENT')).toHaveLength(1)
+    sockets.last.get('OK', event(1).id, false, 'rate-limited: slow down')
+    clock.advance(30_000)
+    expect(sockets.last.frames('EVENT')).toHaveLength(2)
+    sockets.last.get('OK', event(1).id, false, 'blocked: no')
+    const refused = { ok: false, reason: 'blocked: no' }
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual([refused, refused])
+  })
+
+  test('an event with another signature under the same id is another frame', () => {
+    const { sockets, goLive, link } = bench()
+    goLive()
+    const add = (text: string): void => {
+      const request = { kind: 'event', id: event(1).id, chars: 9, authenticate: undefined } as const
+      link.add({ ...request, frame: () => text, onLive() {}, onDown() {} })
+    }
+    for (const text of ['["EVENT",1]', '["EVENT",2]', '["EVENT",1]']) add(text)
+    expect(sockets.last.frames('EVENT')).toEqual([
+      ['EVENT', 1],
+      ['EVENT', 2],
+    ])
   })
 
   test('giving up what is settled does not touch the same event published later', () => {
