@@ -36,3 +36,16 @@ export function guardSocket(request: IncomingMessage): void {
   if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
     throw new Fault(403, 'origin/foreign', 'pages may not use this socket')
 }
+
+/** What is ours at an address we listen on, and at that of a proxy in front of it. */
+export function guardFor(url: string, port: number, publicUrl: string | undefined): GuardOptions {
+  const { host } = new URL(url)
+  const hosts = new Set([host, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
+  const origins = new Set([...hosts].map((name) => `http://${name}`))
+  if (publicUrl !== undefined) {
+    const { host: publicHost, origin } = new URL(publicUrl)
+    hosts.add(publicHost.toLowerCase())
+    origins.add(origin)
+  }
+  return { hosts, origins }
+}

@@ -3,6 +3,7 @@
  * The server validates by it, the client types by it, the OpenAPI document is made of it. Never does anything itself.
  */
 
+import type { Caller } from './caller.ts'
 import { ACCESS_OPERATIONS, type AccessOperations } from './operations/access.ts'
 import { APP_OPERATIONS, type AppOperations } from './operations/apps.ts'
 import { BACKUP_OPERATIONS, type BackupOperations } from './operations/backups.ts'
@@ -37,6 +38,14 @@ export interface Operations
 export type OperationName = keyof Operations
 export type InputOf<Name extends OperationName> = Operations[Name]['input']
 export type OutputOf<Name extends OperationName> = Operations[Name]['output']
+
+/** What carries them out. */
+export type Handlers = {
+  readonly [Name in OperationName]: (
+    input: InputOf<Name>,
+    caller: Caller,
+  ) => Promise<OutputOf<Name>> | OutputOf<Name>
+}
 
 export const OPERATIONS: OperationTable<Operations> = {
   ...STATUS_OPERATIONS,

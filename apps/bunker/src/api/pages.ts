@@ -9,8 +9,15 @@ import { readForm } from './body.ts'
 import type { Browsers } from './browsers.ts'
 import { Fault } from './fault.ts'
 import { continuePage, enterPage, listPage, messagePage, questionPage, STYLE_HASH } from './page-html.ts'
-import { type Pages, SAFE_HEADERS } from './server.ts'
+import { SAFE_HEADERS } from './reply.ts'
 import type { Decided, QuestionDetail, QuestionView, Remember } from './shapes.ts'
+
+export interface Pages {
+  /** Whether this path is theirs. */
+  owns(path: string): boolean
+  /** Answers; rejects with a `Fault` that is shown as text. */
+  handle(request: IncomingMessage, response: ServerResponse, path: string): Promise<void>
+}
 
 export interface PagesOptions {
   readonly browsers: Browsers

@@ -1,8 +1,9 @@
 /**
- * Which operation an address and a method name, and what its input is before it is validated.
+ * The address of a request: what it is, which operation it names, and what the input is before it is validated.
  * Never looks anything up in an object by a name that came from outside.
  */
 
+import { Fault } from './fault.ts'
 import { API_ROOT, OPERATIONS, type OperationName } from './operations.ts'
 import type { JsonSchema } from './schema.ts'
 
@@ -27,6 +28,15 @@ const PATTERNS: readonly Pattern[] = (Object.keys(OPERATIONS) as OperationName[]
   method: OPERATIONS[name].method,
   parts: OPERATIONS[name].path.split('/').slice(1),
 }))
+
+/** The target of a request, as a URL without a host. Throws a `Fault`. */
+export function parseTarget(target: string | undefined): URL {
+  const url = target?.startsWith('/') ? URL.parse(`http://host${target}`) : null
+  // What is read is what was sent: dots, backslashes and the like mean one thing to a proxy and another to us.
+  if (url === null || url.pathname !== target?.split(/[?#]/, 1)[0])
+    throw new Fault(400, 'input/target', 'this is no path')
+  return url
+}
 
 /** `path` as it stands in the request, without query. */
 export function findRoute(method: string, path: string): Route {

@@ -3,8 +3,7 @@
  * Never runs an operation that the daemon is not ready for.
  */
 
-import type { OperationName } from '../api/operations.ts'
-import type { Handlers } from '../api/server.ts'
+import type { Handlers, OperationName } from '../api/operations.ts'
 
 /** Every operation behind one question that is asked first. */
 export function gated(handlers: Handlers, expectOpen: () => void): Handlers {

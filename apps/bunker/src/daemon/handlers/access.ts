@@ -5,7 +5,7 @@
 
 import { UsageError } from '@nip46/core'
 import { Fault } from '../../api/fault.ts'
-import type { Handlers } from '../../api/server.ts'
+import type { Handlers } from '../../api/operations.ts'
 import type { Host } from '../host.ts'
 
 type Names = 'token.create' | 'token.list' | 'token.revoke' | 'browser.invite'

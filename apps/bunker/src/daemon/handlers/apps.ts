@@ -5,7 +5,7 @@
 
 import type { JsonValue, Pubkey } from '@nip46/core'
 import { Fault } from '../../api/fault.ts'
-import type { Handlers } from '../../api/server.ts'
+import type { Handlers } from '../../api/operations.ts'
 import type { PolicyView } from '../../api/shapes.ts'
 import type { Host } from '../host.ts'
 import {

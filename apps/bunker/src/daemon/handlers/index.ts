@@ -2,7 +2,7 @@
  * Every operation of the API with what does it.
  */
 
-import type { Handlers } from '../../api/server.ts'
+import type { Handlers } from '../../api/operations.ts'
 import { checkHealth, diagnose } from '../health.ts'
 import type { Host } from '../host.ts'
 import { accessHandlers } from './access.ts'

@@ -4,7 +4,7 @@
  */
 
 import { Fault } from '../../api/fault.ts'
-import type { Handlers } from '../../api/server.ts'
+import type { Handlers } from '../../api/operations.ts'
 import type { KeyInfo } from '../../keys/vault.ts'
 import { VaultError } from '../../keys/vault-error.ts'
 import { viewKey } from '../health.ts'

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { encodePermissions, type NostrConnectOffer, type Pubkey, parseNostrConnectUri } from '@nip46/core'
 import { Fault } from '../../api/fault.ts'
-import type { Handlers } from '../../api/server.ts'
+import type { Handlers } from '../../api/operations.ts'
 import type { LinkView, MadeLink, PolicyChoice } from '../../api/shapes.ts'
 import type { Host } from '../host.ts'
 import { LINK_LISTED } from '../limits.ts'

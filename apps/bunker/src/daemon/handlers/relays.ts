@@ -5,7 +5,7 @@
 
 import { limits, parseRelayUrl, type RelayUrl } from '@nip46/core'
 import { Fault } from '../../api/fault.ts'
-import type { Handlers } from '../../api/server.ts'
+import type { Handlers } from '../../api/operations.ts'
 import { listRelays, ownRelays } from '../health.ts'
 import type { Host } from '../host.ts'
 import type { SettingsState } from '../settings.ts'

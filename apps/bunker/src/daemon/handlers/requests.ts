@@ -3,7 +3,7 @@
  * Never decides on anything but what was shown.
  */
 
-import type { Handlers } from '../../api/server.ts'
+import type { Handlers } from '../../api/operations.ts'
 import type { Host } from '../host.ts'
 
 type Names = 'request.list' | 'request.show' | 'request.approve' | 'request.deny'
