@@ -608,17 +608,17 @@ describe('publishing', () => {
     expect(again.sockets.last.frames('EVENT')).toHaveLength(1)
   })
 
-  test('waits for all subscriptions before it also if it is published while they are lost', () => {
-    const { clock, sockets, goLive, subscribe, publish } = bench()
-    goLive({ onDown: () => publish(1) })
-    subscribe()
+  test('waits for the subscriptions before it also if it is published while they are lost', () => {
+    const { clock, sockets, link, goLive, publish } = bench()
+    const old = { kind: 'event', id: event(9).id, chars: 9, authenticate: undefined } as const
+    link.add({ ...old, frame: () => '["EVENT",9]', onLive() {}, onDown: () => publish(1) })
+    goLive()
     sockets.last.end()
     untilDialled({ clock, sockets })
     sockets.last.open()
-    const ids = sockets.last.frames('REQ').map(([, id]) => id)
-    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['REQ', 'REQ'])
-    for (const id of ids) sockets.last.get('EOSE', id)
-    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['REQ', 'REQ', 'EVENT'])
+    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['EVENT', 'REQ'])
+    sockets.last.get('EOSE', sockets.last.frames('REQ')[0]?.[1])
+    expect(sockets.last.sent.map(([verb]) => verb)).toEqual(['EVENT', 'REQ', 'EVENT'])
   })
 
   test('goes on waiting for a subscription that is asked for again', () => {
