@@ -148,6 +148,8 @@ export function createCalls(
     if (signal?.aborted === true) throw new Nip46Error(CANCELLED)
 
     const fresh = freshId(random)
+    // Bytes that come again would be nonces, too: nothing goes out.
+    if (calls.has(fresh) || state().settled.includes(fresh)) misuse('random returns the same bytes again')
     // A time-out of one's own is one's own request.
     const key = isDecrypt && timeout === undefined ? [state().userPubkey, method, ...params].join(' ') : fresh
     const known = callHost(() => plaintextCache?.get(key))

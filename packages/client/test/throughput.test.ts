@@ -1,6 +1,6 @@
 /** Many requests at once: who goes first, what is asked only once, and what is kept. */
 
-import type { RelayUrl } from '@nip46/core'
+import { type RelayUrl, UsageError } from '@nip46/core'
 import { expect, onTestFinished, test } from 'vitest'
 import {
   CONCURRENT_REQUESTS,
@@ -12,7 +12,7 @@ import {
 } from '../src/index.ts'
 import { HEALTH_RELAYS } from '../src/limits.ts'
 import { failed, okay } from './scripted-signer.ts'
-import { createWorld, newKey, ONE } from './world.ts'
+import { createWorld, newKey, ONE, random } from './world.ts'
 
 const PEER = newKey().pubkey
 
@@ -48,6 +48,31 @@ test('no more requests are under way than the session was told', async () => {
   await expect(createWorld().connect({ concurrency: CONCURRENT_REQUESTS_MAX + 1 })).rejects.toThrow(
     'concurrency',
   )
+})
+
+test('a source of random bytes that repeats itself is refused, each time, and takes no place from other requests', async () => {
+  const world = createWorld()
+  let stuck: Uint8Array | undefined
+  const session = await world.login({
+    concurrency: 2,
+    random: (length) => (stuck !== undefined && length === 16 ? stuck : random(length)),
+  })
+  world.signer.script('describe', () => undefined)
+  stuck = random(16)
+  const first = session.describe()
+  for (const call of [() => session.describe(), () => session.ping(), () => session.nip44Decrypt(PEER, 'x')])
+    await expect(call()).rejects.toThrow(UsageError)
+  // Nobody joined the one that goes on.
+  await world.clock.settle()
+  const [asked] = world.signer.heard.filter(({ method }) => method === 'describe')
+  await world.signer.say(session.clientPubkey, okay(asked?.id ?? '', '["ping"]'))
+  expect(await world.settled(first)).toEqual(['ping'])
+  for (let i = 0; i < 10; i += 1) await expect(session.ping()).rejects.toThrow('the same bytes again')
+  expect(world.signer.methods().filter((method) => method === 'ping')).toEqual([])
+  stuck = undefined
+  // All places are there still.
+  const both = [session.ping(), session.signEvent({ kind: 1, content: 'hello' })]
+  await world.settled(Promise.all(both))
 })
 
 test('a request that waits for its turn can be cancelled, runs out of its own time, and ends with the session', async () => {

@@ -86,17 +86,16 @@ function proof({ pending }: ClientState): [RequestId, PendingRequest] | undefine
 }
 
 export function endProof(work: Work, proven: readonly RelayUrl[], outcome: Result<Json, Failure>): void {
-  const { listen, live, relays, outputs, now } = work
+  const { live, relays, originRelays, outputs, now } = work
   // Any answer is a round trip, an error too: some remote signers do not know ping.
   if (outcome.ok || outcome.error.code === 'remote/error') {
     work.relays = proven
     work.provenAt = now
     outputs.push({ type: 'relays', relays: proven })
   } else {
-    // What was listened to before, if that is all that works.
+    // Its own, or the token's too while none of them is live; never one that no round trip has proven, however live it is.
     const isLive = relays.some((relay) => live.includes(relay))
-    const before = listen.filter((relay) => relays.includes(relay) || !proven.includes(relay))
-    listenTo(work, isLive ? relays : before)
+    listenTo(work, isLive ? relays : union(relays, originRelays))
     alert(work, 'relays/switch-failed')
   }
 }

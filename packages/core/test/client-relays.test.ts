@@ -179,6 +179,41 @@ describe('A client that is told to use other relays', () => {
     expect(bench.state).toMatchObject({ relays: [TWO], listen: [TWO], live: [TWO] })
   })
 
+  it('W6 listens to no relay that was never proven when a newer list fails, not even if it alone is live', () => {
+    const bench = switched([TWO])
+    bench.wait(10_000)
+    told([THREE], bench)
+    bench.live(THREE)
+    told([FOUR], bench)
+    bench.down(TWO)
+    expect(bench.state).toMatchObject({ listen: [TWO, THREE, FOUR], live: [THREE] })
+    expect(kinds(bench.wait(10_000))).toEqual(['alert relays/switch-failed'])
+    expect(bench.state).toMatchObject({ relays: [TWO], listen: [TWO, ONE], live: [] })
+    // From the token's relays it finds the remote signer again.
+    sentOne(bench.live(ONE), 'switch_relays')
+  })
+
+  it('W6 is back at its own relays when a newer list fails, also if they had no place beside those that were live', () => {
+    const many = (name: string) => Array.from({ length: SESSION_RELAYS }, (_, i) => relay(`${name}${i}`))
+    const bench = told(many('b'))
+    bench.live(...many('b'))
+    told([TWO], bench)
+    bench.down(ONE)
+    bench.wait(10_000)
+    expect(bench.wants.listen?.relays).toEqual([ONE])
+  })
+
+  it('W6 keeps the token’s relays when a list fails that has them too', () => {
+    const bench = switched([TWO])
+    bench.wait(10_000)
+    bench.down(TWO)
+    bench.wait(60_000)
+    const { id } = sentOne(bench.live(ONE), 'switch_relays')
+    bench.answer(id, JSON.stringify([ONE, THREE]))
+    expect(kinds(bench.wait(10_000))).toEqual(['alert relays/switch-failed'])
+    expect(bench.state).toMatchObject({ listen: [TWO, ONE], live: [ONE] })
+  })
+
   it('W6 does not take an old round trip for one on the newest relays', () => {
     const bench = told([TWO])
     const old = sentOne(bench.live(TWO), 'ping')
@@ -322,7 +357,7 @@ describe('A client whose relays come and go', () => {
     bench.answer(id, JSON.stringify([THREE]))
     expect(kinds(bench.wait(10_000))).toEqual(['alert relays/switch-failed'])
     expect(bench.state).toMatchObject({ relays: [TWO], live: [ONE] })
-    expect(bench.wants.listen?.relays).toEqual([ONE, TWO])
+    expect(bench.wants.listen?.relays).toEqual([TWO, ONE])
     expect(sent(bench.request(ID, 'ping'))).toHaveLength(1)
     bench.live(TWO)
     expect(bench.wants.listen?.relays).toEqual([TWO])
