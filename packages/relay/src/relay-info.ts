@@ -3,6 +3,7 @@
  * Never says anything about who uses it.
  */
 
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { limits as protocol } from '@nip46/core'
 import type { RelayLimits } from './limits.ts'
 
@@ -24,8 +25,41 @@ export interface RelayFacts {
   readonly retention: { readonly seconds: number; readonly events: number } | undefined
 }
 
+/** Answers one HTTP request at the path of the relay; there is nothing at another. */
+export function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  facts: RelayFacts,
+): void {
+  request.resume()
+  const answer = (status: number, type: string, body: string): void => {
+    response.writeHead(status, {
+      'Content-Type': type,
+      'Content-Length': Buffer.byteLength(body),
+      Connection: 'close',
+      'Access-Control-Allow-Origin': '*',
+      'Access-Control-Allow-Headers': '*',
+      'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS',
+      'X-Content-Type-Options': 'nosniff',
+    })
+    response.end(request.method === 'HEAD' ? '' : body)
+  }
+  const { method } = request
+  if (pathOf(request) !== path) answer(404, TEXT, 'Not found\n')
+  else if (method === 'OPTIONS') answer(200, TEXT, '')
+  else if (method !== 'GET' && method !== 'HEAD') answer(405, TEXT, 'Only GET\n')
+  else if (request.headers.accept?.includes(NOSTR_JSON)) answer(200, NOSTR_JSON, describeRelay(facts))
+  else answer(200, TEXT, greetVisitor(facts))
+}
+
+/** Where a request goes, without its query. */
+export function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/'
+}
+
 /** The NIP-11 document, as JSON. */
-export function describeRelay(facts: RelayFacts): string {
+function describeRelay(facts: RelayFacts): string {
   const { info, limits, kinds, authRequired, retention } = facts
   return JSON.stringify({
     name: info.name ?? 'NIP-46 relay',
@@ -57,6 +91,9 @@ export function describeRelay(facts: RelayFacts): string {
 }
 
 /** What a browser shows. */
-export function greetVisitor(facts: RelayFacts): string {
+function greetVisitor(facts: RelayFacts): string {
   return `${facts.info.name ?? 'NIP-46 relay'}\n\nThis is a Nostr relay for kind ${facts.kinds.join(', ')}. Use a Nostr client.\n`
 }
+
+const TEXT = 'text/plain; charset=utf-8'
+const NOSTR_JSON = 'application/nostr+json'
