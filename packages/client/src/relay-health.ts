@@ -8,7 +8,10 @@ import { remember } from './bounded-map.ts'
 import { HEALTH_RELAYS } from './limits.ts'
 import type { SessionEvent } from './session-event.ts'
 
-/** One relay as this session has found it so far. */
+/**
+ * One relay as this session has found it so far: what its requests met with. How the connection itself is doing, the transport
+ * knows; see `createPoolHealth` of `@nip46/transport-websocket`.
+ */
 export interface RelayHealth {
   readonly relay: RelayUrl
   /** It delivers now. */

@@ -5,7 +5,7 @@
 
 export { BACKOFF_BASE_MS, BACKOFF_CAP_MS } from './backoff.ts'
 export { type FrameDrop, type FrameProblem, parseRelayFrame, type RelayFrame } from './frame.ts'
-export { createPoolHealth, type PoolHealth, type RelayHealth } from './pool-health.ts'
+export { createPoolHealth, type LinkHealth, type PoolHealth } from './pool-health.ts'
 export type { RelayFact } from './relay-link.ts'
 export {
   createRelayPool,

@@ -1,5 +1,5 @@
 /**
- * How each relay of a pool is doing, added up from what the pool tells (`onFact`).
+ * How a pool's link to each relay is doing, added up from what the pool tells (`onFact`).
  * Never acts on anything: it is for people who look, and for checks of health.
  */
 
@@ -12,8 +12,11 @@ import type { RelayFact } from './relay-link.ts'
 export const SKEW_REFUSALS = 3
 export const SKEW_WINDOW_MS = 300_000
 
-/** How one relay is doing. Texts are the relay's own: show them, never act on them. */
-export interface RelayHealth {
+/**
+ * How the link to one relay is doing. Texts are the relay's own: show them, never act on them. What the requests of one
+ * session find of a relay is the `RelayHealth` of `@nip46/client`.
+ */
+export interface LinkHealth {
   readonly relay: RelayUrl
   readonly state: 'connecting' | 'open' | 'down'
   /** When it came into that state. */
@@ -33,10 +36,10 @@ export interface PoolHealth {
   /** Bound: `onFact: health.hear`. */
   readonly hear: (relay: RelayUrl, fact: RelayFact, detail: string) => void
   /** Of the relays that the pool has a link to; one of which nothing is wanted for half a minute is let go. */
-  readonly read: () => readonly RelayHealth[]
+  readonly read: () => readonly LinkHealth[]
 }
 
-interface Entry extends Omit<RelayHealth, 'clockSkew'> {
+interface Entry extends Omit<LinkHealth, 'clockSkew'> {
   /** When the relay refused the time of our events, the last few. */
   readonly refusedAt: readonly Millis[]
 }

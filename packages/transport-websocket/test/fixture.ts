@@ -12,7 +12,7 @@ import {
 import { createFakeClock, type FakeClock, seededRandom } from '@nip46/testing'
 import { signedFrame } from '../src/frame.ts'
 import { linkSubscription } from '../src/link-subscription.ts'
-import { createPoolHealth, type RelayHealth } from '../src/pool-health.ts'
+import { createPoolHealth, type LinkHealth } from '../src/pool-health.ts'
 import { createRelayLink, type RelayLink, type RelayLinkOptions } from '../src/relay-link.ts'
 import { type FakeSockets, fakeSockets } from './fake-socket.ts'
 
@@ -75,7 +75,7 @@ export interface Bench {
   /** Codes of the frames that were dropped. */
   readonly drops: readonly string[]
   /** What the link told, added up. Undefined before it is used, and once it is closed. */
-  health(): RelayHealth | undefined
+  health(): LinkHealth | undefined
   /** Subscribes and notes what happens. */
   subscribe(request?: Partial<SubscribeRequest>): {
     readonly log: readonly string[]
