@@ -3,7 +3,7 @@
  * Never leaves a plaintext unsealed.
  */
 
-import { isWellFormed, type JsonValue, limits, type Pubkey, UsageError } from '@nip46/core'
+import { isWellFormed, type JsonValue, type Pubkey, UsageError } from '@nip46/core'
 import type {
   Claim,
   CommitOutcome,
@@ -13,7 +13,6 @@ import type {
   Offer,
   OutboxEntry,
   SessionChange,
-  SessionWrite,
   SignerSession,
   StoreChange,
   StoredKey,
@@ -92,7 +91,7 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
     const { revision } = change
     const signer = hex64(change.signerPubkey)
     const client = hex64(change.clientPubkey)
-    const { head, parts, dropped } = writeSession(change)
+    const { head, parts, dropped } = rows.write(change)
     return {
       signer,
       client,
@@ -100,15 +99,6 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       head: head === null ? null : packer.add(head),
       parts: parts.map(({ id, body }) => [id, packer.add(body)] as const),
       dropped,
-    }
-  }
-
-  const writeSession = (change: SessionChange): SessionWrite => {
-    try {
-      return rows.write(change)
-    } catch (cause) {
-      if (!(cause instanceof UsageError)) throw cause
-      throw unstorable(`more than ${limits.SESSION_ROWS} rows of a session's memory`)
     }
   }
 
@@ -170,19 +160,19 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
       const rest = openJson(bytesAt(bytes, body), `answer ${id} ${at}`, 'an answer')
       return { ...(rest as Omit<OutboxEntry, 'id' | 'at'>), id, at }
     },
-    encodeHostRecord({ name: given, revision, after }) {
+    encodeHostRecord: storable(({ name: given, revision, after }) => {
       if (!/^[\x20-\x7e]+$/.test(given) || given.length > HOST_RECORD_NAME_CHARS)
         throw unstorable(`a host record whose name is not 1 to ${HOST_RECORD_NAME_CHARS} ASCII characters`)
       if (after === null) return { name: given, revision, body: null }
       if (JSON.stringify(after).length > HOST_RECORD_CHARS)
         throw unstorable(`a host record of more than ${HOST_RECORD_CHARS} characters`)
       return { name: given, revision, body: json.seal(after, `host ${given} ${revision + 1}`) }
-    },
+    }),
     hostRecord({ name: stored, revision, body }) {
       const value = openJson(body, `host ${stored} ${revision}`, 'a record of the host') as JsonValue
       return { revision, value: { name: stored, value } }
     },
-    encode(change, packer) {
+    encode: storable((change, packer) => {
       const plain: { -readonly [K in keyof PlainChange]: PlainChange[K] } = {}
       if (hasSome(change.claims))
         plain.claims = change.claims.map(({ eventId, signerPubkey, clientPubkey, requestId, at }) => {
@@ -222,7 +212,7 @@ export function createRecordCodec(seal: StoreSeal): RecordCodec {
         }))
       if (hasSome(change.published)) plain.published = change.published.map(name)
       return plain
-    },
+    }),
     remember({ session: change }) {
       if (change !== undefined) rows.remember(change)
     },
@@ -272,6 +262,20 @@ function name(text: string): string {
 function moment(at: number): number {
   if (!Number.isSafeInteger(at)) throw unstorable('a time that is no whole number of milliseconds')
   return at
+}
+
+/** What core or the seal says of a value that no store can keep is said on, as this store's error. */
+function storable<Given extends readonly unknown[], T>(
+  encode: (...given: Given) => T,
+): (...given: Given) => T {
+  return (...given) => {
+    try {
+      return encode(...given)
+    } catch (cause) {
+      if (cause instanceof UsageError) throw new StoreError('store/usage', cause.message)
+      throw cause
+    }
+  }
 }
 
 function unstorable(what: string): StoreError {

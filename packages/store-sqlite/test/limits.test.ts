@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { limits as coreLimits, type Pubkey } from '@nip46/core'
+import { limits as coreLimits, type Pubkey, UsageError } from '@nip46/core'
 import type { AuditRecord, Claim, SignerSession, StoreChange } from '@nip46/core/remote-signer'
 import { afterEach, expect, test } from 'vitest'
 import { openAnchor } from '../src/anchor.ts'
@@ -309,10 +309,40 @@ test(`a session remembers in ${coreLimits.SESSION_ROWS} rows, and not in one mor
   await store.commit([change(coreLimits.SESSION_ROWS)], NOW)
   await expect(store.commit([change(coreLimits.SESSION_ROWS + 1)], NOW)).rejects.toMatchObject({
     code: 'store/usage',
+    message: expect.stringContaining(`${coreLimits.SESSION_ROWS} rows`),
   })
   expect((await store.load(NOW)).sessions).toEqual([
     { revision: 1, value: sessionWith(coreLimits.SESSION_ROWS) },
   ])
+})
+
+test('what the seal refuses is refused in its words, whatever the record', async () => {
+  const store = await open(
+    testFile(),
+    {},
+    {
+      seal: {
+        ...seal,
+        seal(plain, context) {
+          if (/^(session|offer|host) /.test(context)) throw new UsageError('the seal is spent')
+          return seal.seal(plain, context)
+        },
+      },
+    },
+  )
+  const refused = { name: 'StoreError', code: 'store/usage', message: 'the seal is spent' }
+  const session = sessionOf(1)
+  const { signerPubkey, clientPubkey } = session
+  await expect(
+    store.commit(
+      [{ session: { signerPubkey, clientPubkey, revision: 0, before: null, after: session } }],
+      NOW,
+    ),
+  ).rejects.toMatchObject(refused)
+  await expect(
+    store.commit([{ offers: [{ token: 't', revision: 0, after: {} as never }] }], NOW),
+  ).rejects.toMatchObject(refused)
+  await expect(store.writeHostRecords([{ name: 'n', revision: 0, after: 1 }])).rejects.toMatchObject(refused)
 })
 
 test('names, and records of the host, are as long as may be, and no longer', async () => {
