@@ -13,6 +13,7 @@ import { emulateMediaInChromium, type MediaFeatures } from './scripts/chromium-c
 import { closingLine } from './scripts/closing-line.ts'
 import { noFirefox } from './scripts/firefox.ts'
 import { emulateMediaInFirefox, firefox } from './scripts/firefox-provider.ts'
+import { PATIENCE } from './scripts/patience.ts'
 
 /** The package's types describe its CommonJS form; what is imported is the function itself. */
 const wasm = wasmModule as unknown as () => PluginOption
@@ -33,6 +34,7 @@ function pagesIn(
     test: {
       name: browser,
       include: [...include],
+      ...PATIENCE,
       globalSetup: ['packages/transport-websocket/test-browser/relay-setup.ts'],
       browser: {
         enabled: true,
@@ -52,6 +54,7 @@ if (withoutFirefox !== undefined) console.log(`left out: the tests in Firefox ($
 
 export default defineConfig({
   test: {
+    teardownTimeout: 60_000,
     reporters: ['default', closingLine()],
     projects: [
       pagesIn(
@@ -76,8 +79,7 @@ export default defineConfig({
         test: {
           name: 'pages',
           include: ['{apps/*,docs}/test-browser/**/*.page.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...PATIENCE,
         },
       },
     ],

@@ -2,6 +2,7 @@
 
 import { defineConfig } from 'vitest/config'
 import { closingLine } from './scripts/closing-line.ts'
+import { PATIENCE } from './scripts/patience.ts'
 
 export default defineConfig({
   test: {
@@ -10,9 +11,18 @@ export default defineConfig({
     projects: [
       'packages/*/vitest.config.ts',
       'apps/*/vitest.config.ts',
-      { test: { name: 'workspace', include: ['scripts/*.test.ts'], exclude: ['scripts/docs.test.ts'] } },
-      { test: { name: 'docs', include: ['scripts/docs.test.ts'], testTimeout: 90_000 } },
+      {
+        test: {
+          name: 'workspace',
+          include: ['scripts/*.test.ts'],
+          exclude: ['scripts/docs.test.ts'],
+          ...PATIENCE,
+        },
+      },
+      { test: { name: 'docs', include: ['scripts/docs.test.ts'], ...PATIENCE } },
     ],
+    // Database servers and browsers are ended then.
+    teardownTimeout: 60_000,
     reporters: ['default', closingLine()],
   },
 })

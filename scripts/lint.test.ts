@@ -89,7 +89,7 @@ beforeAll(async () => {
   for (const { category, location } of await lint()) {
     found.set(location.path, [...(found.get(location.path) ?? []), category])
   }
-}, 30_000)
+})
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -21,4 +21,4 @@ test('typedoc makes it without a warning', async () => {
   } finally {
     await rm(out, { recursive: true })
   }
-}, 180_000)
+})

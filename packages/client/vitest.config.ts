@@ -1,4 +1,5 @@
 import { defineProject } from 'vitest/config'
+import { PATIENCE } from '../../scripts/patience.ts'
 
 export default defineProject({
   resolve: { conditions: ['@nip46/source'] },
@@ -8,8 +9,6 @@ export default defineProject({
     include: ['test/**/*.test.ts'],
     // Most of a scenario is waiting.
     maxConcurrency: 16,
-    // Machines that run checks are shared and slow at times: a time-out here means a hang.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    ...PATIENCE,
   },
 })

@@ -1,4 +1,5 @@
 import { defineProject } from 'vitest/config'
+import { PATIENCE } from '../../scripts/patience.ts'
 
 export default defineProject({
   resolve: { conditions: ['@nip46/source'] },
@@ -6,7 +7,6 @@ export default defineProject({
   test: {
     name: 'crypto',
     include: ['test/**/*.test.ts'],
-    // Several of these do work in bulk; on a busy machine the default of 5 s is not enough for them.
-    testTimeout: 60_000,
+    ...PATIENCE,
   },
 })

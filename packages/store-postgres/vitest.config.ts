@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineProject } from 'vitest/config'
+import { PATIENCE } from '../../scripts/patience.ts'
 
 export default defineProject({
   resolve: {
@@ -16,8 +17,6 @@ export default defineProject({
     name: 'store-postgres',
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
-    // Machines that run checks are shared and slow at times: a time-out here means a hang.
-    testTimeout: 120_000,
-    hookTimeout: 30_000,
+    ...PATIENCE,
   },
 })

@@ -1,4 +1,5 @@
 import { defineProject } from 'vitest/config'
+import { PATIENCE } from '../../scripts/patience.ts'
 
 export default defineProject({
   resolve: { conditions: ['@nip46/source'] },
@@ -6,8 +7,6 @@ export default defineProject({
   test: {
     name: 'store-sqlite',
     include: ['test/**/*.test.ts'],
-    // Machines that run checks are shared and slow at times: a time-out here means a hang.
-    testTimeout: 120_000,
-    hookTimeout: 30_000,
+    ...PATIENCE,
   },
 })

@@ -52,13 +52,13 @@ test('a saved report is printed, compared and written as JSON, page and Markdown
   expect(JSON.parse(readFileSync(json ?? '', 'utf8'))).toEqual(sampleReport({ figures: faster }))
   expect(readFileSync(html ?? '', 'utf8')).toContain('What moved')
   expect(readFileSync(markdown ?? '', 'utf8')).toContain('# Benchmarks')
-}, 60_000)
+})
 
 test('a file to compare with that is no report is found out before anything runs', () => {
   const { status, stderr } = bench('--compare', file('wrong.json', '{}'))
   expect(status).toBe(2)
   expect(stderr).toContain('--json FILE')
-}, 60_000)
+})
 
 test('help names every option, and an unknown one ends the program with it', () => {
   const { stdout, status } = bench('--help')
@@ -69,4 +69,4 @@ test('help names every option, and an unknown one ends the program with it', () 
     expect(stdout).toContain(option)
     expect(wrong.stderr).toContain(option)
   }
-}, 60_000)
+})

@@ -209,7 +209,7 @@ test('a life from init to kill shows no key, link, passphrase, token or plaintex
   } finally {
     await daemon.end()
   }
-}, 120_000)
+})
 
 test('the key is in memory while it is unlocked; what is left of it once it is locked is told', async () => {
   const keyFile = await passphraseFile(directory, PASSPHRASE)
@@ -252,4 +252,4 @@ test('the key is in memory while it is unlocked; what is left of it once it is l
   } finally {
     await daemon.end()
   }
-}, 120_000)
+})

@@ -99,7 +99,7 @@ function commandOf(args: readonly string[]): string {
   return COMMANDS.some(({ name }) => name === two) ? two : (args[0] ?? '')
 }
 
-test('keys and the vault', { timeout: 120_000 }, async () => {
+test('keys and the vault', async () => {
   const passphrase = ['--passphrase-file', pass]
   const exported = await passphraseFile(world.directory, 'of the export')
   await one(['key', 'new', 'other', ...passphrase], 'key.create')
@@ -131,7 +131,7 @@ test('keys and the vault', { timeout: 120_000 }, async () => {
     )
 })
 
-test('links, apps and requests', { timeout: 120_000 }, async () => {
+test('links, apps and requests', async () => {
   const { links } = (await one(['link', 'new', '--uses', '2'], 'link.create')) as { links: { id: string }[] }
   await one(['link', 'list'], 'link.list')
   await one(['link', 'revoke', links[0]?.id ?? ''], 'link.revoke')
@@ -188,7 +188,7 @@ test('links, apps and requests', { timeout: 120_000 }, async () => {
   await session.close()
 })
 
-test('relays, tokens, backups and the daemon', { timeout: 120_000 }, async () => {
+test('relays, tokens, backups and the daemon', async () => {
   await one(['status'], 'status.get')
   await one(['status', '--ready'], 'health.get')
   await one(['doctor'], 'doctor.get')
@@ -215,7 +215,7 @@ test('relays, tokens, backups and the daemon', { timeout: 120_000 }, async () =>
   await one(['lock-all'], 'host.lock-all')
 })
 
-test('what begins: init, up, demo', { timeout: 120_000 }, async () => {
+test('what begins: init, up, demo', async () => {
   const directory = join(world.directory, 'new')
   const relays = ['--serve', '127.0.0.1:0']
   const key = { name: 'string', npub: 'string', pubkey: 'string' }

@@ -33,7 +33,7 @@ function at(directory: string, ...args: readonly string[]): Terminal {
   return terminal
 }
 
-describe.skipIf(left !== '')(`at a terminal${left}`, { timeout: 90_000 }, () => {
+describe.skipIf(left !== '')(`at a terminal${left}`, () => {
   test('"up" asks for the passphrase, which is not shown, and goes on until Ctrl-C', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'nip46-terminal-'))
     try {

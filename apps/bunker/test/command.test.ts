@@ -91,7 +91,7 @@ test('the demo shows both flows, nostr-tools and a client of early 2024, and exi
     expect(text).toContain(shown)
   }
   expect(text).not.toMatch(/secret=[0-9a-f]/)
-}, 120_000)
+})
 
 test('from nothing to a signed note: init, up, a link; and SIGTERM stops it cleanly', async () => {
   const made = await start(
@@ -134,7 +134,7 @@ test('from nothing to a signed note: init, up, a link; and SIGTERM stops it clea
   const { code, text } = await up.ended
   expect(code, text).toBe(0)
   expect(text).not.toMatch(/nsec1|secret=|correct horse|hello/)
-}, 120_000)
+})
 
 test('a wrong passphrase, one that others may read, no terminal: one line that says what to do', async () => {
   await writeFile(join(folder, 'wrong'), 'battery staple\n', { mode: 0o600 })
@@ -151,4 +151,4 @@ test('a wrong passphrase, one that others may read, no terminal: one line that s
   expect([open?.code, open?.text]).toEqual([1, expect.stringMatching(/others may read .*: run chmod 600/)])
   expect([none?.code, none?.text]).toEqual([2, expect.stringContaining('give --vault-passphrase-file FILE')])
   expect([serve?.code, serve?.text]).toEqual([2, expect.stringContaining('--serve must be HOST:PORT')])
-}, 120_000)
+})

@@ -67,7 +67,7 @@ describe.skipIf(!hasShared('the bad-input corpus, area I, over HTTP'))('the API 
     await expect(late).rejects.toBeDefined()
     expect((await world.api.call('status.get')).performed).toBe(performed)
     await app.close()
-  }, 90_000)
+  })
 
   test('every row of the area has its test', () => {
     const here = ['I30', 'I31', 'I32', 'I34', 'I36', 'I37']

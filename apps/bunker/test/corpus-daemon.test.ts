@@ -46,7 +46,7 @@ const TOLD_APART = ['D01', 'D21', 'D42', 'D43', 'D44', 'D45', 'D46', 'E01', 'G11
 
 const found = hasShared('the bad-input corpus, areas D to G, against a daemon in a process')
 
-describe.skipIf(!found)('the program meets the bad-input corpus', { timeout: 60_000 }, () => {
+describe.skipIf(!found)('the program meets the bad-input corpus', () => {
   // A body of a suite is run even where the suite is left out.
   if (!found) return
   const corpus = sharedCorpus()
@@ -83,7 +83,7 @@ describe.skipIf(!found)('the program meets the bad-input corpus', { timeout: 60_
     const made = await start()
     daemon = made.daemon
     client = made.client
-  }, 60_000)
+  })
   afterAll(async () => {
     for (const each of daemons) await each.close()
     await world?.close()
@@ -292,7 +292,7 @@ describe.skipIf(!found)('the program meets the bad-input corpus', { timeout: 60_
       const fresh = await start()
       daemon = fresh.daemon
       client = fresh.client
-    }, 60_000)
+    })
 
     test.for(titled(ids.map(find)))('%s', async ([, row]) => {
       const seen = await see(row)

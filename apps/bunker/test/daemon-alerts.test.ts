@@ -247,4 +247,4 @@ test('SIGTERM waits for what is under way; a second one ends at once', async () 
     await pool.close()
     await rm(directory, { recursive: true, force: true })
   }
-}, 90_000)
+})

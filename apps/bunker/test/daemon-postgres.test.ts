@@ -20,7 +20,7 @@ import {
 
 const missing = missingPostgres()
 /** Processes on a busy machine. */
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 
 describe.skipIf(missing !== undefined)(`PostgreSQL${missing === undefined ? '' : ` (${missing})`}`, () => {
   let world: PostgresWorld

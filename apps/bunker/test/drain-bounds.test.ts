@@ -42,9 +42,7 @@ function hangingStore(): { readonly store: OpenStore; hang(): void; readonly ask
   }
 }
 
-test(`a store that does not take the end on record is waited for ${CRASH_MARK_MS / 1_000} s`, {
-  timeout: 120_000,
-}, async () => {
+test(`a store that does not take the end on record is waited for ${CRASH_MARK_MS / 1_000} s`, async () => {
   const passphrase = new TextEncoder().encode('of the vault')
   const data = join(directory, 'data')
   await initVault(join(data, 'vault'), passphrase, { logN: 16 })

@@ -80,7 +80,7 @@ test('one dead relay in the token: login and signing settle through the others',
   expect(sign.value.pubkey).toBe(userKey.pubkey)
   console.log(`one dead relay of two: login ${login.ms} ms, signature ${sign.ms} ms`)
   login.value.close()
-}, 30_000)
+})
 
 test('a relay that accepts connections and never says a word does not hold up the others', async () => {
   const signer = await startSigner([url])
@@ -99,7 +99,7 @@ test('a relay that accepts connections and never says a word does not hold up th
   const sign = await timed(() => login.value.signEvent({ kind: 1, content: 'x' }))
   console.log(`one silent relay of two: login ${login.ms} ms, signature ${sign.ms} ms`)
   login.value.close()
-}, 30_000)
+})
 
 /** Signs notes one after the other, 300 ms apart, and tells what became of each. */
 async function signNotes(
@@ -144,7 +144,7 @@ test('a relay that keeps events a minute and drops every connection each 2 s: lo
     `drops each 2 s, keeps events: login ${login.ms} ms, ${signed} of 20 signed, p50 ${times[10]} ms, worst ${times[19]} ms`,
   )
   login.value.close()
-}, 180_000)
+})
 
 test('a relay that keeps nothing and drops every connection each 2 s: each signature settles, and none is made twice', async () => {
   const faulty = await startFaultyRelay({ target: url, faults: { dropEveryMs: 2_000 } })
@@ -173,7 +173,7 @@ test('a relay that answers OK false: the good one carries login and signing', as
   const sign = await timed(() => login.value.signEvent({ kind: 1, content: 'x' }))
   console.log(`one refusing relay of two: login ${login.ms} ms, signature ${sign.ms} ms`)
   login.value.close()
-}, 30_000)
+})
 
 test('when every relay refuses, login fails at once and names each relay and its reason', async () => {
   const refusing = await startFaultyRelay({ target: url, faults: { rejectEvents: 'blocked: not here' } })
@@ -186,4 +186,4 @@ test('when every relay refuses, login fails at once and names each relay and its
   )
   expect(failed.value).toMatchObject({ code: 'publish/rejected', relays: [{ reason: 'blocked: not here' }] })
   console.log(`every relay refuses: typed error after ${failed.ms} ms`)
-}, 30_000)
+})

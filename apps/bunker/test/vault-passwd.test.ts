@@ -106,9 +106,7 @@ test('a disk that refuses: told truly whether the passphrase is the old one or t
   await expectWhole(said?.last ?? '')
 })
 
-test('"vault passwd" without a daemon, from files: the old one no longer opens it', {
-  timeout: 120_000,
-}, async () => {
+test('"vault passwd" without a daemon, from files: the old one no longer opens it', async () => {
   const before = await passphraseFile(directory, BEFORE)
   const after = await passphraseFile(directory, AFTER)
   const run = (from: string, to: string) =>
@@ -157,9 +155,7 @@ async function passwd(
   return { exit, said }
 }
 
-test('"vault passwd" takes both passphrases from descriptors, one from each', {
-  timeout: 120_000,
-}, async () => {
+test('"vault passwd" takes both passphrases from descriptors, one from each', async () => {
   const from = (old: number, next: number): readonly string[] => [
     '--vault-passphrase-fd',
     String(old),
@@ -186,9 +182,7 @@ test('"vault passwd" takes both passphrases from descriptors, one from each', {
   await expect(expectWrappedUnder(BEFORE)).rejects.toMatchObject({ code: 'vault/password' })
 })
 
-test('"vault passwd" takes both passphrases from systemd credentials, or one of them from elsewhere', {
-  timeout: 120_000,
-}, async () => {
+test('"vault passwd" takes both passphrases from systemd credentials, or one of them from elsewhere', async () => {
   const folderOfCredentials = join(directory, 'credentials')
   await mkdir(folderOfCredentials, { mode: 0o700 })
   await writeFile(join(folderOfCredentials, 'vault'), BEFORE, { mode: 0o440 })

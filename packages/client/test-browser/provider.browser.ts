@@ -1,6 +1,6 @@
 /** window.nostr of ours in a real page, with what extensions do: scripts in the page's world, early, late, and in other ways. */
 
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { connect } from '../src/index.ts'
 import { type Nip07Provider, type Provision, pairFromLink, provideNostr } from '../src/provider.ts'
 import { type Party, startParty } from './party.ts'
@@ -9,7 +9,6 @@ import { type Party, startParty } from './party.ts'
 const page: { nostr?: unknown } = window
 
 // Machines that run checks are shared and slow at times: a time-out here means a hang.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let party: Party
 let given: Provision | undefined

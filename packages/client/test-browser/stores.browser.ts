@@ -11,7 +11,6 @@ import type { TabAnswer, TabCall } from './tab-call.ts'
 
 /** Machines that run checks are shared and slow at times: a time-out here means a hang. */
 const PATIENT = { timeout: 30_000 }
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let party: Party
 let saved: SavedSession

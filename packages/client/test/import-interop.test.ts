@@ -53,7 +53,7 @@ test.each<[string, (kept: never) => ForeignSession, boolean]>([
     false,
   ],
   ['applesauce', (kept: string) => parseNbunksec(kept), false],
-])('%s: its login goes on here without a question', { timeout: 120_000 }, async (name, parse, namesUser) => {
+])('%s: its login goes on here without a question', async (name, parse, namesUser) => {
   const program = fileURLToPath(new URL(`./peer/${name}.ts`, import.meta.url))
   const { uri } = await signer.offer()
   const { stdout } = await promisify(execFile)(

@@ -273,9 +273,7 @@ describe('Opening a carrier', () => {
 })
 
 describe('Batches', () => {
-  it('seal what single calls seal, in order, for any mix of keys, schemes and faults', {
-    timeout: 30_000,
-  }, () => {
+  it('seal what single calls seal, in order, for any mix of keys, schemes and faults', () => {
     const roll = dice(46)
     const below = (limit: number) => Math.floor(roll() * limit)
     for (let round = 0; round < 200; round++) {
@@ -308,9 +306,7 @@ describe('Batches', () => {
     expect(lengths).toEqual([32, 16, 64])
   })
 
-  it('open what single calls open, in order, for any mix of good and damaged events', {
-    timeout: 30_000,
-  }, () => {
+  it('open what single calls open, in order, for any mix of good and damaged events', () => {
     const roll = dice(47)
     const below = (limit: number) => Math.floor(roll() * limit)
     for (let round = 0; round < 200; round++) {

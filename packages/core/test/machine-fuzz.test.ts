@@ -207,9 +207,7 @@ function startClient(chance: Chance): ClientState {
 }
 
 describe('The client machine under 50,000 inputs in random order, half of the messages damaged', () => {
-  it('throws at nobody but a careless caller, settles once, stays bounded, and is JSON all along', {
-    timeout: 60_000,
-  }, () => {
+  it('throws at nobody but a careless caller, settles once, stays bounded, and is JSON all along', () => {
     const damage = damaged(RESPONSES, 1)
     let inputs = 0
     for (let seed = 0; inputs < 50_000; seed++) {
@@ -365,9 +363,7 @@ function signerInput(
 }
 
 describe('The remote signer’s machines under 50,000 inputs in random order, half of the messages damaged', () => {
-  it('never throw, never perform what was not granted or decided, answer once, stay bounded, and are JSON all along', {
-    timeout: 60_000,
-  }, () => {
+  it('never throw, never perform what was not granted or decided, answer once, stay bounded, and are JSON all along', () => {
     const damage = damaged(REQUESTS, 2)
     let inputs = 0
     for (let seed = 0; inputs < 50_000; seed++) {
@@ -509,7 +505,7 @@ function checkSigner(session: SignerSession, now: Millis, context: SignerContext
 // -- the envelope ------------------------------------------------------------------------------
 
 describe('The envelope under 20,000 damaged events', () => {
-  it('never throws, and opens nothing but what was sealed', { timeout: 60_000 }, () => {
+  it('never throws, and opens nothing but what was sealed', () => {
     const fake = fakeCrypto()
     const { crypto } = fake
     const signer = fake.key('remote signer')

@@ -409,16 +409,14 @@ describe('Simulated sessions of a client and a remote signer', () => {
     for (const code of [...rare, ...alerts]) expect(seen[code], code).toBeGreaterThan(5)
   })
 
-  it('all succeed over a good link', { timeout: 60_000 }, () => {
+  it('all succeed over a good link', () => {
     const { figures, ends } = runSessions(500, 1, GOOD)
     expect(figures['ready']).toBe(500)
     expect(ends).toEqual({ ok: figures['requests'] })
     expect(figures['restarts']).toBe(0)
   })
 
-  it('work between all dialects that share an encryption, and end with a typed failure between the others', {
-    timeout: 120_000,
-  }, () => {
+  it('work between all dialects that share an encryption, and end with a typed failure between the others', () => {
     const eras = ['A0', 'A1', 'SEED', 'B', 'C', 'D', 'E'] as const
     for (const client of eras) {
       for (const signer of eras) {
@@ -435,7 +433,7 @@ describe('Simulated sessions of a client and a remote signer', () => {
     }
   })
 
-  it('repeat to the letter for a seed', { timeout: 30_000 }, () => {
+  it('repeat to the letter for a seed', () => {
     for (const seed of [1, 2, 3, FIRST_SEED]) expect(runSession(seed).trace).toBe(runSession(seed).trace)
   })
 })

@@ -77,7 +77,7 @@ describe('the table of conversations', () => {
     expect([...seen].every(isZero)).toBe(true)
     expect(slab.size).toBe(0)
     expect(slab.heldBytes).toBeLessThan(100)
-  }, 10_000)
+  })
 
   test('finds nothing under what is no public key in lowercase hex', () => {
     const slab = createConversationSlab(3, PREPARED, seed)

@@ -104,7 +104,7 @@ describeShared('Wycheproof ECDH on secp256k1, the rows that an x-only key can ex
       expect(refused.length).toBeGreaterThan(0)
     })
 
-    test.each(backends)('all of them on $name', { timeout: 60_000 }, ({ create }) => {
+    test.each(backends)('all of them on $name', ({ create }) => {
       const backend = create()
       for (const { name, x, secret, shared: expected } of shared)
         expect(sharedXOf(backend, secret, x), name).toBe(expected)

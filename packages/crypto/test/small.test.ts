@@ -62,9 +62,7 @@ function watched(): { readonly nip04: Nip04; readonly memories: Set<ArrayBufferL
 
 const isWiped = (memory: ArrayBufferLike): boolean => new Uint8Array(memory).every((byte) => byte === 0)
 
-test('as many conversations are remembered as the limit says; one over overwrites the least recently used', {
-  timeout: 60_000,
-}, () => {
+test('as many conversations are remembered as the limit says; one over overwrites the least recently used', () => {
   const { nip04, memories } = watched()
   const crypto = smallCrypto({ nip04 })
   const key = crypto.importKey(random.bytes(32))

@@ -198,9 +198,9 @@ describe('frames nobody should send', () => {
     }
     expect(Object.hasOwn(Object.prototype, 'kinds')).toBe(false)
     expect(await works(url)).toBe(true)
-  }, 60_000)
+  })
 
-  test('100,000-deep JSON is answered within a second', async () => {
+  test('100,000-deep JSON is answered, and not only after a long time', async () => {
     const { url } = await start({ limits: { frameBytes: 1_000_000, outgoingBytes: 1_000_000 } })
     const client = await connect(url)
     const deep = '['.repeat(100_000) + ']'.repeat(100_000)
@@ -217,7 +217,8 @@ describe('frames nobody should send', () => {
     expect((await client.verb('CLOSED'))[1]).toBe('a')
     client.sendText(`["REQ","a",{"kinds":${deep}}]`)
     expect((await client.verb('CLOSED'))[1]).toBe('a')
-    expect(Date.now() - before).toBeLessThan(1_000)
+    // Some milliseconds on a quiet machine; what grows with the square of the depth takes minutes.
+    expect(Date.now() - before).toBeLessThan(30_000)
   })
 
   test('WebSocket frames that break RFC 6455 end their own connection and no other', async () => {
@@ -354,9 +355,8 @@ describe('clients nobody should be', () => {
       if (i % 2 === 1) socket.write(Buffer.from([0x81, 0xfe, 0x10, 0x00, 0, 0, 0, 0, 0x5b]))
     }
     expect(await works(url)).toBe(true)
-    const before = Date.now()
+    // Nobody answers the goodbye: without a limit this would never end.
     await relay.close()
-    expect(Date.now() - before).toBeLessThan(1_000)
     expect(relay.stats()).toMatchObject({ connections: 0, subscriptions: 0 })
     for (const socket of sockets) socket.destroy()
   })
@@ -400,7 +400,7 @@ describe('clients nobody should be', () => {
     const after = await measure(20)
     expect(after - warm).toBeLessThan(20_000_000)
     expect(relay.stats()).toMatchObject({ stored: 0, subscriptions: 1 })
-  }, 20_000)
+  })
 })
 
 test('a WebSocket of the platform itself works too', async () => {

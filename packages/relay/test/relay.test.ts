@@ -124,8 +124,8 @@ describe('events and subscriptions', () => {
       [sign(alice, { content: 'x'.repeat(131_073) }), /^invalid: the event is too large/],
       [sign(alice, { kind: 1 }), /^blocked: this relay carries only kind 24133/],
       [sign(alice, { kind: 22242 }), /^invalid: kind 22242/],
-      [sign(alice, { created_at: now - 610 }), /^invalid: created_at is more than 600 s in the past/],
-      [sign(alice, { created_at: now + 610 }), /^invalid: created_at is more than 600 s in the future/],
+      [sign(alice, { created_at: now - 700 }), /^invalid: created_at is more than 600 s in the past/],
+      [sign(alice, { created_at: now + 700 }), /^invalid: created_at is more than 600 s in the future/],
       [{ ...good, content: 'y' }, /^invalid: the id/],
       [{ ...good, sig: flipped }, /^invalid: the signature/],
     ]
@@ -322,16 +322,16 @@ describe('retention', () => {
 
 describe('starting and ending', () => {
   test('listens on loopback on a free port, says its URL, and frees the port when closed', async () => {
-    const { relay, url, port } = await start()
+    const closeMs = 600_000
+    const { relay, url, port } = await start({ limits: { closeMs } })
     expect(url).toBe(`ws://127.0.0.1:${port}/`)
     const again = createRelay({ crypto, port })
     await expect(again.listen()).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await expect(relay.listen()).rejects.toThrow(UsageError)
     const client = await connect(url)
-    const before = Date.now()
+    // A client that answers the goodbye is not waited for longer: `closeMs` is more than this test has.
     await Promise.all([relay.close(), relay.close()])
     expect(relay.stats().connections).toBe(0)
-    expect(Date.now() - before).toBeLessThan(1_000)
     expect((await client.closed).code).toBe(1001)
     await expect(connect(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     await expect(relay.listen()).rejects.toThrow(UsageError)

@@ -11,6 +11,9 @@ export const alice = crypto.importKey(new Uint8Array(32).fill(1))
 export const bob = crypto.importKey(new Uint8Array(32).fill(2))
 const AUX = new Uint8Array(32).fill(9)
 
+/** Nothing here takes as long, on any machine. */
+const PATIENCE_MS = 60_000
+
 export const seconds = (): number => Math.floor(Date.now() / 1_000)
 
 export function sign(key: KeyHandle, change: Partial<SignedEvent> = {}): SignedEvent {
@@ -32,7 +35,7 @@ export interface Client {
   readonly closed: Promise<{ code: number; reason: string }>
   send(...message: unknown[]): void
   sendText(text: string): void
-  /** The first message, from those not yet taken, that passes; waits up to two seconds. */
+  /** The first message, from those not yet taken, that passes; waits up to {@link PATIENCE_MS}. */
   take(passes: (message: unknown[]) => boolean): Promise<unknown[]>
   /** The next message of this verb. */
   verb(verb: string): Promise<unknown[]>
@@ -59,14 +62,17 @@ export async function connect(url: string): Promise<Client> {
     socket.once('error', reject)
   })
   const take = async (passes: (message: unknown[]) => boolean): Promise<unknown[]> => {
-    const end = Date.now() + 2_000
+    const end = Date.now() + PATIENCE_MS
     for (;;) {
       const index = inbox.findIndex(passes)
       if (index >= 0) return inbox.splice(index, 1)[0] as unknown[]
       if (Date.now() >= end) throw new Error(`no such message; got ${JSON.stringify(inbox).slice(0, 500)}`)
       await new Promise<void>((resolve) => {
-        wake = resolve
-        setTimeout(resolve, end - Date.now())
+        const timer = setTimeout(resolve, end - Date.now())
+        wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
       })
     }
   }
@@ -124,9 +130,9 @@ export async function closeRelays(): Promise<void> {
   await Promise.all(opened.splice(0).map((relay) => relay.close()))
 }
 
-/** Waits until it is true, up to two seconds. */
+/** Waits until it is true, up to {@link PATIENCE_MS}. */
 export async function until(isTrue: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 2_000
+  const end = Date.now() + PATIENCE_MS
   while (!isTrue()) {
     if (Date.now() > end) throw new Error(`never: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))

@@ -138,9 +138,7 @@ function hostile(random: SeededRandom, client: TestClient, to: Pubkey, nowSecond
   }
 }
 
-test(`${EVENTS} hostile events: nothing throws, nothing is left waiting, nothing grows past its bound`, {
-  timeout: 120_000,
-}, async () => {
+test(`${EVENTS} hostile events: nothing throws, nothing is left waiting, nothing grows past its bound`, async () => {
   const unhandled: unknown[] = []
   const note = (cause: unknown): void => void unhandled.push(cause)
   process.on('unhandledRejection', note)

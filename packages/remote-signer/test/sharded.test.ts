@@ -153,7 +153,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-describe('A remote signer in two workers', { timeout: 60_000 }, () => {
+describe('A remote signer in two workers', () => {
   test('answers 20 clients, each from the one worker that has its key, and a revoked one no more', async () => {
     const { signer, connect, user } = await createRig(2)
     const callers = await Promise.all(Array.from({ length: 20 }, connect))

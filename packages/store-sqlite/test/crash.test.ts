@@ -41,4 +41,4 @@ test(`a process that is killed while it commits loses nothing that was acknowled
     await store.close()
   }
   expect(acknowledged.size).toBeGreaterThanOrEqual(ROUNDS)
-}, 120_000)
+})

@@ -9,7 +9,14 @@ import { WebSocketServer } from 'ws'
 
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
 await once(server, 'listening')
-server.on('connection', (socket) => socket.send(new Uint8Array([1, 2, 3])))
+const answered = new Promise<void>((resolve) => {
+  server.on('connection', (socket) => {
+    socket.send(new Uint8Array([1, 2, 3]))
+    // A client answers this after it has read what came before.
+    socket.ping()
+    socket.once('pong', () => resolve())
+  })
+})
 
 if (process.argv.includes('guarded')) useWebSocketImplementation(guardWebSocket(WebSocket))
 const url = parseRelayUrl(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
@@ -20,7 +27,7 @@ transport.subscribe({
   filters: [{ kinds: [24133], '#p': ['ab'] }],
   onEvent: () => undefined,
 })
-await new Promise((resolve) => setTimeout(resolve, 300))
+await answered
 await transport.close()
 for (const client of server.clients) client.terminate()
 server.close()

@@ -92,7 +92,7 @@ test('a relay that knows who may use it serves one key over one pool', async () 
   const { url } = await start({ auth: { allow: [alice.pubkey] } })
   const one = create()
   const toAlice = watch(one, url, alice, authenticateAs(alice))
-  await expect.poll(() => toAlice.log, { timeout: 3_000 }).toEqual(['live'])
+  await expect.poll(() => toAlice.log).toEqual(['live'])
   const authenticate = authenticateAs(alice)
   expect(await one.publish([url], carrier(alice, alice, 'to myself'), { authenticate })).toMatchObject({
     ok: true,
@@ -111,5 +111,5 @@ test('after the relay restarts, what it kept is caught up and nothing is lost', 
   expect(await other.publish([first.url], carrier(alice, bob, 'while you were away'))).toMatchObject({
     ok: true,
   })
-  await expect.poll(() => contents, { timeout: 4_000 }).toContain('while you were away')
+  await expect.poll(() => contents).toContain('while you were away')
 })

@@ -143,7 +143,7 @@ describe('waits and limits', () => {
     })
     const waits: number[] = []
     for (let i = 0; i < 7; i += 1) {
-      await expect.poll(() => clock.pending, { timeout: 3_000 }).toBe(1)
+      await expect.poll(() => clock.pending).toBe(1)
       waits.push((clock.nextAt ?? 0) - clock.now())
       clock.advance(waits[i] ?? 0)
     }
@@ -171,14 +171,14 @@ describe('waits and limits', () => {
       },
     })
     const wait = async (): Promise<number> => {
-      await expect.poll(() => clock.pending, { timeout: 3_000 }).toBe(1)
+      await expect.poll(() => clock.pending).toBe(1)
       return (clock.nextAt ?? 0) - clock.now()
     }
     for (let i = 0; i < 4; i += 1) clock.advance(await wait())
     expect(await wait()).toBeGreaterThan(15_000)
     await one.up()
     clock.advance(await wait())
-    await expect.poll(() => live, { timeout: 3_000 }).toBe(1)
+    await expect.poll(() => live).toBe(1)
     clock.advance(60_000)
     one.drop()
     expect(await wait()).toBeLessThan(1_000)
@@ -246,7 +246,7 @@ test('a callback that throws does not end the subscription, and its error comes 
   expect(uncaught).toEqual([new Error('a bug of the host')])
 })
 
-describe('one binary frame of a relay', { concurrent: true, timeout: 15_000 }, () => {
+describe('one binary frame of a relay', { concurrent: true }, () => {
   const run = async (...args: string[]): Promise<{ code: unknown; output: string }> => {
     const program = fileURLToPath(new URL('./crash.ts', import.meta.url))
     const child = spawn(process.execPath, ['--conditions=@nip46/source', '--no-warnings', program, ...args])
@@ -254,7 +254,7 @@ describe('one binary frame of a relay', { concurrent: true, timeout: 15_000 }, (
     child.stdout.on('data', (data) => {
       output += data
     })
-    const [code] = await once(child, 'exit')
+    const [code] = await once(child, 'close')
     return { code, output }
   }
 

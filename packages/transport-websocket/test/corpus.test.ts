@@ -35,7 +35,7 @@ describe.skipIf(!corpusIsThere)(
         const began = performance.now()
         sockets.last.getData(input)
         // Generous: the machine may be busy.
-        expect(performance.now() - began).toBeLessThan(2_000)
+        expect(performance.now() - began).toBeLessThan(30_000)
         expect(drops).toEqual([expected['drop']])
         expect(health()?.drops).toEqual({ [String(expected['drop'])]: 1 })
         expect(sockets.last.sent).toHaveLength(sent)
@@ -137,10 +137,10 @@ describe.skipIf(!corpusIsThere)(
         onEvent: () => undefined,
         onDown: (_, reason, final) => downs.push([reason, final]),
       })
-      await expect.poll(() => codes, { timeout: 3_000 }).toEqual([expected['close']])
+      await expect.poll(() => codes).toEqual([expected['close']])
       expect(downs).toEqual([[expect.stringMatching(/^unreachable: .*payload size/i), false]])
       expect(connections).toBe(1)
-      await expect.poll(() => connections, { timeout: 3_000 }).toBe(2)
+      await expect.poll(() => connections).toBe(2)
       await pool.close()
       server.close()
     })

@@ -4,9 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
 describe('a process that uses a pool', () => {
-  test('ends soon after close, whatever the relays were doing', {
-    timeout: 15_000,
-  }, async () => {
+  test('ends after close, whatever the relays were doing', async () => {
     const program = fileURLToPath(new URL('./drain.ts', import.meta.url))
     const child = spawn(process.execPath, ['--conditions=@nip46/source', '--no-warnings', program])
     let output = ''
@@ -16,11 +14,8 @@ describe('a process that uses a pool', () => {
     child.stderr.on('data', (data) => {
       output += data
     })
-    const code = await new Promise((resolve) => child.on('exit', resolve))
-    const took = /^drained in ([0-9.]+) ms$/m.exec(output)?.[1]
-    expect({ code, output: took === undefined ? output : '' }).toEqual({ code: 0, output: '' })
-    // A few milliseconds where nothing else runs; generous, since the machine may be busy.
-    expect(Number(took)).toBeLessThan(1_000)
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    expect({ code, output }).toEqual({ code: 0, output: 'kept: \n' })
   })
 })
 

@@ -25,7 +25,7 @@ for (const [name, options] of variants) {
     { concurrent: true },
     () => {
       for (const { name, run } of transportCases) {
-        test(name, { timeout: 10_000 }, () =>
+        test(name, () =>
           run({ createTransport: () => createRelayPool({ randomBytes, ...options }), listen, crypto }),
         )
       }

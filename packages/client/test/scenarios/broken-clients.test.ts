@@ -76,7 +76,7 @@ describe.concurrent('a client with one mistake fails the row that is about it', 
     test(`${row}: ${scenario.name}: a client that ${mistake}`, async () => {
       const verdict = await playScenario(scenario, options(mistake))
       expect(verdict).toMatchObject({ passed: false, what: expect.stringMatching(what) })
-    }, 60_000)
+    })
   }
 })
 
@@ -85,7 +85,7 @@ describe.concurrent('and without the mistake it passes', () => {
     const scenario = rowOf(row)
     test(`${row}: ${scenario.name}`, async () => {
       expect(await playScenario(scenario, options('nothing'))).toMatchObject({ passed: true })
-    }, 60_000)
+    })
   }
 })
 
@@ -100,14 +100,14 @@ describe.skipIf(oldNode === undefined)('on Node 20 (left out where there is none
       passed: false,
       what: expect.stringMatching(/WebSocket is not defined/),
     })
-  }, 60_000)
+  })
 })
 
 test('25: and on this Node the same program passes', async () => {
   const program = new URL('./global-socket-process.ts', import.meta.url).pathname
   const startClient = () => startClientProcess({ args: ['--conditions=@nip46/source', program] })
   expect(await playScenario(rowOf(25), { ...parts, startClient })).toMatchObject({ passed: true })
-}, 60_000)
+})
 
 test('32: a client that leaves a timer behind does not end by itself', async () => {
   const program = new URL('./leaky-process.ts', import.meta.url).pathname
@@ -117,7 +117,7 @@ test('32: a client that leaves a timer behind does not end by itself', async () 
     passed: false,
     what: expect.stringMatching(/still there.*held by.*Timeout/),
   })
-}, 60_000)
+})
 
 test('a process that dies in a row has failed it, whatever it was asked', async () => {
   const program = new URL('./dying-process.ts', import.meta.url).pathname
@@ -129,7 +129,7 @@ test('a process that dies in a row has failed it, whatever it was asked', async 
       what: expect.stringMatching(/^the process died: exit 1.*boom/),
     })
   }
-}, 60_000)
+})
 
 test('a program that does not serve a client is said not to have started', async () => {
   await expect(startClientProcess({ args: ['-e', 'throw new Error("no such library")'] })).rejects.toThrow(

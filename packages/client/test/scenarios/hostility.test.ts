@@ -19,7 +19,7 @@ test('leave nothing unhandled, and it signs afterwards', async () => {
     ended: undefined,
     signsAfter: true,
   })
-}, 120_000)
+})
 
 test('end a client that leaves a rejection unhandled', async () => {
   const startClient = () => start('dying-process')
@@ -28,4 +28,4 @@ test('end a client that leaves a rejection unhandled', async () => {
     ended: expect.stringContaining('boom'),
     signsAfter: false,
   })
-}, 120_000)
+})
