@@ -15,8 +15,13 @@ export interface Ran {
   readonly json: unknown
 }
 
-export async function runIn(directory: string, args: readonly string[], signal?: AbortSignal): Promise<Ran> {
-  const out: string[] = []
+/** `out` gets the lines as they are printed. */
+export async function runIn(
+  directory: string,
+  args: readonly string[],
+  signal?: AbortSignal,
+  out: string[] = [],
+): Promise<Ran> {
   const err: string[] = []
   const exit = await runCommandLine(args, {
     env: {

@@ -345,18 +345,18 @@ describe('against a daemon', () => {
   test('what is asked is watched, as lines of JSON, until Ctrl-C', async () => {
     const session = await connectApp(world, { grants: 'sign_event:1' })
     const stop = new AbortController()
-    const watching = runIn(world.directory, ['req', 'watch', '--json'], stop.signal)
+    const lines: string[] = []
+    const types = (): string[] => lines.map((line) => (JSON.parse(line) as { type: string }).type)
+    const watching = runIn(world.directory, ['req', 'watch', '--json'], stop.signal, lines)
     const asked = session.signEvent({ kind: 7, content: '+' })
     const { id } = await nextQuestion(world.api)
+    await until(() => types().includes('asked'))
     await ok('req', 'approve', id, '--yes')
     await asked
-    await until(async () => (await world.api.call('request.list')).requests.length === 0)
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await until(() => types().includes('settled'))
     stop.abort()
-    const { exit, out } = await watching
-    expect(exit).toBe(EXIT.done)
-    const types = out.split('\n').map((line) => (JSON.parse(line) as { type: string }).type)
-    expect(types).toEqual(['asked', 'settled'])
+    expect((await watching).exit).toBe(EXIT.done)
+    expect(types()).toEqual(['asked', 'settled'])
     session.close()
   })
 

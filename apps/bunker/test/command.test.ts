@@ -61,7 +61,7 @@ function start(...args: readonly string[]): Run {
         if (found !== undefined) return resolve(found)
         const timer = setTimeout(
           () => reject(new Error(`no line like ${pattern} in:\n${lines.join('\n')}`)),
-          60_000,
+          120_000,
         )
         watchers.add((line) => {
           if (!pattern.test(line)) return

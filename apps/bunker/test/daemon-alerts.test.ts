@@ -11,7 +11,7 @@ import { type FaultyRelay, startFaultyRelay } from '@nip46/testing/faulty-relay'
 import { createRelayPool } from '@nip46/transport-websocket'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDuplicateWatch } from '../src/daemon/duplicate-watch.ts'
-import { OWN_EVENTS, WATCHED_PER_FILTER, WATCHED_SESSIONS } from '../src/daemon/limits.ts'
+import { DRAIN_MS, OWN_EVENTS, WATCHED_PER_FILTER, WATCHED_SESSIONS } from '../src/daemon/limits.ts'
 import { hostClock } from '../src/keys/host-clock.ts'
 import { initVault, openVault } from '../src/keys/open-vault.ts'
 import { startDaemonProcess } from './daemon-process.ts'
@@ -233,14 +233,16 @@ test('SIGTERM waits for what is under way; a second one ends at once', async () 
     // No relay says that it has the answer: the daemon owes it.
     front.setFaults({ loseOk: true })
     await app.signEvent({ kind: 1, content: 'without an OK' })
+    const began = performance.now()
     daemon.child.kill('SIGTERM')
     await until(() => daemon.out().includes('"stopping"'))
-    expect(await Promise.race([daemon.ended, new Promise((go) => setTimeout(go, 500, 'draining'))])).toBe(
-      'draining',
-    )
+    await new Promise((resolve) => setTimeout(resolve, 500))
     daemon.child.kill('SIGTERM')
-    expect(await daemon.ended).toBe(130)
-    expect(daemon.out()).not.toContain('"stopped"')
+    const took = performance.now() - began
+    const code = await daemon.ended
+    // It may have ended by itself only if this machine stood still for as long as it waits.
+    if (code !== 130) expect(took).toBeGreaterThanOrEqual(DRAIN_MS)
+    else expect(daemon.out()).not.toContain('"stopped"')
     await app.close()
   } finally {
     await daemon.end()

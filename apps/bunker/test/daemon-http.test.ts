@@ -281,7 +281,7 @@ describe('bad input', () => {
     socket.write('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ')
     const before = Date.now()
     await ended
-    expect(Date.now() - before).toBeLessThan(HEADERS_MS + 10_000)
+    expect(Date.now() - before).toBeLessThan(HEADERS_MS + 60_000)
     const sockets = Array.from({ length: CONNECTIONS + 8 }, () =>
       connectSocket(Number(port), '127.0.0.1').on('error', () => undefined),
     )

@@ -142,7 +142,7 @@ export async function nextQuestion(
 /** Looks until there is something; rejects after `ms`. */
 export async function until<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 30_000,
+  ms = 60_000,
 ): Promise<T> {
   const end = performance.now() + ms
   for (;;) {

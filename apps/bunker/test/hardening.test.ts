@@ -45,7 +45,7 @@ test('SIGUSR1 opens the inspector of a plain Node, and not of a hardened one', a
       child.kill('SIGKILL')
     }
   }
-  expect(await opened('0', 20_000)).toBe(true)
+  expect(await opened('0', 60_000)).toBe(true)
   expect(await opened(script(''), 1_500)).toBe(false)
 })
 

@@ -36,7 +36,7 @@ export function startPeer(file: string, ...args: readonly string[]): Peer {
   createInterface({ input: child.stdout }).on('line', (line) => push(JSON.parse(line)))
   child.on('exit', (code) => push({ type: 'exit', code, errors }))
   return {
-    next: async (ms = 20_000) => {
+    next: async (ms = 60_000) => {
       const message =
         queue.shift() ??
         (await new Promise<PeerMessage>((resolve, reject) => {

@@ -65,7 +65,7 @@ export function startTerminal(args: readonly string[], options: ProgramOptions):
   const exit = until(async () => {
     const code = await readFile(result, 'utf8').catch(() => '')
     return code.endsWith('\n') && { code: Number(code) }
-  }, 60_000).then(({ code }) => code)
+  }, 120_000).then(({ code }) => code)
   exit.catch(() => undefined)
   return {
     shown,
