@@ -58,7 +58,7 @@ const OLDEST = 15
 const HOST = '127.0.0.1'
 const USER = 'postgres'
 /** How long the server may take to start or stop. A machine that runs tests may be slow. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 /** Another process may take the port that was found free. */
 const PORT_TRIES = 5
 

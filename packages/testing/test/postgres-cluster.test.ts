@@ -49,7 +49,7 @@ describe.skipIf(missing !== undefined)(`a cluster of PostgreSQL${missing ? ` (${
     })
     expect(existsSync(`${folder}/postmaster.pid`)).toBe(true)
     child.kill('SIGKILL')
-    for (let i = 0; i < 200 && existsSync(dirname(folder ?? '')); i++) await sleep(100)
+    for (let i = 0; i < 600 && existsSync(dirname(folder ?? '')); i++) await sleep(100)
     expect(existsSync(dirname(folder ?? ''))).toBe(false)
   })
 
