@@ -26,6 +26,7 @@ const ALARMS: readonly (readonly [at: (state: ClientState) => Millis | null, rin
 /** Does whatever is due. */
 export function keepTime(work: Work): void {
   const { now } = work
+  if (nextAlarm(work) > now) return
   for (const [at, ring] of ALARMS) if ((at(work) ?? Infinity) <= now) ring(work)
   for (const id of Object.keys(work.pending)) {
     const request = pendingOf(work, id)
@@ -40,7 +41,9 @@ export function keepTime(work: Work): void {
 export function nextAlarm(state: ClientState): Millis {
   let next = Infinity
   for (const [at] of ALARMS) next = Math.min(next, at(state) ?? Infinity)
-  for (const request of Object.values(state.pending)) {
+  // Faster than `Object.values`, and this is asked twice in each step.
+  for (const id of Object.keys(state.pending)) {
+    const request = state.pending[id] as PendingRequest
     const { expiresAt, sendAt } = request
     next = Math.min(next, expiresAt, sendAt === null || isHeld(state, request) ? Infinity : sendAt)
   }
