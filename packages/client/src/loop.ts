@@ -8,6 +8,7 @@ import {
   cleanText,
   err,
   type KeyHandle,
+  type Millis,
   type OpenContext,
   open,
   type Pubkey,
@@ -59,6 +60,8 @@ export function createLoop(
   const publishing = new Set<AbortController>()
   let state = start
   let feeding = false
+  /** When the timer for it rings, by this session's time. */
+  let wakesAt: Millis | undefined
   /** Who alone is listened to. */
   let heard: Pubkey | undefined
 
@@ -87,9 +90,17 @@ export function createLoop(
     const { wakeAt, listen } = wants(state)
     heard = listen?.from
     listening.adjust(listen)
-    if (wakeAt === undefined) timers.clear('wake')
-    else timers.set('wake', Math.max(0, wakeAt - now()), () => feed({ type: 'wake' }))
+    if (wakeAt !== wakesAt) wake(wakeAt)
     if (state.phase === 'closed') for (const controller of publishing) controller.abort()
+  }
+
+  const wake = (at: Millis | undefined): void => {
+    wakesAt = at
+    if (at === undefined) return timers.clear('wake')
+    timers.set('wake', Math.max(0, at - now()), () => {
+      wakesAt = undefined
+      feed({ type: 'wake' })
+    })
   }
 
   // -- out -------------------------------------------------------------------------------------
