@@ -43,7 +43,7 @@ export const QUICK: Plan = {
   otherNodeRounds: 5,
   load: { rounds: 1, windows: [1, 16, 64, 256], windowMs: 1_200, shares: [0.5], openMs: 2_000, clients: 16 },
   workers: { rounds: 5, count: 1_000, inFlight: 128, clients: 16, bareMs: 300 },
-  clients: { rounds: 3, inARow: 30, atOnce: 100 },
+  clients: { rounds: 3, inARow: 30, atOnce: 100, warmUp: 4 },
   bunkersOnAll: false,
   groups: 'all',
 }
@@ -67,7 +67,7 @@ export const FULL: Plan = {
     clients: 16,
   },
   workers: { rounds: 11, count: 2_000, inFlight: 128, clients: 40, bareMs: 1_000 },
-  clients: { rounds: 15, inARow: 50, atOnce: 100 },
+  clients: { rounds: 15, inARow: 50, atOnce: 100, warmUp: 4 },
   bunkersOnAll: true,
   groups: 'all',
 }
@@ -85,7 +85,7 @@ export const SMOKE: Plan = {
   otherNodeRounds: 1,
   load: { rounds: 2, windows: [1, 4], windowMs: 50, shares: [0.5], openMs: 100, clients: 2 },
   workers: { rounds: 1, count: 20, inFlight: 4, clients: 2, bareMs: 5 },
-  clients: { rounds: 1, inARow: 2, atOnce: 3 },
+  clients: { rounds: 1, inARow: 2, atOnce: 3, warmUp: 1 },
   bunkersOnAll: false,
   groups: 'all',
 }

@@ -14,7 +14,7 @@ import { reasonOf } from '../must.ts'
 import { type Child, startChild } from '../process/child.ts'
 import type { Usage } from '../process/serve.ts'
 import type { Figure, NotRun, Unit } from '../report/data.ts'
-import { quantile, type Spread, spreadOf } from '../statistics.ts'
+import { quantile, spreadOf } from '../statistics.ts'
 import type { Backend } from '../subject/backends.ts'
 import type { Outcome } from './memory.ts'
 
@@ -23,6 +23,8 @@ export interface ClientPlan {
   /** Signatures one after the other, of which the median counts, in each round. */
   readonly inARow: number
   readonly atOnce: number
+  /** Rounds of each library before the first that counts: their code is compiled by then. */
+  readonly warmUp: number
 }
 
 interface ClientSpec {
@@ -41,14 +43,14 @@ const PEERS: readonly ClientSpec[] = [
 /** Where there are two cores: the client has one of its own, relay and remote signer share the other. */
 const CLIENT_CORE = 1
 const OTHER_CORE = 0
-/** Signatures before the first round, if the plan asks for as many. */
-const WARM_UP = { inARow: 30, atOnce: 50 }
 
 interface Track {
   readonly spec: ClientSpec
   readonly child: Child
   readonly trip: number[]
   readonly perSecond: number[]
+  /** Of the first ones after the login: code that never ran. */
+  readonly first: number[]
   /** Microseconds of the client's processor time for one of many at once. */
   readonly cpu: number[]
   failure: string | undefined
@@ -61,11 +63,6 @@ export async function measureClients(
   onProgress?: (label: string, done: number) => void,
 ): Promise<Outcome> {
   const crypto = await fastest.create()
-  const warmUp = {
-    rounds: 1,
-    inARow: Math.min(plan.inARow, WARM_UP.inARow),
-    atOnce: Math.min(plan.atOnce, WARM_UP.atOnce),
-  }
   const specs = [
     ...backends.map((backend) => ({ name: ownClient(backend), file: 'own-process', backend })),
     ...PEERS,
@@ -78,10 +75,11 @@ export async function measureClients(
     child: startChild(`load/client/${spec.file}`, { core: CLIENT_CORE }),
     trip: [],
     perSecond: [],
+    first: [],
     cpu: [],
     failure: undefined,
   }))
-  const user = crypto.importKey(fromHex(parties.user)).pubkey
+  const sign = signAndCheck(crypto, crypto.importKey(fromHex(parties.user)).pubkey)
   try {
     const { url } = await relay.ask<{ readonly url: RelayUrl }>('start', { backend: fastest.name })
     const argument: BunkerArgument = { relay: url, backend: fastest.name, parties }
@@ -100,7 +98,9 @@ export async function measureClients(
     for (const track of tracks) {
       await attempt(track, async () => {
         await track.child.ask('start', { backend: track.spec.backend, uri })
-        await playRound({ ...track, trip: [], perSecond: [], cpu: [] }, warmUp, crypto, user)
+        track.first.push(await together(track.child, plan, sign))
+        for (let i = 0; i < plan.warmUp; i++)
+          await playRound({ ...track, trip: [], perSecond: [], cpu: [] }, plan, sign)
       })
     }
     for (let round = 0; round < plan.rounds; round++) {
@@ -111,7 +111,7 @@ export async function measureClients(
           `${ROUND_TRIP}, ${track.spec.name}`,
           (round * tracks.length + i) / (plan.rounds * tracks.length),
         )
-        await attempt(track, () => playRound(track, plan, crypto, user))
+        await attempt(track, () => playRound(track, plan, sign))
       }
     }
   } finally {
@@ -120,17 +120,9 @@ export async function measureClients(
   return report(tracks, plan)
 }
 
-async function playRound(track: Track, plan: ClientPlan, crypto: Crypto, user: Pubkey): Promise<void> {
+async function playRound(track: Track, plan: ClientPlan, sign: Sign): Promise<void> {
   const { child, trip, perSecond, cpu } = track
-  const ask = async (deed: 'inARow' | 'atOnce', count: number): Promise<readonly number[]> => {
-    const argument: SignArgument = { batch: randomBytes(4).toString('hex'), count }
-    const { times, asked, event } = await child.ask<SignResult>(deed, argument)
-    const request = { method: 'sign_event', params: [JSON.stringify(asked)] } as const
-    if (!acceptResult(request, JSON.stringify(event), { crypto, userPubkey: user }).ok)
-      throw new Error(`not the event that was asked for: ${JSON.stringify(event)?.slice(0, 200)}`)
-    return times
-  }
-  const times = await ask('inARow', plan.inARow)
+  const times = await sign(child, 'inARow', plan.inARow)
   trip.push(
     quantile(
       times.toSorted((a, b) => a - b),
@@ -138,26 +130,52 @@ async function playRound(track: Track, plan: ClientPlan, crypto: Crypto, user: P
     ),
   )
   const before = await child.ask<Usage>('usage')
-  const [together = Number.NaN] = await ask('atOnce', plan.atOnce)
+  perSecond.push(await together(child, plan, sign))
   const after = await child.ask<Usage>('usage')
-  perSecond.push((plan.atOnce * 1_000) / together)
   cpu.push((after.cpu - before.cpu) / plan.atOnce)
+}
+
+/** A second. */
+async function together(child: Child, { atOnce }: ClientPlan, sign: Sign): Promise<number> {
+  const [ms = Number.NaN] = await sign(child, 'atOnce', atOnce)
+  return (atOnce * 1_000) / ms
+}
+
+/** Milliseconds of what a client signed. Rejects if the last event is not the one that was asked for. */
+type Sign = (child: Child, deed: 'inARow' | 'atOnce', count: number) => Promise<readonly number[]>
+
+function signAndCheck(crypto: Crypto, userPubkey: Pubkey): Sign {
+  return async (child, deed, count) => {
+    const argument: SignArgument = { batch: randomBytes(4).toString('hex'), count }
+    const { times, asked, event } = await child.ask<SignResult>(deed, argument)
+    const request = { method: 'sign_event', params: [JSON.stringify(asked)] } as const
+    if (!acceptResult(request, JSON.stringify(event), { crypto, userPubkey }).ok)
+      throw new Error(`not the event that was asked for: ${JSON.stringify(event)?.slice(0, 200)}`)
+    return times
+  }
 }
 
 function report(tracks: readonly Track[], plan: ClientPlan): Outcome {
   const figures: Figure[] = []
   const notRun: NotRun[] = []
-  const together = togetherScenario(plan.atOnce)
-  for (const { spec, trip, perSecond, cpu, failure } of tracks) {
+  for (const { spec, trip, perSecond, first, cpu, failure } of tracks) {
     const subject = spec.name
     if (failure !== undefined)
       notRun.push({ group: 'client', scenario: ROUND_TRIP, subject, reason: failure })
     if (failure !== undefined || trip.length === 0) continue
-    const add = (scenario: string, unit: Unit, value: Spread): void =>
-      void figures.push({ group: 'client', scenario, subject, unit, value, samples: trip.length })
-    add(ROUND_TRIP, 'ms', spreadOf(trip))
-    add(together, '1/s', spreadOf(perSecond))
-    add(`CPU of the client for one of ${plan.atOnce} at once`, 'us', spreadOf(cpu))
+    const add = (scenario: string, unit: Unit, values: readonly number[]): void =>
+      void figures.push({
+        group: 'client',
+        scenario,
+        subject,
+        unit,
+        value: spreadOf(values),
+        samples: values.length,
+      })
+    add(ROUND_TRIP, 'ms', trip)
+    add(togetherScenario(plan.atOnce), '1/s', perSecond)
+    add(`the first ${plan.atOnce} after the login`, '1/s', first)
+    add(`CPU of the client for one of ${plan.atOnce} at once`, 'us', cpu)
   }
   return { figures, notRun }
 }
