@@ -107,7 +107,7 @@ export function createPolicyBook({
     judge: judge.judge,
     approve: judge.approve,
     facts: judge.facts,
-    begin: (choice) => sessionPolicy(policyOf(choice), now()),
+    begin: (choice, at = now()) => sessionPolicy(policyOf(choice), at),
     change: (policy, choice) => replacePolicy(policy, policyOf(choice), now(), { keepDecisions: true }),
     view(policy) {
       const view = viewSessionPolicy(policy, now())

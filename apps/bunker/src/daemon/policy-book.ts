@@ -7,6 +7,7 @@ import type {
   JsonValue,
   JudgedRequest,
   Judgement,
+  Millis,
   Operation,
   Permission,
   Pubkey,
@@ -33,8 +34,8 @@ export interface PolicyBook {
   judge(request: JudgedRequest): Judgement
   approve(request: JudgedRequest, remember: JsonValue | null): OwnPolicy | null
   facts(operation: Operation): JsonValue
-  /** The policy that a choice means. Throws a `Fault` (400 `policy/…`) that says what is wrong with it. */
-  begin(choice: PolicyChoice): OwnPolicy
+  /** The policy that a choice means, from `at` on (default: now). Throws a `Fault` (400 `policy/…`) that says what is wrong with it. */
+  begin(choice: PolicyChoice, at?: Millis): OwnPolicy
   /** Another choice for a session; what was counted goes on where it is the same rule. Throws as {@link PolicyBook.begin}. */
   change(policy: OwnPolicy, choice: PolicyChoice): OwnPolicy
   /** Without what the daemon adds. */

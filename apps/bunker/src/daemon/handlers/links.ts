@@ -29,7 +29,8 @@ export function linkHandlers(host: Host): Pick<Handlers, Names> {
       permission: encodePermissions([permission]),
       ...book.preview(own, permission, whose),
     }))
-    const shown = JSON.stringify([offer, own])
+    // When it begins is not chosen: whoever takes a while to say yes still says it to the same thing.
+    const shown = JSON.stringify([offer, book.begin(policy ?? {}, 0)])
     return { offer, own, requested, hash: createHash('sha256').update(shown).digest('hex') }
   }
 
