@@ -181,12 +181,13 @@ test('how far it is off can be read', () => {
 function clockCheck(own: readonly string[], refusing: readonly string[]) {
   const host = {
     signer: {
-      stats: () => ({ ailments: ['clock-skew'], relays: { live: own, down: [] } }),
+      stats: () => ({ relays: { live: own, down: [] } }),
       sessions: () => [],
       offers: () => [],
     },
     vault: { list: () => [{ state: 'unlocked' }] },
     store: { facts: { daemons: [], reachable: true } },
+    storeWatch: { isAway: false, reason: null },
     poolHealth: { read: () => refusing.map((name) => ({ relay: urlOf(name), clockSkew: true })) },
     clockWatch: createWorld().watch,
     loaded: { config: { relays: own.map(urlOf) } },

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { StoreError } from './error.ts'
+import { StoreError, storeError } from './error.ts'
 
 const OTHERS = 0o077
 const isPosix: boolean = process.platform !== 'win32'
@@ -53,8 +53,13 @@ function ownerFile(file: string): string {
   return `${file}.pid`
 }
 
+/** Nothing rests on it: a full disk is told when something is stored. */
 export function writeOwner(file: string): void {
-  writeFileSync(ownerFile(file), `${process.pid}\n`, { mode: 0o600 })
+  try {
+    writeFileSync(ownerFile(file), `${process.pid}\n`, { mode: 0o600 })
+  } catch (cause) {
+    if (storeError(cause).code !== 'store/full') throw cause
+  }
 }
 
 export function removeOwner(file: string): void {

@@ -94,7 +94,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
 
   // -- groups ----------------------------------------------------------------------------------
 
-  const writeGroup = (group: Group, bytes: ArrayBuffer): Answer => {
+  const writeGroup = (group: Group, bytes: ArrayBuffer, isAgain = false): Answer => {
     const { writer } = current()
     const packer = new Packer()
     try {
@@ -108,6 +108,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
         rollBack()
         const { code, message } = storeError(cause)
         if (code === 'store/usage' && group.calls.length > 1) return writeSingly(group, bytes)
+        if (code === 'store/full' && !isAgain && giveRoomBack()) return writeGroup(group, bytes, true)
         return groupAnswer(replyOf(group.calls.map(() => ({ type: 'failed', code, message }))))
       }
       const { code, message } = failureOf(cause)
@@ -167,6 +168,19 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
     } catch (cause) {
       drop()
       if (!isDistrusted(cause)) throw cause
+    }
+  }
+
+  /** On a full disk the log may be what fills it: false if nothing of it could be moved into the file. */
+  const giveRoomBack = (): boolean => {
+    if (live === undefined || sizeOf(`${opening.file}-wal`) === 0) return false
+    try {
+      rowsInLog = 0
+      return live.database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0
+    } catch (cause) {
+      // The log is whole: the file has to grow, and cannot.
+      if (isDistrusted(cause)) drop()
+      return false
     }
   }
 
@@ -322,6 +336,13 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
   return {
     opened: opened(),
     handle(request) {
+      try {
+        return answer(request)
+      } catch (cause) {
+        if (isDistrusted(cause)) drop()
+        const error = failureOf(cause)
+        if (error.code !== 'store/full' || !giveRoomBack()) throw error
+      }
       try {
         return answer(request)
       } catch (cause) {

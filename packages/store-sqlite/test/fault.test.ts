@@ -333,6 +333,33 @@ test.skipIf(!canMount)(
   },
 )
 
+test.skipIf(!canMount)('the log gives its room back on a disk that it has filled', async () => {
+  const folder = dirname(testFile())
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'tmpfs', folder])
+  onTestFinished(() => void execFileSync('umount', ['-l', folder]))
+  const file = join(folder, 'signer.db')
+  // Its pages are in the file: the log of a new store could not be moved into one that has to grow.
+  await filled(file, 1)
+  const store = await open(file)
+  const clients = callOf(0)[0]?.clients ?? []
+  // Each time the same pages: the log grows to several times the size of the disk, the file does not.
+  for (let n = 0; n < 800; n++) await store.commit([{ clients }], Date.now())
+  await store.close()
+  // What is full of others' files can still be read, and what was there before is replaced.
+  spawnSync('dd', ['if=/dev/zero', `of=${join(folder, 'ballast')}`, 'bs=4096'])
+  const again = await open(file)
+  expect((await again.load(Date.now())).sessions).toHaveLength(1)
+  expect((await again.verifyAudit()).ok).toBe(true)
+  await expect(again.commit(callOf(1), Date.now())).rejects.toMatchObject({ code: 'store/full' })
+  await expect(again.writeHostRecords([{ name: 'a', revision: 0, after: 1 }])).rejects.toMatchObject({
+    code: 'store/full',
+  })
+  rmSync(join(folder, 'ballast'))
+  await again.commit(callOf(1), Date.now())
+  await again.writeHostRecords([{ name: 'a', revision: 0, after: 1 }])
+  await again.close()
+})
+
 for (const [name, call, when] of [
   ['a disk whose fsync fails', 'fdatasync,fsync', '20..22'],
   ['a disk that cannot be written', 'pwrite64', '300..303'],

@@ -5,6 +5,7 @@
 
 import type { RemoteSignerEvent } from '@nip46/remote-signer'
 import type { Log } from './log.ts'
+import { storeTrouble } from './store-watch.ts'
 
 export function logSignerEvent(log: Log, event: RemoteSignerEvent): void {
   switch (event.type) {
@@ -48,7 +49,10 @@ export function logSignerEvent(log: Log, event: RemoteSignerEvent): void {
       log.write('warning', event.type, { relay: event.relay, reason: event.reason, final: event.final })
       return
     case 'degraded':
-      log.write('error', event.type, { ailment: event.ailment })
+      log.write('error', event.type, {
+        ailment: event.ailment,
+        reason: storeTrouble(event.cause) ?? undefined,
+      })
       return
     case 'recovered':
       log.write('info', event.type, { ailment: event.ailment })

@@ -13,11 +13,11 @@ import { CLOCK_WITNESSES } from './limits.ts'
 
 export function checkHealth(host: Host): readonly Check[] {
   const { signer, vault, poolHealth } = host
-  const { ailments, relays } = signer.stats()
+  const { relays } = signer.stats()
   const keys = vault.list()
   const unlocked = keys.filter(({ state }) => state === 'unlocked').length
   const { facts } = host.store
-  const hasStore = !ailments.includes('store') && facts.reachable
+  const hasStore = !host.storeWatch.isAway && facts.reachable
   const clock = host.clockWatch.verdict()
   const others = otherRelays(host)
   const refusing = poolHealth.read().filter(({ relay, clockSkew }) => clockSkew && others.includes(relay))
@@ -34,7 +34,9 @@ export function checkHealth(host: Host): readonly Check[] {
       facts.daemons.length > 1
         ? `what is done is stored, for ${facts.daemons.length} daemons`
         : 'what is done is stored',
-      'the store cannot be written: nothing is answered until it can',
+      host.storeWatch.reason === null
+        ? 'the store cannot be written: nothing is answered until it can'
+        : `the store cannot be written, and nothing is answered until it can: ${host.storeWatch.reason}`,
     ),
     check(
       'relays',
@@ -108,7 +110,10 @@ export function readStatus(host: Host): Status {
     publishFailures: stats.publishFailures,
     crashRefusals: host.crashMarks.refused,
     dropped: Object.fromEntries(Object.entries(stats.dropped)),
-    ailments: [...stats.ailments, ...(host.duplicateAt === null ? [] : ['duplicate-signer'])],
+    ailments: [
+      ...stats.ailments.filter((ailment) => ailment !== 'store' || host.storeWatch.isAway),
+      ...(host.duplicateAt === null ? [] : ['duplicate-signer']),
+    ],
     memoryBytes: process.memoryUsage.rss(),
   }
 }
@@ -164,8 +169,8 @@ export function diagnose(host: Host): readonly Finding[] {
   const ok = (what: string, words: string): Finding => ({ level: 'ok', what, words, fix: '' })
   const warn = (what: string, words: string, fix: string): Finding => ({ level: 'warning', what, words, fix })
   const findings: Finding[] = checkHealth(host).map(({ name, ok: isWell, words }) => {
-    const [said = '', fix = ''] = words.split(': ')
-    return isWell ? ok(name, words) : { level: 'error', what: name, words: said, fix }
+    const [said = '', ...fix] = words.split(': ')
+    return isWell ? ok(name, words) : { level: 'error', what: name, words: said, fix: fix.join(': ') }
   })
   for (const relay of listRelays(host)) {
     if (relay.state === 'live' || !relay.own) continue

@@ -20,6 +20,7 @@ import type { Log } from './log.ts'
 import type { PolicyBook } from './policy-book.ts'
 import type { Settings } from './settings.ts'
 import type { OpenStore } from './store.ts'
+import type { StoreWatch } from './store-watch.ts'
 import type { UserLists } from './user-lists.ts'
 import type { Uses } from './uses.ts'
 
@@ -32,6 +33,7 @@ export interface Host {
   readonly signer: RemoteSigner
   readonly poolHealth: PoolHealth
   readonly store: OpenStore
+  readonly storeWatch: StoreWatch
   readonly desk: Desk
   readonly brake: Brake
   readonly clockWatch: ClockWatch

@@ -42,6 +42,9 @@ export const CLOCK_STEP_MS = 5_000
 /** After that what apps say counts for nothing for so long, in milliseconds: it may have waited while the machine slept. */
 export const CLOCK_SETTLE_MS = 60_000
 
+/** How often a store that did not work is tried, in milliseconds. */
+export const STORE_TRY_MS = 5_000
+
 // -- answers of the API ------------------------------------------------------------------------
 /** Links that one answer lists, the youngest first. */
 export const LINK_LISTED = 1_000

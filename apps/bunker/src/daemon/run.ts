@@ -52,6 +52,7 @@ import { settledWith } from './settled-with.ts'
 import { hearOnTheWay } from './sharing.ts'
 import { createStopping } from './stopping.ts'
 import { openStore } from './store.ts'
+import { createStoreWatch } from './store-watch.ts'
 import { openUserLists } from './user-lists.ts'
 import { createUses } from './uses.ts'
 
@@ -106,6 +107,14 @@ async function start(
     now: clock.now,
     onChanged: (before, after) => followSettings(host, before, after),
   })
+  const storeWatch = createStoreWatch({
+    records: store.records,
+    clock,
+    isShared: store.store.sharing !== undefined,
+    onChanged: (isAway, reason) =>
+      log.write(isAway ? 'error' : 'info', isAway ? 'store-away' : 'store-back', { reason }),
+  })
+  closers.push(() => storeWatch.close())
   const relayHere = await serveRelay(config, crypto)
   if (relayHere !== null) closers.push(() => relayHere.server.close())
   const served = relayHere?.url ?? null
@@ -255,6 +264,7 @@ async function start(
     signer,
     poolHealth,
     store,
+    storeWatch,
     desk,
     brake,
     clockWatch,
@@ -304,6 +314,8 @@ async function start(
 
   signer.on((event) => {
     logSignerEvent(log, event)
+    if (event.type === 'degraded' && event.ailment === 'store') storeWatch.failed(event.cause)
+    if (event.type === 'recovered' && event.ailment === 'store') storeWatch.worked()
     tail.stir()
     if (event.type === 'performed' && event.error === null) {
       uses.count(event.clientPubkey, event.subject)
@@ -343,6 +355,7 @@ async function start(
     log.write('info', 'stopping', { count: performing.underWay })
     host.isDraining = true
     clock.clearTimer(watchTimer)
+    storeWatch.close()
     duplicates?.close()
     tail.close()
     heard.close()

@@ -6,6 +6,7 @@
 import { RemoteSignerError } from '@nip46/remote-signer'
 import { Fault } from '../../api/fault.ts'
 import type { Host } from '../host.ts'
+import { storeTrouble } from '../store-watch.ts'
 
 /** Rejects with 409 `host/panic` while everything is stopped, by whatever daemon on the store. */
 export async function expectNoPanic({ settings, brake }: Host): Promise<void> {
@@ -25,6 +26,7 @@ export async function asFault<T>(work: Promise<T>): Promise<T> {
       throw new Fault(404, 'link/unknown', 'there is no such link: see "link list"')
     if (code.startsWith('uri/')) throw new Fault(400, code, message)
     if (code === 'offers/full' || code === 'sessions/full') throw new Fault(409, code, message)
-    throw new Fault(503, code, message)
+    const trouble = storeTrouble(cause)
+    throw new Fault(503, code, trouble === null ? message : `${message}: ${trouble}`)
   }
 }
