@@ -8,9 +8,10 @@
 export const FRAME_BYTES = 2_097_152
 /** Characters of one kind 24133 event's JSON that we accept (the common relay's WebSocket payload). */
 export const EVENT_CHARS_IN = 131_072
-/** Characters of one kind 24133 event's JSON that we emit (the common relay's `maxEventSize`). */
-export const EVENT_CHARS_OUT = 65_536
-/** UTF-8 bytes of the largest message whose NIP-44 carrier stays within {@link EVENT_CHARS_OUT}: NIP-44 pads in steps. */
+/**
+ * UTF-8 bytes of a message that we send: the most whose carrier stays within 65,536 characters of JSON (the common relay's
+ * `maxEventSize`), since NIP-44 pads in steps.
+ */
 export const MESSAGE_BYTES_OUT = 40_960
 /** UTF-8 bytes of a decrypted message that we parse. */
 export const MESSAGE_BYTES_IN = 98_304
