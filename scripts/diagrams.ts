@@ -13,8 +13,8 @@ import {
 import { root } from './workspace.ts'
 
 export const DOCUMENT = 'ARCHITECTURE.md'
-export const OPENING = '<!-- diagrams:start -->'
-export const CLOSING = '<!-- diagrams:end -->'
+const OPENING = '<!-- diagrams:start -->'
+const CLOSING = '<!-- diagrams:end -->'
 
 /** Inputs of one kind (`request: …`) that an arrow names; more are counted. */
 const NAMED = 2

@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { type Browser, launch } from 'puppeteer-core'
 
-export function firefoxPath(): string {
+function firefoxPath(): string {
   return process.env['FIREFOX'] ?? '/usr/bin/firefox-esr'
 }
 

@@ -176,7 +176,7 @@ async function buildCases(
   }
 }
 
-export function casesOf(
+function casesOf(
   subject: Subject,
   reader: Subject,
   fixture: Fixture,

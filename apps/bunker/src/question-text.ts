@@ -47,7 +47,7 @@ export function describeQuestion(question: Question): string {
   return lines.join('\n')
 }
 
-export function describeOperation(operation: Operation): string {
+function describeOperation(operation: Operation): string {
   switch (operation.method) {
     case 'sign_event': {
       const { kind, content, tags, created_at } = operation.template

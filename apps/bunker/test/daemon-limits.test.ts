@@ -23,6 +23,7 @@ import {
   STREAM_BEAT_MS,
   STREAMS,
 } from '../src/api/limits.ts'
+import { anyJson, integer, JSON_CHARS, JSON_LEVELS, LIST_ITEMS, list } from '../src/api/schema.ts'
 import type { LinkView } from '../src/api/shapes.ts'
 import { openTokens, TOKENS } from '../src/api/tokens.ts'
 import { createDesk, type Desk } from '../src/daemon/desk.ts'
@@ -44,9 +45,11 @@ import {
   TRIM_ENTRIES,
 } from '../src/daemon/limits.ts'
 import { CONFIG_BYTES, loadConfig } from '../src/daemon/load-config.ts'
+import { createLog, LOG_TEXT_CHARS } from '../src/daemon/log.ts'
 import { PRIVATE_FILE_BYTES, readPrivateFile } from '../src/daemon/private-file.ts'
 import { LABELS, openSettings, withLabel } from '../src/daemon/settings.ts'
 import { type OpenStore, openStore } from '../src/daemon/store.ts'
+import { COUNTED_APPS, COUNTED_NAMES, createUses } from '../src/daemon/uses.ts'
 
 const NOW = 1_767_225_600_000
 const NEVER = { for: [], scopes: [] }
@@ -472,3 +475,44 @@ test('the log in SQLite keeps as many records as the settings say, whatever was 
 })
 
 const USER = 'a'.repeat(64) as Pubkey
+
+describe('what is read, counted and written', () => {
+  test(`of ${COUNTED_APPS} apps ${COUNTED_NAMES} names each are counted, and further ones as "other"`, () => {
+    const uses = createUses()
+    const app = (n: number) => n.toString(16).padStart(64, '0') as Pubkey
+    for (let kind = 0; kind <= COUNTED_NAMES; kind++) uses.count(app(0), { method: 'sign_event', kind })
+    expect(uses.of(app(0))).toMatchObject({ [`sign_event:${COUNTED_NAMES - 1}`]: 1, other: 1 })
+    expect(Object.keys(uses.of(app(0)))).toHaveLength(COUNTED_NAMES + 1)
+    for (let n = 1; n < COUNTED_APPS; n++) uses.count(app(n), { method: 'nip44_decrypt' })
+    expect(uses.of(app(0))).not.toEqual({})
+    uses.count(app(COUNTED_APPS), { method: 'nip44_decrypt' })
+    expect([uses.of(app(0)), uses.of(app(1))]).toEqual([{}, { nip44_decrypt: 1 }])
+  })
+
+  test(`a list of an input has ${LIST_ITEMS} items, and not one more`, () => {
+    const numbers = list(integer(0, 1, 'a bit'))
+    const zeros = (length: number) => Array.from({ length }, () => 0)
+    expect(numbers.read(zeros(LIST_ITEMS), 'bits').ok).toBe(true)
+    expect(numbers.read(zeros(LIST_ITEMS + 1), 'bits').ok).toBe(false)
+  })
+
+  test(`free JSON has ${JSON_LEVELS} levels and ${JSON_CHARS} characters, and not one more`, () => {
+    const free = anyJson('anything')
+    const nested = (levels: number): unknown => (levels === 0 ? 'x' : [nested(levels - 1)])
+    expect(free.read(nested(JSON_LEVELS), 'json').ok).toBe(true)
+    expect(free.read(nested(JSON_LEVELS + 1), 'json').ok).toBe(false)
+    // Two of them are quotes.
+    expect(free.read('x'.repeat(JSON_CHARS - 2), 'json').ok).toBe(true)
+    expect(free.read('x'.repeat(JSON_CHARS - 1), 'json').ok).toBe(false)
+  })
+
+  test(`a text in the log has ${LOG_TEXT_CHARS} characters, and not one more`, () => {
+    const lines: string[] = []
+    const log = createLog({ level: 'info', now: Date.now, print: (line) => lines.push(line) })
+    for (const length of [LOG_TEXT_CHARS, LOG_TEXT_CHARS + 1])
+      log.write('info', 'event', { reason: 'x.'.repeat(length).slice(0, length) })
+    const [most, cut] = lines.map((line) => JSON.parse(line).reason as string)
+    expect(most).toBe('x.'.repeat(LOG_TEXT_CHARS).slice(0, LOG_TEXT_CHARS))
+    expect(cut?.length).toBeLessThanOrEqual(LOG_TEXT_CHARS)
+  })
+})

@@ -27,7 +27,7 @@ export function countingJudge(): Judge {
   }
 }
 
-export function notesLeft(policy: JsonValue): number {
+function notesLeft(policy: JsonValue): number {
   const left = policy !== null && typeof policy === 'object' ? (policy as { left?: unknown }).left : undefined
   return typeof left === 'number' ? left : NOTES_AT_FIRST
 }

@@ -51,7 +51,7 @@ const WORK = 719
 const PAGES = 3
 const PAGE = 65_536
 /** Room for a payload in {@link WORK}: the cipher's last step and SHA-256's padding write behind its end. */
-export const WORK_BYTES: number = PAGES * PAGE - WORK - CHACHA_STEP
+const WORK_BYTES: number = PAGES * PAGE - WORK - CHACHA_STEP
 
 const IPAD = 0x36363636
 const OPAD = 0x5c5c5c5c

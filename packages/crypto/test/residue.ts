@@ -1,7 +1,7 @@
 /** Looks for what is left of secrets in memory that is not JavaScript's. */
 
 /** Any quarter of a secret counts, in either byte order: half a key is already too much. */
-export function quartersOf(secret: Uint8Array): readonly Buffer[] {
+function quartersOf(secret: Uint8Array): readonly Buffer[] {
   const forward = Buffer.from(secret)
   const backward = Buffer.from(secret).reverse()
   return [forward, backward].flatMap((all) => [0, 8, 16, 24].map((at) => all.subarray(at, at + 8)))

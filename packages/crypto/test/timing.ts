@@ -14,7 +14,7 @@ export interface TimingTest {
 }
 
 /** Welch's t over the samples below the pooled 90th percentile. */
-export function timingT({ samples, prepare, operate, coin }: TimingTest): number {
+function timingT({ samples, prepare, operate, coin }: TimingTest): number {
   const times = new Float64Array(samples)
   const classes = new Uint8Array(samples)
   for (let i = -samples / 10; i < samples; i++) {

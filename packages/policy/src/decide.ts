@@ -270,7 +270,7 @@ function byEntry({ subject, counts, measures }: Case, preset: PresetName, catego
   return { ...base, effect: otherwise, consent: yes, missed, undecided: unknownOf(misses) }
 }
 
-export function presetKey(preset: PresetName, category: CategoryName): string {
+function presetKey(preset: PresetName, category: CategoryName): string {
   return `preset ${preset} @${category}`
 }
 

@@ -291,11 +291,11 @@ export function formatCaveats(rule: Caveats): readonly string[] {
   ]
 }
 
-export function formatQuota({ count, seconds }: Quota): string {
+function formatQuota({ count, seconds }: Quota): string {
   return `${count}/${formatDuration(seconds)}`
 }
 
-export function formatRate(rate: Rate): string {
+function formatRate(rate: Rate): string {
   return `${formatQuota(rate)}${rate.burst === undefined ? '' : `,burst=${rate.burst}`}`
 }
 

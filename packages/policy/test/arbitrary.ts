@@ -91,7 +91,7 @@ export const eventCaveat = oneOf({ ...anyCaveats, ...eventCaveats, ...allowCavea
 export const peerCaveat = oneOf({ ...anyCaveats, ...allowCaveats, ...allowPeerCaveats })
 
 /** Raw JSON of rules; `parseRule` takes each of them. */
-export const rawRule: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
+const rawRule: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
   rule({ effect: fc.constant('allow'), method: fc.constant('sign_event') }, [kinds()], {
     ...anyCaveats,
     ...eventCaveats,

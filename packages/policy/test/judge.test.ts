@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   createJudge,
   expireAt,
+  forgetDecisions,
   limits,
   type Policy,
   type PresetName,
@@ -434,6 +435,13 @@ describe('Decisions of a person', () => {
     ]).toEqual(['deny', 'deny', 'allow'])
     const always = remember(stateOf(''), event(1), { effect: 'allow', for: 'always', scope: 'kind' })
     expect(viewSessionPolicy(always, NOW)).toMatchObject({ value: { grants: ['sign_event:1'] } })
+  })
+  it('are forgotten when that is asked for, and the policy stays', () => {
+    const state = remember(stateOf('sign_event:7'), event(1), { effect: 'allow', for: '1h', scope: 'kind' })
+    expect(effect(event(1), state)).toBe('allow')
+    const forgotten = forgetDecisions(state)
+    expect([effect(event(1), forgotten), effect(event(7), forgotten)]).toEqual(['ask', 'allow'])
+    expect(forgetDecisions(null)).toBeNull()
   })
   it('are not remembered for longer or wider than is offered', () => {
     for (const value of [

@@ -175,7 +175,7 @@ export interface Answered {
 
 let serial = 0
 
-export function createTestClient(
+function createTestClient(
   key: KeyHandle,
   net: MemoryRelay,
   clock: FakeClock,
@@ -286,10 +286,6 @@ export async function connect(
 
 export function secretOf(uri: string): string {
   return new URLSearchParams(uri.split('?')[1]).get('secret') ?? ''
-}
-
-export function droppedSum(signer: RemoteSigner): number {
-  return Object.values(signer.stats().dropped).reduce((sum, count) => sum + count, 0)
 }
 
 /** An approver by a function. */

@@ -10,7 +10,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { StoreError } from './error.ts'
 
 /** Tells our files from other SQLite files: `nip4` in ASCII. */
-export const APPLICATION_ID = 0x6e697034
+const APPLICATION_ID = 0x6e697034
 
 export const MIGRATIONS: readonly string[] = [
   `

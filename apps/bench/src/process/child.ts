@@ -126,7 +126,7 @@ function pinning(core: number | undefined): readonly string[] {
   return ['taskset', '-c', String(core)]
 }
 
-export function canPin(): boolean {
+function canPin(): boolean {
   return (
     cpus().length >= 2 && (process.env['PATH'] ?? '').split(':').some((dir) => existsSync(`${dir}/taskset`))
   )

@@ -34,12 +34,7 @@ export function judge(report: Found): readonly Bar[] {
 }
 
 /** A ratio of figures with its spread, against a least value. */
-export function ratioBar(
-  figure: string,
-  least: number,
-  ratio: Spread | undefined,
-  note: string | null = null,
-): Bar {
+function ratioBar(figure: string, least: number, ratio: Spread | undefined, note: string | null = null): Bar {
   const atLeast = `${least}x`
   if (ratio === undefined) return { figure, atLeast, measured: null, holds: null, note: note ?? 'not run' }
   const measured = `${formatTimes(ratio.median)} (${formatTimes(ratio.low)} to ${formatTimes(ratio.high)})`

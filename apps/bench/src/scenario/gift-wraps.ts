@@ -8,7 +8,7 @@ import type { Case } from '../measure.ts'
 import type { Subject } from '../subject/subject.ts'
 import { check, type Fixture } from './fixture.ts'
 
-export const WRAPS = 'decrypt 1,000 gift wraps'
+const WRAPS = 'decrypt 1,000 gift wraps'
 /** Seconds each, on the slow subjects. */
 const ROUNDS = 5
 

@@ -11,7 +11,7 @@ import { spreadOf } from '../statistics.ts'
 import type { Backend } from '../subject/backends.ts'
 
 export const HEAP = 'memory of a cached conversation'
-export const RSS = 'process growth for a cached conversation'
+const RSS = 'process growth for a cached conversation'
 const FILL_MS = 600_000
 
 export interface Outcome {

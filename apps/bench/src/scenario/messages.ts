@@ -9,18 +9,18 @@ import type { Subject } from '../subject/subject.ts'
 import { check } from './fixture.ts'
 
 export const SIZES = [100, 1_024, 16_384, 65_535] as const
-export const LEGACY_SIZE = 1_024
+const LEGACY_SIZE = 1_024
 
 /** 65,535 bytes is the most that NIP-44 v2 carries in its first form. */
-export function sizeLabel(bytes: number): string {
+function sizeLabel(bytes: number): string {
   return bytes < 1_024 ? `${bytes} B` : `${Math.round(bytes / 1_024)} KB`
 }
 
-export function encryptScenario(bytes: number): string {
+function encryptScenario(bytes: number): string {
   return `nip44 encrypt ${sizeLabel(bytes)}`
 }
 
-export function decryptScenario(bytes: number): string {
+function decryptScenario(bytes: number): string {
   return `nip44 decrypt ${sizeLabel(bytes)}`
 }
 

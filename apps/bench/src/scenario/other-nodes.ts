@@ -15,7 +15,7 @@ import type { Outcome } from './memory.ts'
 const run = promisify(execFile)
 
 /** `nip44 encrypt 1 KB` on another Node. */
-export function onNode(scenario: string, version: string): string {
+function onNode(scenario: string, version: string): string {
   return `${scenario}, Node ${version.replace(/^v/, '')}`
 }
 

@@ -8,7 +8,7 @@ import type { NativeLibrary } from '../subject/native-library.ts'
 import type { Subject } from '../subject/subject.ts'
 import { check, type Fixture } from './fixture.ts'
 
-export const PRIMITIVES = {
+const PRIMITIVES = {
   id: 'event id',
   sign: 'sign a note',
   verify: 'verify',

@@ -9,7 +9,7 @@ import type { Subject } from '../subject/subject.ts'
 import { check, type Fixture } from './fixture.ts'
 
 export const REQUEST = 'sign_event request'
-export const SEAL = 'seal a 600 B answer'
+const SEAL = 'seal a 600 B answer'
 export const OPEN = 'open a request'
 
 export function requestCases(subject: Subject, { client, note, request }: Fixture): readonly Case[] {

@@ -12,7 +12,7 @@ import { type Spread, spreadOf } from '../statistics.ts'
 import type { Outcome } from './memory.ts'
 
 export const FIRST_SIGNATURE = 'start to first signature'
-export const START_MEMORY = 'memory over bare Node'
+const START_MEMORY = 'memory over bare Node'
 
 const NOTHING = 'bare Node'
 const SUBJECTS = [

@@ -17,21 +17,21 @@ const WORKERS = [1, 2] as const
 const MEASURE_MS = 600_000
 
 /** `requests a second over workers, tiny`. */
-export function workersScenario(backend: string): string {
+function workersScenario(backend: string): string {
   return `requests a second over workers, ${backend}`
 }
 
 /** Of two workers to one, in each round. */
-export function gainScenario(backend: string): string {
+function gainScenario(backend: string): string {
   return `two workers to one, ${backend}`
 }
 
 /** The ceiling: threads that know nothing of each other. */
-export function bareScenario(backend: string): string {
+function bareScenario(backend: string): string {
   return `requests a second in bare threads, ${backend}`
 }
 
-export function workersSubject(workers: number): string {
+function workersSubject(workers: number): string {
   return workers === 1 ? '1 worker' : `${workers} workers`
 }
 

@@ -54,7 +54,7 @@ export function text(max: number, about: string, pattern?: RegExp, min = 0): Sch
       isWellFormed(value) &&
       (pattern === undefined || pattern.test(value))
         ? ok(value)
-        : err(`${place} must be ${about}, a text of at most ${max} characters`),
+        : err(`${place} must be ${about}, a text of ${min > 0 ? `${min} to` : 'at most'} ${max} characters`),
   }
 }
 

@@ -34,12 +34,12 @@ export function questionHash({ question, user }: Asked): string {
 }
 
 /** Equal for questions that differ in content only. */
-export function questionGroup({ question, user }: Asked): string {
+function questionGroup({ question, user }: Asked): string {
   const facts = questionFacts(question)
   return sha256(['group', question.type, question.clientPubkey, user, facts.method, facts.kind, facts.peer])
 }
 
-export function questionFacts(question: Question): {
+function questionFacts(question: Question): {
   readonly method: string
   readonly kind: number | null
   readonly peer: Pubkey | null

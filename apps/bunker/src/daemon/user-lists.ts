@@ -32,7 +32,7 @@ import {
 import { readPrivateFile, replacePrivateFile } from './private-file.ts'
 
 /** Profile, follow list, relay list (NIP-65): what relays are asked for. */
-export const ASKED_KINDS: readonly number[] = [0, 3, 10_002]
+const ASKED_KINDS: readonly number[] = [0, 3, 10_002]
 
 export interface UserLists {
   /** `follows`: pubkeys in hex; `relays`: those of the relay list. Undefined: no such list is known. */

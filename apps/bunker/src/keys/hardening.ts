@@ -31,7 +31,7 @@ export function hardenProcess(): Hardening {
 }
 
 /** SIGUSR1 opens the inspector of Node, unless somebody listens for it. Ctrl-C and the rest stay as they are. */
-export function keepInspectorShut(): void {
+function keepInspectorShut(): void {
   if (!process.listeners('SIGUSR1').includes(ignore)) process.on('SIGUSR1', ignore)
 }
 
@@ -58,7 +58,7 @@ function optionsOf(text: string | undefined): readonly string[] {
  * Sets the limit of core files to one byte, for good. Not to none: Linux then still hands the memory to a program that
  * `kernel.core_pattern` names, and with one byte it does not. Returns what to do where that did not work.
  */
-export function turnCoreFilesOff(): string | undefined {
+function turnCoreFilesOff(): string | undefined {
   if (coreFileBytes() !== undefined) {
     // Of util-linux; it can set the limits of another process of this user. Node itself has no such call.
     spawnSync('prlimit', ['--core=1:1', '--pid', String(process.pid)], { stdio: 'ignore', timeout: 5_000 })

@@ -26,7 +26,7 @@ export async function deriveKey(passphrase: Uint8Array, salt: Uint8Array, logN: 
  * The passphrase as NIP-49 wants it: text in Unicode's form NFKC, so that it can be typed the same on other machines. Bytes that
  * are no UTF-8, such as those of a key file, stay as they are. What is not ASCII passes through a string, which cannot be wiped.
  */
-export function normalizePassphrase(passphrase: Uint8Array): Uint8Array {
+function normalizePassphrase(passphrase: Uint8Array): Uint8Array {
   if (isAscii(passphrase)) return copySecret(passphrase)
   const text = decodeText(passphrase)
   return text === undefined

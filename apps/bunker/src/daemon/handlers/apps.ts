@@ -115,7 +115,7 @@ async function expectApp(host: Host, client: string): Promise<void> {
 }
 
 /** For all sessions of a client. Once it resolved nothing is judged by the old policy. */
-export async function changePolicy(
+async function changePolicy(
   host: Host,
   client: Pubkey,
   change: (policy: SessionPolicy) => SessionPolicy,

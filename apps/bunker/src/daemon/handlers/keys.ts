@@ -77,7 +77,7 @@ export function keyHandlers(host: Host): Pick<Handlers, Names> {
   }
 }
 
-export function findKey({ vault }: Host, name: string): KeyInfo {
+function findKey({ vault }: Host, name: string): KeyInfo {
   const key = vault.show(name)
   if (key === undefined)
     throw new Fault(404, 'key/unknown', `there is no key "${maskSecrets(name)}": see "key list"`)

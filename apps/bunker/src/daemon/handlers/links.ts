@@ -103,7 +103,7 @@ export function linkHandlers(host: Host): Pick<Handlers, Names> {
   }
 }
 
-export function listLinks({ signer, settings, book, clock }: Host): readonly LinkView[] {
+function listLinks({ signer, settings, book, clock }: Host): readonly LinkView[] {
   const now = clock.now()
   return signer
     .offers()

@@ -44,7 +44,7 @@ export async function playFooter(
   ]
 }
 
-export function describeHostility(run: Hostility | undefined): string {
+function describeHostility(run: Hostility | undefined): string {
   if (run === undefined) return 'not played'
   const { messages, exits, signsAfter } = run
   if (signsAfter === undefined) return 'could not log in'
