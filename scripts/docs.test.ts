@@ -12,7 +12,7 @@ import { readCommands, readPrograms } from './markdown-program.ts'
 import { listFiles, readManifest, readText, root } from './workspace.ts'
 
 /** A program that has not ended by then is stopped and fails. */
-const PROGRAM_MS = 60_000
+const PROGRAM_MS = 150_000
 /** The exit code of a program that lacks something on this machine; it prints what. */
 const CANNOT_RUN = 77
 

@@ -17,7 +17,7 @@ export function noFirefox(): string | undefined {
 }
 
 /** How long Firefox may take to start, in milliseconds: on a busy machine it takes many seconds. */
-const START_MS = 60_000
+const START_MS = 120_000
 
 const AT_REST: Readonly<Record<string, unknown>> = {
   'app.normandy.enabled': false,

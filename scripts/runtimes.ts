@@ -25,8 +25,9 @@ export interface Runtime {
   readonly run: (app: string, bunkerUri: string) => Promise<string>
 }
 
-const RUN_MS = 60_000
-const FETCH_MS = 120_000
+/** For what hangs: many times what it takes. */
+const RUN_MS = 300_000
+const FETCH_MS = 300_000
 
 export const RUNTIMES: readonly Runtime[] = [
   {

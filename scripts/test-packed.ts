@@ -37,8 +37,9 @@ const PROGRAMS = [
 ]
 /** As in pnpm-workspace.yaml: the version that ox pins names a file that is not there. */
 const OX_REPAIR = { ox: { '@scure/bip39': '2.4.0' } }
-const INSTALL_MS = 180_000
-const CHECK_MS = 60_000
+/** For what hangs: many times what it takes. */
+const INSTALL_MS = 600_000
+const CHECK_MS = 300_000
 
 interface Tarball extends Project {
   readonly path: string

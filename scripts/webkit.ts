@@ -18,7 +18,7 @@ export interface WebKitPage {
 }
 
 /** How long the driver may take to listen, in milliseconds. */
-const START_MS = 30_000
+const START_MS = 120_000
 const DRIVER = 'WebKitWebDriver'
 const SCREEN = 'Xvfb'
 

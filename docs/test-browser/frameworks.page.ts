@@ -12,6 +12,7 @@ import { type PreviewServer, preview } from 'vite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CHROMIUM_ARGS, chromiumPath } from '../../scripts/chromium.ts'
 import { countKeptSessions } from '../../scripts/kept-sessions.ts'
+import { PATIENCE } from '../../scripts/patience.ts'
 import { readText, root } from '../../scripts/workspace.ts'
 import { type Party, startParty } from '../party.ts'
 import { CONDITIONS, makeGuideFolder } from './guide-folder.ts'
@@ -75,6 +76,7 @@ afterAll(async () => {
 test.each(FRAMEWORKS)('$name', async (framework) => {
   const server = await serve(framework)
   const page = await browser.newPage()
+  page.setDefaultTimeout(PATIENCE.expect.poll.timeout)
   const complaints: string[] = []
   page.on('console', (line) => {
     // The element's own offer ends when another login goes on; a browser complains of the socket that was still dialled.
@@ -94,12 +96,12 @@ test.each(FRAMEWORKS)('$name', async (framework) => {
     await page.getByText(/^Signed [0-9a-f]{64}$/).waitFor()
   }
   await sign()
-  await expect.poll(() => page.evaluate(countKeptSessions), { timeout: 30_000 }).toBe(1)
+  await expect.poll(() => page.evaluate(countKeptSessions)).toBe(1)
   await page.reload()
   await sign()
   await page.getByRole('button', { name: 'Log out' }).click()
   await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
-  await expect.poll(() => page.evaluate(countKeptSessions), { timeout: 30_000 }).toBe(0)
+  await expect.poll(() => page.evaluate(countKeptSessions)).toBe(0)
   expect(complaints).toEqual([])
   await page.close()
 })

@@ -19,7 +19,7 @@ import { BROWSERS, type Visitor, type VisitorBrowser } from './visitor.ts'
 
 const HTML = `<!doctype html><title>Service worker</title><form><input name="link"><button>Sign</button>
 <button type="reset">Log out</button></form><output></output><script type="module" src="./signer-page.ts"></script>`
-const SOON = { timeout: 30_000 }
+const SOON = { timeout: 60_000 }
 
 const closers: (() => Promise<unknown>)[] = []
 let party: Party

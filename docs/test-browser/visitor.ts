@@ -7,6 +7,7 @@ import { type BrowserContext as ChromiumContext, chromium } from 'playwright'
 import type { BrowserContext as FirefoxContext } from 'puppeteer-core'
 import { CHROMIUM_ARGS, chromiumPath } from '../../scripts/chromium.ts'
 import { launchFirefox, noFirefox, runInside } from '../../scripts/firefox.ts'
+import { PATIENCE } from '../../scripts/patience.ts'
 
 export interface Visitor {
   open(url: string): Promise<void>
@@ -82,6 +83,7 @@ async function launchForChromium(): Promise<VisitorBrowser> {
 }
 
 async function visitInChromium(context: ChromiumContext): Promise<Visitor> {
+  context.setDefaultTimeout(PATIENCE.expect.poll.timeout)
   const page = await context.newPage()
   await page.addInitScript(holdBeats)
   const devTools = await context.newCDPSession(page)
@@ -132,6 +134,7 @@ async function launchForFirefox(): Promise<VisitorBrowser> {
 
 async function visitInFirefox(context: FirefoxContext): Promise<Visitor> {
   const page = await context.newPage()
+  page.setDefaultTimeout(PATIENCE.expect.poll.timeout)
   await page.evaluateOnNewDocument(holdBeats)
   /** The newest service worker in this visit's part of the storage is the last one that was registered. */
   const worker = (use: string): Promise<unknown> =>

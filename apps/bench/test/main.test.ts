@@ -16,7 +16,7 @@ function bench(...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--conditions=@nip46/source', main, ...args],
-    { encoding: 'utf8', timeout: 60_000 },
+    { encoding: 'utf8', timeout: 150_000 },
   )
   return { status, stdout, stderr }
 }

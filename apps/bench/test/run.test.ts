@@ -15,7 +15,7 @@ const told: string[] = []
 beforeAll(async () => {
   const onProgress = (label: string, done: number): void => void told.push(`${done} ${label}`)
   report = await runAll({ plan: SMOKE, nodes: [execPath], onProgress })
-}, 240_000)
+}, 1_200_000)
 
 test('every group has figures, or says why not', () => {
   const silent = GROUPS.filter(

@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Browser, chromium } from 'playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PATIENCE } from '../../../scripts/patience.ts'
 import { connectApp, crypto, type DaemonWorld, nextQuestion, startWorld, until } from './daemon-world.ts'
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
@@ -118,6 +119,7 @@ describe.skipIf(absent !== '')(`in Chromium with scripts off${absent}`, () => {
       javaScriptEnabled: false,
       viewport: { width: 390, height: 844 },
     })
+    context.setDefaultTimeout(PATIENCE.expect.poll.timeout)
     const requests: string[] = []
     context.on('request', (request) => requests.push(request.url()))
     const page = await context.newPage()

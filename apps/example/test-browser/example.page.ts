@@ -11,6 +11,7 @@ import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CHROMIUM_ARGS, chromiumPath } from '../../../scripts/chromium.ts'
 import { countKeptSessions } from '../../../scripts/kept-sessions.ts'
+import { PATIENCE } from '../../../scripts/patience.ts'
 import { announceSigner, type SignerSite } from './announcement.ts'
 import { type Bunker, run, serve, startBunker } from './parties.ts'
 
@@ -54,6 +55,7 @@ async function open(
   prepare: (page: Page) => Promise<unknown> = async () => undefined,
 ): Promise<{ page: Page; complaints: string[]; context: BrowserContext }> {
   const context = await browser.newContext(options)
+  context.setDefaultTimeout(PATIENCE.expect.poll.timeout)
   const page = await context.newPage()
   pages.push(page)
   const complaints: string[] = []
@@ -148,12 +150,12 @@ describe('a visitor', () => {
   test('logs out while the daemon is away: nothing of the session is left', async () => {
     const { page } = await open()
     await logIn(page, await bunker.link())
-    await expect.poll(() => page.evaluate(countKeptSessions), { timeout: 30_000 }).toBe(1)
+    await expect.poll(() => page.evaluate(countKeptSessions)).toBe(1)
     await bunker.down()
     try {
       await page.getByRole('button', { name: 'Log out' }).click()
       await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
-      await expect.poll(() => page.evaluate(countKeptSessions), { timeout: 30_000 }).toBe(0)
+      await expect.poll(() => page.evaluate(countKeptSessions)).toBe(0)
       await page.reload()
       await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
     } finally {

@@ -25,7 +25,7 @@ import {
 afterEach(clear)
 
 const until = (text: string, element: Nip46Login, name = 'status'): Promise<void> =>
-  expect.poll(() => textOf(element, name), { timeout: 15_000 }).toBe(text)
+  expect.poll(() => textOf(element, name)).toBe(text)
 
 describe('a login', () => {
   test('with the shown offer ends in a session that signs', async () => {
@@ -248,12 +248,8 @@ describe('a page of the signer', () => {
   })
 
   test('is shown for a later request too, until that is settled', async () => {
-    const { signer } = await startSigner({
-      decide: (_question, { challenge }) => {
-        challenge('https://signer.example/approve/2')
-        return new Promise((resolve) => setTimeout(() => resolve({ allow: true }), 300))
-      },
-    })
+    const question = askable('https://signer.example/approve/2')
+    const { signer } = await startSigner(question.approver)
     const { uri } = await signer.offer()
     const element = place()
     const session = next(element, 'nip46-session')
@@ -261,6 +257,7 @@ describe('a page of the signer', () => {
     const { detail } = await session
     const signed = detail.signEvent({ kind: 1, content: 'hello' })
     await expect.poll(() => isShown(element, 'auth')).toBe(true)
+    question.answer({ allow: true })
     await signed
     expect(isShown(element, 'auth')).toBe(false)
     detail.close()
