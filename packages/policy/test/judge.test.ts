@@ -441,7 +441,6 @@ describe('Decisions of a person', () => {
     expect(effect(event(1), state)).toBe('allow')
     const forgotten = forgetDecisions(state)
     expect([effect(event(1), forgotten), effect(event(7), forgotten)]).toEqual(['ask', 'allow'])
-    expect(forgetDecisions(null)).toBeNull()
   })
   it('are not remembered for longer or wider than is offered', () => {
     for (const value of [
