@@ -2,7 +2,8 @@
  * The command line: its table, its help, its words for what goes wrong; and each command against a running daemon.
  */
 
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decrypt } from 'nostr-tools/nip49'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -149,6 +150,18 @@ describe('what cannot be read', () => {
       expect((await lone('policy', command, '--app', 'x', '--kind', '1')).exit).toBe(EXIT.noDaemon)
     }
     expect((await lone('policy', 'replay', '--preset', 'paranoid')).exit).toBe(EXIT.noDaemon)
+  })
+
+  test('a daemon that is told to stop before it runs does not run, and that is no failure', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nip46-cli-'))
+    try {
+      const secret = ['--vault-passphrase-file', await passphraseFile(directory)]
+      expect((await runIn(directory, ['init', ...secret])).exit).toBe(EXIT.done)
+      const ran = await runIn(directory, ['up', '--serve', '127.0.0.1:0', ...secret], AbortSignal.abort())
+      expect(ran).toMatchObject({ exit: EXIT.done, out: '', err: '' })
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
   })
 
   test('times', () => {

@@ -94,6 +94,18 @@ test('the demo shows both flows, nostr-tools and a client of early 2024, and exi
 })
 
 test('from nothing to a signed note: init, up, a link; and SIGTERM stops it cleanly', async () => {
+  // What cannot be is said before anything is made.
+  for (const words of [
+    ['--key', 'a b'],
+    ['--serve', '99999'],
+    ['--relay', 'ws://relay.example.com'],
+  ]) {
+    const refused = await start('init', ...words, '--vault-passphrase-file', 'password').ended
+    expect(
+      [refused.code, refused.text.includes('key is') || refused.text.includes(words[0] ?? '')],
+      refused.text,
+    ).toEqual([words[0] === '--key' ? 1 : 2, true])
+  }
   const made = await start(
     'init',
     '--key',

@@ -1,10 +1,10 @@
 /** Settings from a file, the environment and the command line, and what is said about wrong ones. */
 
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { showSetting } from '../src/daemon/config.ts'
+import { DEFAULTS, SETTINGS, showSetting } from '../src/daemon/config.ts'
 import { AUDIT_RECORDS, AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN } from '../src/daemon/limits.ts'
 import { loadConfig } from '../src/daemon/load-config.ts'
 import { showStore } from '../src/daemon/store-choice.ts'
@@ -214,5 +214,26 @@ test('the place of a database password is a setting, the password is none', asyn
 test('a file that was named must be there', async () => {
   await expect(loadConfig({ file: join(home, 'absent.json'), home, env: {} })).rejects.toThrow(
     'give another one with --config',
+  )
+})
+
+test('the README has every setting and what it is without being told, and its example is read', async () => {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
+  const [, section = ''] = /\n## Settings\n(.*?)\n## /s.exec(readme) ?? []
+  const rows = [...section.matchAll(/^\| `(\w+)` \|(.*?)\|/gm)].map(([, name = '', usual = '']) => [
+    name,
+    usual.trim(),
+  ])
+  expect(rows.map(([name]) => name).sort()).toEqual(Object.keys(SETTINGS).sort())
+  const shown = Object.entries(DEFAULTS).map(([name, value]) => {
+    const text =
+      typeof value === 'boolean' ? String(value) : showSetting(DEFAULTS, name as keyof typeof DEFAULTS)
+    return [name, text === '' ? '' : `\`${text}\``]
+  })
+  expect(rows.filter(([name = '']) => Object.hasOwn(DEFAULTS, name)).sort()).toEqual(shown.sort())
+  const [, example = ''] = /```json\n(.*?)```/s.exec(section) ?? []
+  const { sources } = await loadConfig({ file: await withFile(example), home, env: {} })
+  expect(Object.entries(sources).filter(([, source]) => source === 'file')).toHaveLength(
+    Object.keys(JSON.parse(example)).length,
   )
 })

@@ -37,7 +37,7 @@ export function commandHelp(command: Command): string {
     ...(own ? ['', optionLines(command.options)] : []),
     '',
     `Example: ${PROGRAM} ${command.example}`,
-    `Also --json and where the daemon is: ${PROGRAM} help`,
+    `It takes --json and the other options of every command, too: ${PROGRAM} help`,
   ].join('\n')
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { limits, type RelayUrl } from '@nip46/core'
-import { AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN, USER_RELAYS } from './limits.ts'
+import { AUDIT_RECORDS, AUDIT_RECORDS_MAX, AUDIT_RECORDS_MIN, USER_RELAYS } from './limits.ts'
 import {
   type Address,
   addressSetting,
@@ -85,7 +85,7 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> }
   preset: choiceSetting('policy of links that name none', ['paranoid', 'standard', 'bot', 'full']),
   decideSeconds: numberSetting('how long a request waits for you', 5, 3_600),
   linkMinutes: numberSetting('how long a link is good', 1, 5_256_000),
-  authPage: flagSetting('send apps to the approval page (auth_url)'),
+  authPage: flagSetting('send apps to the approval page (auth_url) [yes with public-url]'),
   legacy: flagSetting('take connections encrypted with NIP-04'),
   nip44GetKey: flagSetting('DANGER: hand out conversation keys, asking each time'),
   signsPerSecond: numberSetting('events that one app gets signed in a second', 1, 100_000),
@@ -99,11 +99,35 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<Config[Name]> }
   log: choiceSetting('how much is logged', ['debug', 'info', 'warning', 'error']),
 }
 
+/** What holds where nothing else is said. The rest depends on the machine, and on `publicUrl`. */
+export const DEFAULTS: Omit<Config, 'data' | 'socket' | 'authPage'> = {
+  http: null,
+  publicUrl: null,
+  relays: [],
+  userRelays: [],
+  serve: null,
+  serveUrl: [],
+  store: { kind: 'sqlite', path: null },
+  storePasswordFile: null,
+  storePasswordCredential: null,
+  instance: null,
+  preset: 'standard',
+  decideSeconds: 60,
+  linkMinutes: 15,
+  legacy: true,
+  nip44GetKey: false,
+  signsPerSecond: 5,
+  ciphersPerSecond: 50,
+  auditRecords: AUDIT_RECORDS,
+  onDuplicate: 'alert',
+  log: 'info',
+}
+
 /** What a setting is worth, for people: never a password. */
-export function showSetting(config: Config, name: SettingName): string {
-  const { [name]: value } = config
-  if (name === 'store') return showStore(config.store)
-  if (value === null) return 'off'
+export function showSetting(config: Partial<Config>, name: SettingName): string {
+  const { store, [name]: value } = config
+  if (name === 'store' && store !== undefined) return showStore(store)
+  if (value === null || value === undefined) return 'off'
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (Array.isArray(value)) return value.join(',')
   if (typeof value === 'object') {

@@ -253,7 +253,7 @@ export function diagnose(host: Host): readonly Finding[] {
         warn(
           `token ${token.id}`,
           'it may do everything, and never ends',
-          'revoke it, and make one with --for',
+          'revoke it, and make one with --expires',
         ),
       )
   }

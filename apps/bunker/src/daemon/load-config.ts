@@ -9,6 +9,7 @@ import { UsageError } from '@nip46/core'
 import { checkConfig } from './check-config.ts'
 import {
   type Config,
+  DEFAULTS,
   ENV_PREFIX,
   envName,
   flagName,
@@ -17,7 +18,6 @@ import {
   type SettingName,
   type Source,
 } from './config.ts'
-import { AUDIT_RECORDS } from './limits.ts'
 import type { Read } from './setting.ts'
 import { xdgPaths } from './xdg-paths.ts'
 
@@ -70,35 +70,13 @@ export async function readConfig(input: ConfigInput): Promise<LoadedConfig> {
     const text = typeof given === 'boolean' ? (given ? 'yes' : 'no') : [given].flat().join(',')
     take(known, 'flag', SETTINGS[known].fromText(text), `--${flagName(known)}`)
   }
-  const value = <Name extends SettingName>(name: Name, otherwise: Config[Name]): Config[Name] => {
-    const entry = found.get(name)
-    return entry === undefined ? otherwise : (entry.value as Config[Name])
-  }
-  const publicUrl = value('publicUrl', null)
+  const given: Partial<Config> = Object.fromEntries([...found].map(([name, { value }]) => [name, value]))
   const config: Config = {
-    data: value('data', paths.data),
-    socket: value('socket', join(paths.runtime, 'daemon.sock')),
-    http: value('http', null),
-    publicUrl,
-    relays: value('relays', []),
-    userRelays: value('userRelays', []),
-    serve: value('serve', null),
-    serveUrl: value('serveUrl', []),
-    store: value('store', { kind: 'sqlite', path: null }),
-    storePasswordFile: value('storePasswordFile', null),
-    storePasswordCredential: value('storePasswordCredential', null),
-    instance: value('instance', null),
-    preset: value('preset', 'standard'),
-    decideSeconds: value('decideSeconds', 60),
-    linkMinutes: value('linkMinutes', 15),
-    authPage: value('authPage', publicUrl !== null),
-    legacy: value('legacy', true),
-    nip44GetKey: value('nip44GetKey', false),
-    signsPerSecond: value('signsPerSecond', 5),
-    ciphersPerSecond: value('ciphersPerSecond', 50),
-    auditRecords: value('auditRecords', AUDIT_RECORDS),
-    onDuplicate: value('onDuplicate', 'alert'),
-    log: value('log', 'info'),
+    data: paths.data,
+    socket: join(paths.runtime, 'daemon.sock'),
+    authPage: given.publicUrl !== undefined && given.publicUrl !== null,
+    ...DEFAULTS,
+    ...given,
   }
   const sources = Object.fromEntries(NAMES.map((name) => [name, found.get(name)?.source ?? 'default']))
   return { config, sources: sources as LoadedConfig['sources'], file: inFile.exists ? inFile.path : null }
@@ -120,7 +98,7 @@ async function readConfigFile(given: string | undefined, usual: string): Promise
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
     if (given !== undefined)
-      throw new UsageError(`there is no settings file ${path}: give another one with --config`)
+      throw new UsageError(`there is no settings file ${path}: make it, or give another one with --config`)
     return { path, exists: false, values: {} }
   }
   let json: unknown

@@ -15,18 +15,20 @@ export interface SignalSource {
 }
 
 /**
- * Resolves once the daemon has stopped, whatever the reason. A second signal exits with 130 at once; an exception or a rejection that
+ * Resolves once the daemon has stopped, whatever the reason. `asked` is aborted if a signal came before the daemon ran, which then
+ * stops at once. A second signal exits with 130 at once; an exception or a rejection that
  * nobody caught is logged without what may be a secret, what was in work is marked, and it exits with 1.
  */
 export async function runUntilSignal(
   daemon: Pick<Daemon, 'stopped' | 'close' | 'fault'>,
+  asked: AbortSignal,
   source: SignalSource = process,
 ): Promise<void> {
-  let asked = false
+  let isAsked = false
   let isEnding = false
   const onSignal = (): void => {
-    if (asked) source.exit(130)
-    asked = true
+    if (isAsked) source.exit(130)
+    isAsked = true
     // What it rejects with comes out of `stopped` below.
     daemon.close().catch(() => undefined)
   }
@@ -40,6 +42,7 @@ export async function runUntilSignal(
   source.on('uncaughtException', onFault)
   source.on('SIGTERM', onSignal)
   source.on('SIGINT', onSignal)
+  if (asked.aborted) onSignal()
   try {
     await daemon.stopped
   } finally {

@@ -8,7 +8,7 @@ import { KEYS } from './limits.ts'
 import { createTries, type Tries } from './tries.ts'
 import type { KeyInfo } from './vault.ts'
 import { VaultError } from './vault-error.ts'
-import { isKeyName, type KeyRecord } from './vault-record.ts'
+import { checkKeyName, type KeyRecord } from './vault-record.ts'
 
 export interface Entry {
   record: KeyRecord
@@ -57,11 +57,7 @@ export function createEntries(records: readonly KeyRecord[], clock: Clock): Entr
 
   /** Throws unless this name can be given to a key (another one than `own`). */
   function checkName(name: string, own?: Entry): void {
-    if (!isKeyName(name))
-      throw new VaultError(
-        'key/name',
-        'the name of a key has at most 64 letters, digits, dots, dashes and underscores, and is no pubkey',
-      )
+    checkKeyName(name)
     const other = find(name)
     if (other !== undefined && other !== own)
       throw new VaultError('key/exists', `there is a key "${other.record.name}": choose another name`)

@@ -152,6 +152,15 @@ export function isKeyName(name: unknown): name is string {
   )
 }
 
+/** Throws `key/name` unless it can be the name of a key. */
+export function checkKeyName(name: string): void {
+  if (!isKeyName(name))
+    throw new VaultError(
+      'key/name',
+      'the name of a key is 1 to 64 letters, digits, dots, dashes and underscores, of which the first is a letter or a digit, and is no pubkey',
+    )
+}
+
 // -- reading -----------------------------------------------------------------------------------
 
 function readObject(text: Uint8Array, path: string): Record<string, unknown> {

@@ -69,7 +69,7 @@ export const APP_COMMANDS: readonly Command[] = [
   },
   {
     name: 'app origins',
-    words: 'Says which web addresses are an app’s, for policies that name list:origins.',
+    words: "Says which web addresses are an app's, for policies that name list:origins.",
     operands: ['APP', '[ORIGIN…]'],
     options: { none: { type: 'flag', words: 'it has none' } },
     example: 'app origins coracle https://app.coracle.social',

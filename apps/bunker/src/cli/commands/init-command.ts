@@ -4,7 +4,8 @@
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { parseRelayUrl } from '@nip46/core'
+import { SETTINGS } from '../../daemon/config.ts'
+import type { Read } from '../../daemon/setting.ts'
 import type { Command } from '../command.ts'
 import { EXIT } from '../exit-code.ts'
 import { CommandProblem } from '../problem.ts'
@@ -37,18 +38,23 @@ export const INIT_COMMANDS: readonly Command[] = [
     handlesSecrets: true,
     async run(context, call) {
       const places = await context.places()
+      // Whatever cannot be is said before anything is made: a vault that is there is not made again.
       const settings = readSettings(call.list('relay'), call.text('serve'))
+      const keyName = call.text('key')
+      if (keyName !== undefined) {
+        const { checkKeyName } = await import('../../keys/vault-record.ts')
+        checkKeyName(keyName)
+      }
       const { initVault, openVault } = await import('../../keys/open-vault.ts')
       const { vaultExists } = await import('../../keys/vault-files.ts')
       if (await vaultExists(places.vault))
         throw new CommandProblem(
           'vault/exists',
-          `there is a vault in ${places.vault}: nothing was changed`,
+          `there is a vault in ${places.vault}, and nothing was changed: "up" runs it, "key new" makes a key in it`,
           EXIT.failed,
         )
       const passphrase = await readSecret(context, call, VAULT_PASSPHRASE, { repeat: true })
       const keyPassphrase = await readGivenSecret(context, call, PASSPHRASE)
-      const keyName = call.text('key')
       let pubkey: string | undefined
       try {
         await mkdir(places.data, { recursive: true, mode: 0o700 })
@@ -91,14 +97,11 @@ export const INIT_COMMANDS: readonly Command[] = [
 ]
 
 function readSettings(relays: readonly string[], serve: string | undefined): object | undefined {
-  for (const relay of relays) {
-    const parsed = parseRelayUrl(relay)
-    if (!parsed.ok)
-      throw new CommandProblem(
-        'usage',
-        `--relay takes a relay such as wss://relay.example.com, or ws:// on this machine`,
-      )
+  const accept = (option: string, read: Read<unknown>): void => {
+    if ('problem' in read) throw new CommandProblem('usage', `${option} ${read.problem}`)
   }
+  if (relays.length > 0) accept('--relay', SETTINGS.relays.fromText(relays.join(',')))
+  if (serve !== undefined) accept('--serve', SETTINGS.serve.fromText(serve))
   if (relays.length === 0 && serve === undefined) return undefined
   return { ...(relays.length > 0 && { relays }), ...(serve !== undefined && { serve }) }
 }

@@ -24,7 +24,11 @@ export const LINK_COMMANDS: readonly Command[] = [
     options: {
       key: { type: 'text', value: 'NAME', words: 'whose key; not needed if there is one' },
       label: { type: 'text', value: 'TEXT', words: 'your name for the app' },
-      expires: { type: 'text', value: 'TIME', words: 'how long the link is good, such as 10m' },
+      expires: {
+        type: 'text',
+        value: 'TIME',
+        words: 'how long the link is good, such as 10m; else as long as "up" was told with --link-minutes',
+      },
       uses: { type: 'text', value: 'COUNT', words: 'so many links, each good for one app (1 to 20)' },
       ask: { type: 'flag', words: 'you decide on the connection; otherwise who has the link is in' },
       ...POLICY_OPTIONS,

@@ -17,10 +17,18 @@ export const TOKEN_COMMANDS: readonly Command[] = [
     words: 'Makes a token for the API over HTTP, and shows it this once.',
     operands: ['LABEL'],
     options: {
-      scope: { type: 'list', value: 'SCOPE', words: `what it may do: ${SCOPES.join(', ')}` },
-      expires: { type: 'text', value: 'TIME', words: 'how long it is good, such as 90d' },
+      scope: { type: 'list', value: 'SCOPE', words: `what it may do, at least one: ${SCOPES.join(', ')}` },
+      expires: {
+        type: 'text',
+        value: 'TIME',
+        words: 'how long it is good, such as 90d; else until it is revoked',
+      },
     },
     example: 'token create phone --scope read --scope approve --expires 90d',
+    notes: [
+      'read: look at everything. approve: decide requests; suspend, revoke, lock, panic. manage: links, apps, policies, relays.',
+      'keys: make, import, export, unlock, delete them. admin: tokens, backups, and going on after a panic. None includes another.',
+    ],
     operations: ['token.create'],
     async run(context, call) {
       const scopes = call

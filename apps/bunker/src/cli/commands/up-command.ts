@@ -2,7 +2,7 @@
  * `up` and `demo`: programs that run. The daemon is in `daemon/`; here it gets its settings, its vault and its signals.
  */
 
-import { flagName, SETTINGS, type SettingName } from '../../daemon/config.ts'
+import { DEFAULTS, flagName, SETTINGS, type SettingName, showSetting } from '../../daemon/config.ts'
 import { loadConfig } from '../../daemon/load-config.ts'
 import type { Vault } from '../../keys/vault.ts'
 import { VaultError } from '../../keys/vault-error.ts'
@@ -23,9 +23,15 @@ const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[]
 const SETTING_OPTIONS: OptionSpecs = Object.fromEntries(
   SETTING_NAMES.filter((name) => name !== 'data' && name !== 'socket').map((name) => {
     const { shape, words } = SETTINGS[name]
-    return [flagName(name), { type: 'text', value: shape, words }]
+    return [flagName(name), { type: 'text', value: shape, words: `${words}${usual(name)}` }]
   }),
 )
+
+/** What the setting is without the option, where that says something. */
+function usual(name: SettingName): string {
+  const shown = showSetting(DEFAULTS, name)
+  return shown === '' || shown === 'off' ? '' : ` [${shown}]`
+}
 
 export const UP_COMMANDS: readonly Command[] = [
   {
@@ -40,6 +46,7 @@ export const UP_COMMANDS: readonly Command[] = [
     example: 'up --unlock me --serve 127.0.0.1:7777',
     notes: [
       'Settings come from the settings file, NIP46_BUNKER_… in the environment, and these options; the last one wins.',
+      'In brackets: what holds where none of them says it.',
       'Several daemons with the same vault can share one PostgreSQL; see "On PostgreSQL" in the README.',
       'A key that is unlocked at once is tried with the passphrase of the vault, unless --passphrase-… says otherwise.',
     ],
@@ -96,13 +103,17 @@ async function up(context: Context, call: Call): Promise<{ readonly exit?: typeo
     passphrase.fill(0)
   }
   const [{ runDaemon }, { runUntilSignal }] = await loading
+  if (io.signal.aborted) {
+    await vault.close()
+    return {}
+  }
   const daemon = await runDaemon(loaded, { vault, print: io.print })
   if (io.interactive) {
     if (daemon.relay !== null) io.warn(`relay here: ${clean(daemon.relay)}`)
     if (daemon.url !== null) io.warn(`API and pages: ${clean(daemon.url)}`)
     io.warn('in another terminal: "nip46-bunker link new" lets an app in, "nip46-bunker req watch" asks you')
   }
-  await runUntilSignal(daemon)
+  await runUntilSignal(daemon, io.signal)
   return {}
 }
 
