@@ -124,6 +124,24 @@ test.each([
   },
 )
 
+test('a relay lost in flight, back after half a second: an answer that comes 3 s later settles the request at once', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  world.signer.script('sign_event', async ({ id, params }) => {
+    await answerLate(world, 3_000)
+    return okay(id, JSON.stringify(world.signer.sign(JSON.parse(params[0] ?? ''))))
+  })
+  const asked = world.clock.now()
+  const signed = session.signEvent({ kind: 1, content: 'x' })
+  await world.clock.settle()
+  world.network.down(ONE)
+  await world.clock.run(500)
+  world.network.up(ONE)
+  expect(await world.settled(signed)).toMatchObject({ content: 'x' })
+  expect(world.clock.now() - asked).toBe(3_000)
+  expect(world.signer.methods().filter((method) => method === 'sign_event')).toHaveLength(1)
+})
+
 test('a connection lost in flight: the answer that the relay kept is fetched', async () => {
   const world = createWorld({ retention: { events: 10, seconds: 600 } })
   const link = breakable(world.transport)

@@ -67,6 +67,8 @@ const PATIENT: readonly Mistake[] = [
 ]
 /** What it gives a request, unless it waits for ever. */
 const PATIENCE_MS = 4_000
+/** Of the one without a mistake, which a busy machine must not bring to an end. */
+const LONG_PATIENCE_MS = 10_000
 const RECONNECT_MS = 200
 
 export function createBrokenClient(mistake: Mistake): HostedClient {
@@ -211,7 +213,8 @@ export function createBrokenClient(mistake: Mistake): HostedClient {
     return new Promise<string>((resolve, reject) => {
       pending.set(id, { resolve, reject })
       const patient = PATIENT.some(has)
-      if (!patient) later(PATIENCE_MS, () => reject(new Error('no answer')))
+      if (!patient)
+        later(mistake === 'nothing' ? LONG_PATIENCE_MS : PATIENCE_MS, () => reject(new Error('no answer')))
       for (const socket of sockets.values()) {
         if (socket.readyState === WebSocket.OPEN) socket.send(frame)
       }

@@ -24,12 +24,12 @@ const MISTAKES: readonly (readonly [number, Mistake, RegExp])[] = [
   [1, 'wants switch_relays to work', /login rejects.*unsupported/],
   [2, 'takes nothing but ack', /login rejects.*undefined/],
   [3, 'sends no target', /login rejects.*invalid: target/],
-  [4, 'waits for switch_relays', /login takes 4\.\d s/],
+  [4, 'waits for switch_relays', /login takes \d+\.\d s/],
   [5, 'chokes on NIP-04', HANG],
   [6, 'loses the reason', /the reason is lost: undefined/],
   [7, 'takes error: null for an error', /login rejects.*null/],
   [8, 'takes error: "" for an error', /login rejects/],
-  [9, 'takes an empty result for none', /rejects after 4\.\d s: Error: no answer/],
+  [9, 'takes an empty result for none', /rejects after \d\.\d s: Error: no answer/],
   [10, 'unwraps lists', /corrupted to "first"/],
   [11, 'rejects with the URL', /signing rejects.*https:/],
   [12, 'believes every event', /^accepted$/],
@@ -50,7 +50,7 @@ const MISTAKES: readonly (readonly [number, Mistake, RegExp])[] = [
   [28, 'takes ack for an offer', /hijacked/],
   [29, 'ends its offer at junk', /login rejects.*junk/],
   [30, 'does ten at once', /too many requests/],
-  [31, 'collects for 200 ms', /p50 2\d\d ms/],
+  [31, 'collects for 200 ms', /p50 [2-9]\d\d ms|p50 [\d.]+ s/],
 ]
 
 const parts = {
@@ -60,7 +60,8 @@ const parts = {
 }
 const options = (mistake: Mistake): PlayOptions => ({
   ...parts,
-  patienceMs: 6_000,
+  // A client that fails may do so soon; one that passes has the time that a busy machine needs.
+  ...(mistake === 'nothing' ? { slack: 6 } : { patienceMs: 6_000 }),
   startClient: async () => createBrokenClient(mistake),
 })
 

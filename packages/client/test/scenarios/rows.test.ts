@@ -20,13 +20,17 @@ import { createOwnClient, fastClock, hostHere } from './own-client.ts'
 /** How fast the client's own clock runs where a row waits for one of its deadlines. */
 const PACE = 25
 const PATIENT_ROWS = [5, 17]
-/** Of a row that is failed by a time limit. */
-const TRIES = 3
+/**
+ * Time limits are so much longer than in the printed table: here other tests run beside the rows, which so say what the client does. A
+ * client that waits for its own time-outs (60 s) instead of for what it is told still misses them.
+ */
+const SLACK = 6
 
 const parts = {
   crypto: tinyCrypto(),
   random: (length: number) => new Uint8Array(randomBytes(length)),
   clock: systemClock,
+  slack: SLACK,
 }
 const oldNode = await findOldNode()
 
@@ -59,11 +63,7 @@ const quiet = clientScenarios.filter(({ needs }) => needs === 'quiet')
 const old = clientScenarios.filter(({ needs }) => needs === 'old-node')
 
 async function expectToPass(scenario: ClientScenario): Promise<void> {
-  let verdict = await playScenario(scenario, optionsFor(scenario))
-  // Other work on the machine can make any client late: time limits get the tries that they get in the printed table.
-  for (let tries = 1; verdict.late && tries < TRIES; tries += 1) {
-    verdict = await playScenario(scenario, optionsFor(scenario))
-  }
+  const verdict = await playScenario(scenario, optionsFor(scenario))
   expect(verdict, `${scenario.name}: wanted ${scenario.wanted}`).toMatchObject({ passed: true })
   // A signer that answers in NIP-04 may be followed, but not by us.
   expect(verdict.what).not.toContain('goes on in NIP-04')

@@ -61,7 +61,7 @@ export const bunkerRows: readonly ClientScenario[] = [
       const login = await stage.within(stage.client.connect(stage.uri), 12_000)
       if (login.type === 'error') fail(`login rejects: ${login.error}`)
       if (login.type === 'hang') tooLate(`login: no end within ${span(login.ms)}`)
-      if (login.ms > 3_000) tooLate(`login takes ${span(login.ms)}`)
+      if (login.ms > stage.limit(3_000)) tooLate(`login takes ${span(login.ms)}`)
       await stage.sign()
       return `logged in after ${span(login.ms)}`
     },

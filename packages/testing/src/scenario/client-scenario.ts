@@ -59,6 +59,8 @@ export interface PlayOptions {
   readonly startClient: () => Promise<HostedClient>
   /** The client's own clock runs so many times as fast as `clock`: its patience is waited for accordingly. Default 1. */
   readonly pace?: number
+  /** Time limits are so many times as long. Beside other work a row then says what a client does, and nothing of how fast. Default 1. */
+  readonly slack?: number
   /** The longest wait for any call, in milliseconds: for clients that are known to hang. */
   readonly patienceMs?: number
 }
@@ -81,6 +83,10 @@ export interface Stage {
   /** A note that was not asked for before. */
   note(content?: string): EventTemplate
   wait(ms: number): Promise<void>
+  /** Waits for a state, at most so long (with the slack). False if it did not come. */
+  until(is: () => boolean, ms: number): Promise<boolean>
+  /** A time limit with the slack, in milliseconds. */
+  limit(ms: number): number
   /** Milliseconds since the play began. */
   elapsed(): number
   /** How a call ended, or that it did not within `ms`. */
@@ -103,6 +109,9 @@ export interface Stage {
 export const LOGIN_MS = 15_000
 /** What a call may take in a scenario that is about something else. */
 export const CALL_MS = 8_000
+
+/** How often a state is looked at that is waited for. */
+const LOOK_EVERY_MS = 25
 
 /** The scenario came to its verdict: not passed. */
 export class ScenarioFailure extends Error {
@@ -180,7 +189,7 @@ export interface Play {
 
 /** Everybody in place, and how to send them home. */
 export async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Promise<Play> {
-  const { crypto, random, clock, pace = 1, patienceMs = Number.POSITIVE_INFINITY } = options
+  const { crypto, random, clock, pace = 1, slack = 1, patienceMs = Number.POSITIVE_INFINITY } = options
   const newKey = () => crypto.importKey(random(32))
   const parties = { crypto, random, clock }
   const signer = createScenarioSigner({ ...parties, key: newKey(), user: newKey() })
@@ -204,18 +213,26 @@ export async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Prom
 
   const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimer(resolve, ms))
 
+  const limit = (ms: number): number => ms * slack
+
+  const until = async (is: () => boolean, ms: number): Promise<boolean> => {
+    const end = clock.now() + limit(ms)
+    while (!is() && clock.now() < end) await wait(LOOK_EVERY_MS)
+    return is()
+  }
+
   const within = async <T>(call: Promise<T>, ms: number): Promise<Settled<T>> => {
     const start = clock.now()
     const passed = (): number => clock.now() - start
     let timer: unknown
-    const limit = new Promise<Settled<T>>((resolve) => {
-      timer = clock.setTimer(() => resolve({ type: 'hang', ms: passed() }), Math.min(ms, patienceMs))
+    const hang = new Promise<Settled<T>>((resolve) => {
+      timer = clock.setTimer(() => resolve({ type: 'hang', ms: passed() }), Math.min(limit(ms), patienceMs))
     })
     const end = call.then(
       (value): Settled<T> => ({ type: 'value', value, ms: passed() }),
       (cause: unknown): Settled<T> => ({ type: 'error', error: describeRejection(cause), ms: passed() }),
     )
-    const settled = await Promise.race([end, limit])
+    const settled = await Promise.race([end, hang])
     clock.clearTimer(timer)
     return settled
   }
@@ -265,6 +282,8 @@ export async function setStage(setUp: ScenarioSetUp, options: PlayOptions): Prom
     },
     note,
     wait,
+    until,
+    limit,
     elapsed: () => clock.now() - began,
     within,
     async withinPatience(call, ms) {

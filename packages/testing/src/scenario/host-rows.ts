@@ -58,7 +58,7 @@ export const hostRows: readonly ClientScenario[] = [
         times.push(settled.ms)
       }
       const median = times.toSorted((a, b) => a - b)[IN_A_ROW / 2] ?? 0
-      return median > 100 ? tooLate(`p50 ${span(median)}`) : `p50 ${span(median)}`
+      return median > stage.limit(100) ? tooLate(`p50 ${span(median)}`) : `p50 ${span(median)}`
     },
   },
   {
@@ -71,13 +71,13 @@ export const hostRows: readonly ClientScenario[] = [
       await stage.login()
       await stage.sign()
       if (stage.client.drain === undefined) return fail('the client has no process of its own')
-      const { closedMs, emptyMs, heldBy, rejected } = await stage.client.drain(DRAIN_MS)
+      const { closedMs, emptyMs, heldBy, rejected } = await stage.client.drain(stage.limit(DRAIN_MS))
       if (rejected !== undefined) fail(`close() rejects: ${rejected}`)
-      if (closedMs === undefined) tooLate(`close(): no end within ${span(DRAIN_MS)}`)
+      if (closedMs === undefined) tooLate(`close(): no end within ${span(stage.limit(DRAIN_MS))}`)
       const held = heldBy.length === 0 ? '' : `, held by ${[...new Set(heldBy)].join(', ')}`
-      if (emptyMs === undefined) tooLate(`still there after ${span(DRAIN_MS)}${held}`)
+      if (emptyMs === undefined) tooLate(`still there after ${span(stage.limit(DRAIN_MS))}${held}`)
       const what = `ends ${emptyMs.toFixed(1)} ms after close(), which took ${closedMs.toFixed(1)} ms${held}`
-      return emptyMs > 1_000 ? tooLate(what) : what
+      return emptyMs > stage.limit(1_000) ? tooLate(what) : what
     },
   },
 ]

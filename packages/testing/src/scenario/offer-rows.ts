@@ -7,7 +7,7 @@ import { type Pubkey, parseNostrConnectUri } from '@nip46/core'
 import { CALL_MS, type ClientScenario, fail, type Stage, span } from './client-scenario.ts'
 import { failed, okay } from './scenario-signer.ts'
 
-/** What a client needs after its URI is out until it surely listens. */
+/** What a client needs after its URI is out until it surely listens: so long, and until it has subscribed. */
 const LISTEN_MS = 1_500
 
 export const offerRows: readonly ClientScenario[] = [
@@ -19,7 +19,7 @@ export const offerRows: readonly ClientScenario[] = [
     async act(stage) {
       const { client, secret } = await show(stage)
       const taken = waitForLogin(stage)
-      await stage.wait(LISTEN_MS)
+      await untilItListens(stage)
       const began = stage.elapsed()
       stage.signer.say(client, { text: okay('offer', secret) })
       await stage.value('login', taken)
@@ -36,7 +36,7 @@ export const offerRows: readonly ClientScenario[] = [
     async act(stage) {
       const { client, secret } = await show(stage)
       const taken = waitForLogin(stage)
-      await stage.wait(LISTEN_MS)
+      await untilItListens(stage)
       stage.stranger.say(client, { text: okay('offer', 'ack') })
       await stage.wait(500)
       stage.signer.say(client, { text: okay('offer', secret) })
@@ -55,7 +55,7 @@ export const offerRows: readonly ClientScenario[] = [
     async act(stage) {
       const { client, secret } = await show(stage)
       const taken = waitForLogin(stage)
-      await stage.wait(LISTEN_MS)
+      await untilItListens(stage)
       const { stranger, signer } = stage
       for (const text of [
         'hello',
@@ -85,6 +85,11 @@ function waitForLogin({ client }: Stage): Promise<void> {
   const taken = client.taken()
   taken.catch(() => undefined)
   return taken
+}
+
+async function untilItListens({ relay, wait, until }: Stage): Promise<void> {
+  await wait(LISTEN_MS)
+  await until(() => relay.subscriptions > 0, CALL_MS)
 }
 
 /** Who waits for an answer at which secret. */
