@@ -12,7 +12,7 @@ import { connect } from '@nip46/client'
 import { decodeNpub } from '@nip46/crypto'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRelayPool } from '@nip46/transport-websocket'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 let folder: string
@@ -44,6 +44,7 @@ function start(...args: readonly string[]): Run {
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  onTestFinished(() => void child.kill('SIGKILL'))
   const lines: string[] = []
   const watchers = new Set<(line: string) => void>()
   const take = (line: string): void => {

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { EXIT } from '../src/cli/exit-code.ts'
 import { initVault, openVault } from '../src/keys/open-vault.ts'
 import { readVaultKey } from '../src/keys/vault-files.ts'
@@ -47,6 +47,7 @@ async function change(before: string, after: string, way: 'kill' | 'fail', at: n
     ['--conditions=@nip46/source', '--no-warnings', PEER, folder, before, after, way, String(at)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
+  onTestFinished(() => void child.kill('SIGKILL'))
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (chunk) => {
     text += chunk

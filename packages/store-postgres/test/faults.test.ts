@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createSeal } from '@nip46/crypto/seal'
 import { limits, openPostgresStore, type PostgresStore } from '@nip46/store-postgres'
 import { type PostgresCluster, startPostgresCluster } from '@nip46/testing/postgres-cluster'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../src/database.ts'
 import { migrate } from '../src/migration.ts'
 import { settingsOf } from '../src/options.ts'
@@ -31,6 +31,8 @@ async function member(url: string): Promise<Child> {
   const child = spawn(process.execPath, ['--conditions=@nip46/source', file, url, `${LEASE_MS}`], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
+  // One that stays stopped would keep the whole run from its end.
+  onTestFinished(() => void child.kill('SIGKILL'))
   const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
   const ended = new Promise((resolve) => child.once('exit', resolve))

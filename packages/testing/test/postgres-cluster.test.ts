@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findPostgres, startPostgresCluster } from '@nip46/testing/postgres-cluster'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 const found = findPostgres()
 const missing = 'missing' in found ? found.missing : undefined
@@ -44,6 +44,7 @@ describe.skipIf(missing !== undefined)(`a cluster of PostgreSQL${missing ? ` (${
       cwd: import.meta.dirname,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    onTestFinished(() => void child.kill('SIGKILL'))
     const [folder] = await new Promise<string[]>((resolve) => {
       createInterface({ input: child.stdout }).once('line', (line) => resolve([line]))
     })
@@ -62,6 +63,7 @@ describe.skipIf(missing !== undefined)(`a cluster of PostgreSQL${missing ? ` (${
       cwd: import.meta.dirname,
       stdio: ['ignore', 'ignore', 'inherit'],
     })
+    onTestFinished(() => void child.kill('SIGKILL'))
     const code = await new Promise((resolve) => child.once('exit', resolve))
     expect(code).toBe(0)
   })
