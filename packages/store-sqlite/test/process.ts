@@ -12,7 +12,7 @@ const ENTRY = fileURLToPath(new URL('./committer.ts', import.meta.url))
 export interface Committer {
   readonly child: ChildProcess
   readonly lines: string[]
-  /** The first line from now on that `wanted` takes. Rejects if the process ended without one. */
+  /** The first line that `wanted` takes, after the one that was waited for before. Rejects if the process ended without one. */
   line(wanted: (line: string) => boolean): Promise<string>
   kill(): Promise<void>
 }
@@ -36,6 +36,7 @@ export function startCommitter(
     detached: true,
   })
   const lines: string[] = []
+  let at = 0
   const watchers = new Set<() => void>()
   let rest = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -63,11 +64,10 @@ export function startCommitter(
     lines,
     kill,
     line(wanted) {
-      let at = lines.length
       return new Promise((resolve, reject) => {
         const look = (): void => {
-          for (; at < lines.length; at++) {
-            const line = lines[at] ?? ''
+          while (at < lines.length) {
+            const line = lines[at++] ?? ''
             if (!wanted(line)) continue
             watchers.delete(look)
             return resolve(line)

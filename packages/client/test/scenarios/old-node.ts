@@ -16,7 +16,7 @@ export async function findOldNode(): Promise<string | undefined> {
   const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/bin', '/usr/local/bin']
   for (const file of new Set(folders.map((folder) => `${folder}/node`))) {
     if (!existsSync(file)) continue
-    const { stdout } = await run(file, ['--version'], { timeout: 10_000 })
+    const { stdout } = await run(file, ['--version'], { timeout: 120_000 })
     if (stdout.startsWith('v20.')) return file
   }
   process.stdout.write('left out: row 25 of the client scenarios (no Node 20 on PATH)\n')
