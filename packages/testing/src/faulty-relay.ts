@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { AUTH_KIND, isHex64, parseRelayUrl, type RelayUrl, UsageError } from '@nip46/core'
 import { WebSocket, WebSocketServer } from 'ws'
+import { retakePort } from './retake-port.ts'
 
 /** What goes wrong. By default nothing does. */
 export interface RelayFaults {
@@ -192,13 +193,16 @@ export async function startFaultyRelay(options: FaultyRelayOptions): Promise<Fau
 
   const up = async (): Promise<void> => {
     if (listening) return
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ host: '127.0.0.1', port }, () => {
-        server.off('error', reject)
-        resolve()
-      })
-    })
+    await retakePort(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          server.once('error', reject)
+          server.listen({ host: '127.0.0.1', port }, () => {
+            server.off('error', reject)
+            resolve()
+          })
+        }),
+    )
     listening = true
     const address = server.address()
     if (typeof address === 'object' && address !== null) port = address.port

@@ -24,6 +24,7 @@ export {
   type MemoryRelayOptions,
   type MemoryRelayStats,
 } from './memory-relay.ts'
+export { retakePort } from './retake-port.ts'
 export {
   type Listen,
   type ReceivedFrame,

@@ -12,6 +12,7 @@ import {
   type SignedEvent,
   UsageError,
 } from '@nip46/core'
+import { retakePort } from './retake-port.ts'
 
 /** The server's end of one WebSocket. */
 export interface ServerSocket {
@@ -245,7 +246,8 @@ export async function startScriptedRelay(listen: Listen, script: RelayScript = {
     down,
     async up() {
       if (isUp) return
-      server = await listen(accept, server.port)
+      const { port } = server
+      server = await retakePort(() => listen(accept, port))
       isUp = true
     },
     close: down,

@@ -1,6 +1,7 @@
 import type { Authenticate, KeyHandle, RelayUrl, SignedEvent } from '@nip46/core'
 import { nobleCrypto } from '@nip46/crypto/noble'
 import { createRelay, type RelayOptions, type RelayServer } from '@nip46/relay'
+import { retakePort } from '@nip46/testing'
 import { afterEach, expect, test } from 'vitest'
 import { createRelayPool, type RelayPool } from '../src/index.ts'
 
@@ -128,7 +129,7 @@ test('after the relay restarts, what it kept is caught up and nothing is lost', 
   await expect.poll(() => log).toEqual(['live'])
   await first.relay.close()
   await expect.poll(() => log).toHaveLength(2)
-  await start({ port: first.port, retention: { seconds: 60 } })
+  await retakePort(() => start({ port: first.port, retention: { seconds: 60 } }))
   const published = await other.publish([first.url], carrier(alice, bob, 'while you were away'))
   expect(published).toMatchObject({ ok: true })
   await expect.poll(() => contents).toContain('while you were away')

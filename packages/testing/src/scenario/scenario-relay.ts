@@ -15,6 +15,7 @@ import {
   UsageError,
 } from '@nip46/core'
 import { WebSocket, WebSocketServer } from 'ws'
+import { retakePort } from '../retake-port.ts'
 
 export interface ScenarioRelayOptions {
   /** Serve nobody before a kind 22242 event named this relay and the challenge (NIP-42). */
@@ -139,7 +140,7 @@ export async function startScenarioRelay(options: ScenarioRelayOptions = {}): Pr
 
   const up = async (): Promise<void> => {
     if (server !== undefined) return
-    const next = await listenOn(port)
+    const next = await retakePort(() => listenOn(port))
     next.on('connection', receive)
     server = next
     const address = next.address()
