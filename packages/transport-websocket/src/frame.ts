@@ -76,5 +76,5 @@ export function closeFrame(id: string): string {
  * over a terminal or turn a sentence around.
  */
 export function plainText(text = ''): string {
-  return cleanText(text.slice(0, ERROR_CHARS), ERROR_CHARS)
+  return text && cleanText(text.slice(0, ERROR_CHARS), ERROR_CHARS)
 }

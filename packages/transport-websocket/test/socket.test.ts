@@ -5,9 +5,10 @@ import { limits } from '@nip46/core'
 import { createFakeClock } from '@nip46/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocketServer } from 'ws'
+import { signedFrame } from '../src/frame.ts'
 import { createPoolHealth, createRelayPool, type PoolHealth, type RelayPoolOptions } from '../src/index.ts'
 import { PROBE_EVERY_MS, PROBE_MS } from '../src/relay-link.ts'
-import { FILTERS, relayUrl } from './fixture.ts'
+import { event, FILTERS, relayUrl } from './fixture.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -96,6 +97,19 @@ const kinds: readonly (readonly [string, RelayPoolOptions])[] = [
   ['the ws package', {}],
   ['a standard WebSocket', globalThis.WebSocket === undefined ? {} : { WebSocket: globalThis.WebSocket }],
 ]
+
+test('what is published in one turn arrives in its order, however much it is', async () => {
+  const { port, server } = await listenWs()
+  const heard: string[] = []
+  server.on('connection', (socket) => void socket.on('message', (data) => heard.push(String(data))))
+  const { log, pool } = watch(`ws://127.0.0.1:${port}`)
+  await expect.poll(() => log, { timeout: 30_000 }).toEqual(['live'])
+  const [asked = ''] = heard
+  const events = Array.from({ length: 11 }, (_, i) => event(i))
+  for (const one of events) void pool.publish([relayUrl(`ws://127.0.0.1:${port}`)], one)
+  const frames = events.map((one) => signedFrame('EVENT', one))
+  await expect.poll(() => heard, { timeout: 30_000 }).toEqual([asked, ...frames])
+})
 
 describe.each(kinds)('a socket of %s', (_name, options) => {
   test.each([
