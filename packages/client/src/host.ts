@@ -4,6 +4,7 @@
  */
 
 import type { Clock, RandomBytes } from '@nip46/core'
+import { RANDOM_DRAWN_BYTES } from './limits.ts'
 
 /** The host's own time and timers. */
 export const hostClock: Clock = {
@@ -12,8 +13,29 @@ export const hostClock: Clock = {
   clearTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
 }
 
-/** The host's cryptographically secure random bytes. */
-export const hostRandom: RandomBytes = (length) => globalThis.crypto.getRandomValues(new Uint8Array(length))
+/** A request needs several, and asking the host for a few costs as much as for many. */
+const drawn = new Uint8Array(RANDOM_DRAWN_BYTES)
+let used = drawn.length
+
+/**
+ * The host's cryptographically secure random bytes. Each is handed out once and overwritten then, and what is left at the end of this turn
+ * of the host is forgotten: a process that is copied or stored while it waits holds none.
+ */
+export const hostRandom: RandomBytes = (length) => {
+  if (length > drawn.length) return globalThis.crypto.getRandomValues(new Uint8Array(length))
+  if (used + length > drawn.length) {
+    globalThis.crypto.getRandomValues(drawn)
+    used = 0
+    queueMicrotask(() => {
+      drawn.fill(0)
+      used = drawn.length
+    })
+  }
+  const bytes = drawn.slice(used, used + length)
+  drawn.fill(0, used, used + length)
+  used += length
+  return bytes
+}
 
 /**
  * Runs what the caller gave us: a callback, a transport, a crypto. If it throws, the session goes on, the result is

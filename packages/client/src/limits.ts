@@ -23,6 +23,8 @@ export const CONCURRENT_REQUESTS = 24
 export const CONCURRENT_REQUESTS_MAX = 240
 /** Of these places, one of so many is never taken by requests of low priority. */
 export const RESERVED_SHARE = 4
+/** Random bytes drawn from the host at once; a longer piece is drawn by itself. */
+export const RANDOM_DRAWN_BYTES = 256
 /** Requests that wait for their turn; the next one is refused with `request/busy`. */
 export const QUEUED_REQUESTS = 4_096
 /** A request without a time-out of its own waits so long for its turn, in milliseconds; its time-out begins then. */

@@ -3,12 +3,13 @@
 import { bytesToHex, clientProfile, hexToBytes, ok } from '@nip46/core'
 import { fromOffer } from '@nip46/core/client'
 import { createFakeClock, createMemoryRelay } from '@nip46/testing'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { remember } from '../src/bounded-map.ts'
 import { createCalls } from '../src/calls.ts'
 import { createClientKey } from '../src/client-key.ts'
+import { hostRandom } from '../src/host.ts'
 import { allowsJunk, chargeJunk } from '../src/junk-budget.ts'
-import { JUNK_EVENTS_BURST, SEEN_EVENTS } from '../src/limits.ts'
+import { JUNK_EVENTS_BURST, RANDOM_DRAWN_BYTES, SEEN_EVENTS } from '../src/limits.ts'
 import type { Loop } from '../src/loop.ts'
 import { createSteadyTime } from '../src/steady-time.ts'
 import { createTimers } from '../src/timers.ts'
@@ -88,6 +89,29 @@ test('a request settles once, and nothing is kept of it', async () => {
   calls.settle(id, ok('pong'))
   expect(await ping).toBe('pong')
   expect(settled).toEqual([id])
+})
+
+test('random bytes of the host are drawn so many at once, given out once, and not kept beyond the turn', async () => {
+  const draw = vi.spyOn(globalThis.crypto, 'getRandomValues')
+  onTestFinished(() => draw.mockRestore())
+  const half = RANDOM_DRAWN_BYTES / 2
+  const pieces = [hostRandom(half), hostRandom(half)]
+  expect(draw).toHaveBeenCalledTimes(1)
+  const [pool] = draw.mock.lastCall as [Uint8Array]
+  expect(pool).toHaveLength(RANDOM_DRAWN_BYTES)
+  // All of it was handed out.
+  expect(pool).toEqual(new Uint8Array(RANDOM_DRAWN_BYTES))
+  pieces.push(hostRandom(half))
+  expect(draw).toHaveBeenCalledTimes(2)
+  expect(pool.subarray(half)).not.toEqual(new Uint8Array(half))
+  await Promise.resolve()
+  expect(pool).toEqual(new Uint8Array(RANDOM_DRAWN_BYTES))
+  pieces.push(hostRandom(half))
+  expect(draw).toHaveBeenCalledTimes(3)
+  expect(new Set(pieces.map(bytesToHex)).size).toBe(4)
+  for (const piece of pieces) expect(piece.buffer.byteLength).toBe(half)
+  expect(hostRandom(RANDOM_DRAWN_BYTES + 1)).toHaveLength(RANDOM_DRAWN_BYTES + 1)
+  expect(draw.mock.lastCall?.[0]).toHaveLength(RANDOM_DRAWN_BYTES + 1)
 })
 
 test('a client key is a copy, whatever kind of bytes it is given as', () => {
