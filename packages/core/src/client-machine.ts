@@ -39,7 +39,7 @@ const HANDLERS: { readonly [Type in ClientInput['type']]: (work: Work, input: In
 
 /** One input, one new state and what to do about it. Never throws on what a peer or relay did. */
 export function step(state: ClientState, input: ClientInput, now: Millis): ClientStep {
-  const work: Work = { ...state, now, outputs: [] }
+  const work: Work = { ...state, now, outputs: [], before: state.pending }
   const { type } = input
   const ends = type === 'logout' || type === 'close'
   if (!isOver(state) || type === 'request' || (ends && state.phase === 'unpaired')) {
@@ -49,7 +49,7 @@ export function step(state: ClientState, input: ClientInput, now: Millis): Clien
   } else if (type === 'message') ignore(work, 'session/closed')
   if (!isOver(work)) keepTime(work)
   work.downSince = work.live.length > 0 ? null : (work.downSince ?? now)
-  const { outputs, ...next } = work
+  const { outputs, before: _, ...next } = work
   return { state: next, outputs }
 }
 

@@ -122,17 +122,24 @@ export function change(work: Work, id: RequestId, changes: Partial<PendingReques
   if (before !== undefined) put(work, id, { ...before, ...changes })
 }
 
+/** Sets a request, or takes it out: in a copy, one for each step. */
+function put(work: Draft & { before?: Work['before'] }, id: RequestId, request?: PendingRequest): void {
+  const pending: Requests = work.pending === work.before ? copyOf(work.before) : work.pending
+  if (request === undefined) delete pending[id]
+  else pending[id] = request
+  work.pending = pending
+}
+
+type Requests = Record<RequestId, PendingRequest>
+
 /**
- * Sets a request, or takes it out, in a copy. What has no prototype is a hash table to an engine, and stays one: ids never repeat, and each
- * would cost a plain object a hidden class, which takes ten times as long.
+ * What has no prototype is a hash table to an engine, and stays one: ids never repeat, and each would cost a plain object a hidden class,
+ * which takes ten times as long.
  */
-function put(work: Draft, id: RequestId, request?: PendingRequest): void {
-  const { pending } = work
-  const copy: Record<RequestId, PendingRequest> = Object.create(null)
-  for (const other of Object.keys(pending))
-    if (request !== undefined || other !== id) copy[other] = pending[other] as PendingRequest
-  if (request !== undefined) copy[id] = request
-  work.pending = Object.setPrototypeOf(copy, Object.prototype)
+function copyOf(requests: ClientState['pending']): Requests {
+  const copy: Requests = Object.create(null)
+  for (const id of Object.keys(requests)) copy[id] = requests[id] as PendingRequest
+  return Object.setPrototypeOf(copy, Object.prototype)
 }
 
 /** Ends a request: for the caller's ones the one word that it waits for. */

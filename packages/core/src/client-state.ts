@@ -189,12 +189,14 @@ export interface ClientWants {
   }
 }
 
-/** A state that nobody else has seen yet. What its members hold is replaced, never changed. */
+/** A state that nobody else has seen yet. What its members hold is replaced, never changed, but by who has made it. */
 export type Draft = { -readonly [Member in keyof ClientState]: ClientState[Member] }
 
 /** One step: its own copy of the state, to be changed in place, and what comes of it. */
 export interface Work extends Draft {
   readonly outputs: ClientOutput[]
+  /** The requests before the step. */
+  readonly before: ClientState['pending']
 }
 
 export const CLOSED: Failure = { code: 'closed', message: 'the session was closed' }
