@@ -3,9 +3,11 @@
  * Never tells of what no rule says is to be told.
  */
 
+import type { RelayUrl } from '@nip46/core'
 import { wantsNotice } from '@nip46/policy'
 import type { RemoteSignerEvent } from '@nip46/remote-signer'
 import type { Host } from './host.ts'
+import { DUPLICATE_EVERY_MS } from './limits.ts'
 
 /** What the rule that allowed it says that the owner is to be told of: in the log, and to those who read along. */
 export function tellOwner(
@@ -28,4 +30,12 @@ export function tellOwner(
   }
   const label = settings.state.apps[client] ?? ''
   hub.publish({ topic: 'notices', notice: { ...notice, label, claims: { name, url } } })
+}
+
+/** Another daemon answers with our keys: in the log, not oftener than every `DUPLICATE_EVERY_MS`. */
+export function tellDuplicate(host: Host, signerPubkey: string, relay: RelayUrl): void {
+  const now = host.clock.now()
+  if (host.duplicateAt !== null && now - host.duplicateAt < DUPLICATE_EVERY_MS) return
+  host.duplicateAt = now
+  host.log.write('error', 'duplicate-signer', { code: 'signer/duplicate', signerPubkey, relay })
 }

@@ -1,10 +1,9 @@
 /**
- * The daemon: a vault, a store, relays, a policy, the remote signer and its API, started in order and stopped in order.
+ * The daemon, made of its parts: a vault, a store, relays, a policy, the remote signer and its API, started in order.
  * Never reads a setting, a passphrase or a signal by itself: they are given to it.
  */
 
 import { join } from 'node:path'
-import { type RelayUrl, type Transport, UsageError } from '@nip46/core'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRemoteSigner } from '@nip46/remote-signer'
 import { createPoolHealth, createRelayPool } from '@nip46/transport-websocket'
@@ -14,7 +13,7 @@ import { openTokens } from '../api/tokens.ts'
 import { hostRandom } from '../host-random.ts'
 import { hostClock } from '../keys/host-clock.ts'
 import { VERSION } from '../version.ts'
-import { nameApp, takeLinkLabel } from './app-naming.ts'
+import { nameApp } from './app-naming.ts'
 import { createAuditTail } from './audit-tail.ts'
 import { createBrake } from './brake.ts'
 import { createClockWatch, showClock } from './clock-watch.ts'
@@ -22,27 +21,19 @@ import type { LoadedConfig } from './config.ts'
 import { openCrashMarks } from './crash-marks.ts'
 import type { Daemon, DaemonDeps } from './daemon.ts'
 import { createDesk } from './desk.ts'
+import { drain, endAtFault } from './drain.ts'
 import { createDuplicateWatch } from './duplicate-watch.ts'
-import { logSignerEvent } from './engine-log.ts'
 import { followSettings } from './follow-settings.ts'
 import { viewEntry } from './handlers/policies.ts'
 import { otherRelays, ownRelays, readStatus } from './health.ts'
+import { hearEvents } from './hearing.ts'
 import type { Host } from './host.ts'
 import { createHostApi } from './host-api.ts'
 import { instanceName } from './instance.ts'
-import {
-  BURST_SECONDS,
-  CRASH_MARK_MS,
-  DRAIN_API_MS,
-  DRAIN_LOOK_MS,
-  DRAIN_MS,
-  DUPLICATE_EVERY_MS,
-  WATCH_EVERY_MS,
-} from './limits.ts'
+import { BURST_SECONDS } from './limits.ts'
 import { createLog } from './log.ts'
-import { tellOwner } from './notices.ts'
+import { tellDuplicate } from './notices.ts'
 import { createPolicyBook } from './own-policy-book.ts'
-import { pause } from './pause.ts'
 import { createPerforming } from './performing.ts'
 import { ensurePrivateDirectory, removeHalfWritten } from './private-file.ts'
 import { serveRelay } from './served-relay.ts'
@@ -50,6 +41,7 @@ import { createJudge } from './session-policy.ts'
 import { openSettings, readSalt } from './settings.ts'
 import { settledWith } from './settled-with.ts'
 import { hearOnTheWay } from './sharing.ts'
+import { createSignerTransport } from './signer-transport.ts'
 import { createStopping } from './stopping.ts'
 import { openStore } from './store.ts'
 import { createStoreWatch } from './store-watch.ts'
@@ -206,24 +198,13 @@ async function start(
           transport: pool,
           crypto,
           clock,
-          onForeign: (event, relay) => onDuplicate(event.pubkey, relay),
+          onForeign(event, relay) {
+            tellDuplicate(host, event.pubkey, relay)
+            if (config.onDuplicate === 'stop') void close()
+          },
         })
       : undefined
-  const transport: Transport = {
-    publish(relays, event, options) {
-      duplicates?.sent(event)
-      return pool.publish(relays, event, options)
-    },
-    // What comes while the daemon stops is left to the next one: relays and clients send it again.
-    subscribe: (request) =>
-      pool.subscribe({
-        ...request,
-        onEvent: (event, relay) => {
-          if (!host.isDraining) request.onEvent(event, relay)
-        },
-      }),
-    close: () => pool.close(),
-  }
+  const transport = createSignerTransport(pool, { duplicates, isDraining: () => host.isDraining })
 
   const heard = hearOnTheWay(store.store, {
     clock,
@@ -285,25 +266,6 @@ async function start(
     status: () => readStatus(host),
   }
 
-  const onDuplicate = (signerPubkey: string, relay: RelayUrl): void => {
-    const now = clock.now()
-    const isNews = host.duplicateAt === null || now - host.duplicateAt >= DUPLICATE_EVERY_MS
-    if (isNews) {
-      host.duplicateAt = now
-      log.write('error', 'duplicate-signer', { code: 'signer/duplicate', signerPubkey, relay })
-    }
-    if (config.onDuplicate === 'stop') void close()
-  }
-
-  let watchTimer: unknown
-  const watchSoon = (): void => {
-    watchTimer ??= clock.setTimer(() => {
-      watchTimer = undefined
-      duplicates?.watch(signer.sessions())
-      lists.watch(signer.sessions().map(({ userPubkey }) => userPubkey))
-    }, WATCH_EVERY_MS)
-  }
-
   const tail = createAuditTail({
     audit: store.audit,
     clock,
@@ -312,84 +274,26 @@ async function start(
     onFault: (cause) => log.fault('audit-tail', cause),
   })
 
-  signer.on((event) => {
-    logSignerEvent(log, event)
-    if (event.type === 'degraded' && event.ailment === 'store') storeWatch.failed(event.cause)
-    if (event.type === 'recovered' && event.ailment === 'store') storeWatch.worked()
-    tail.stir()
-    if (event.type === 'performed' && event.error === null) {
-      uses.count(event.clientPubkey, event.subject)
-      if (event.subject.eventId !== undefined) lists.done(event.subject.eventId)
-      tellOwner(host, event)
-    }
-    if (event.type === 'session-opened')
-      takeLinkLabel(host, event.session).catch((cause) => log.fault('settings', cause))
-    if (event.type.startsWith('session-')) watchSoon()
-    if (event.type === 'superseded') {
-      closeBecause(
-        new UsageError(
-          'another daemon was started under the instance name of this one, and goes on in its place: if both are to run, set "instance" of one of them; of a copied data directory only "vault" is meant to be shared',
-        ),
-      )
-    }
-  })
-  vault.on((event) => {
-    if (event.type === 'worker-lost') log.write('error', event.type, { reason: event.reason })
-    else
-      log.write(event.type === 'wrong-passphrase' ? 'warning' : 'info', event.type, { key: event.key.name })
+  const hearing = hearEvents(host, {
+    tail,
+    duplicates,
+    onSuperseded: (reason) => closeBecause(reason),
   })
 
-  // -- the API -----------------------------------------------------------------------------------
+  // -- the API -------------------------------------------------------------------------------------
 
   const api = createHostApi(host, tail)
   closers.push(() => api.close(0))
 
-  // -- stopping ------------------------------------------------------------------------------------
+  // -- starting and stopping -----------------------------------------------------------------------
 
-  const isIdle = (): boolean => {
-    const { events, inputs, answers } = signer.stats().waiting
-    return events + inputs + answers + performing.underWay === 0
-  }
-
-  const { stopped, close, closeBecause } = createStopping(async () => {
-    log.write('info', 'stopping', { count: performing.underWay })
-    host.isDraining = true
-    clock.clearTimer(watchTimer)
-    storeWatch.close()
-    duplicates?.close()
-    tail.close()
-    heard.close()
-    const until = clock.now() + DRAIN_MS
-    while (!isIdle() && clock.now() < until) await pause(clock, DRAIN_LOOK_MS)
-    await signer.close()
-    await lists.close()
-    await api.close(DRAIN_API_MS)
-    await pool.close()
-    await relayHere?.server.close()
-    const ended = crashMarks.endInOrder().catch((cause) => log.fault('crash-marks', cause))
-    await Promise.race([ended, pause(clock, CRASH_MARK_MS)])
-    await store.close()
-    await vault.close()
-    log.write('info', 'stopped', {})
-  })
-
-  const fault = async (cause: unknown): Promise<void> => {
-    log.fault('crashed', cause)
-    host.isDraining = true
-    const marked = crashMarks.crashed().then(
-      (count) => log.write('error', 'crash-marked', { count }),
-      (failure) => log.fault('crash-marks', failure),
-    )
-    // What is in memory may be wrong: none of it leaves.
-    pool.close().catch(() => undefined)
-    await Promise.race([marked, pause(clock, CRASH_MARK_MS)])
-  }
-  // -- starting ------------------------------------------------------------------------------------
+  const parts = { pool, performing, hearing, duplicates, tail, heard, api, relayHere }
+  const { stopped, close, closeBecause } = createStopping(() => drain(host, parts))
 
   await api.listenOnSocket(config.socket)
   await signer.start()
   api.open()
-  watchSoon()
+  hearing.watchSoon()
   const url = await api.listenOnHttp()
   log.write('info', 'started', {
     version: VERSION,
@@ -398,5 +302,12 @@ async function start(
     url: url ?? undefined,
   })
   host.pagesUrl = url === null ? null : (config.publicUrl ?? url)
-  return { socket: config.socket, url, relay: served, stopped, close, fault }
+  return {
+    socket: config.socket,
+    url,
+    relay: served,
+    stopped,
+    close,
+    fault: (cause) => endAtFault(host, parts, cause),
+  }
 }
