@@ -12,7 +12,7 @@ const SECRET = 'nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5'
 function run(code: string): Promise<{ readonly code: unknown; readonly out: string; readonly err: string }> {
   return new Promise((resolve) => {
     const args = ['--conditions=@nip46/source', '--input-type=module', '-e', code]
-    execFile(process.execPath, args, { timeout: 60_000 }, (failure, out, err) =>
+    execFile(process.execPath, args, { timeout: 150_000 }, (failure, out, err) =>
       resolve({ code: failure?.code ?? 0, out, err }),
     )
   })

@@ -78,7 +78,7 @@ function answersOf(backend: CurveBackend, given: Case): Readonly<Record<string, 
   return answers
 }
 
-describe('random cross-checks', { timeout: 30_000 + CHECKS * SECONDS_A_CHECK * 1_000 }, () => {
+describe('random cross-checks', { timeout: 180_000 + CHECKS * SECONDS_A_CHECK * 1_000 }, () => {
   // noble is what the others are compared with.
   const tested = backends
     .filter(({ name }) => name !== 'noble')

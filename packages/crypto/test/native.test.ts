@@ -124,7 +124,6 @@ describe.skipIf(nativeMissing !== undefined)(`memory outside JavaScript${absent}
 
   test.skipIf(!supported)(
     `holds nothing of a secret but its own place: ${TRIALS} trials of each operation${supported ? '' : ' (left out: the stack is only known on x64 Linux with glibc)'}`,
-    { timeout: 30_000 },
     () => {
       const { backend, allocated, stackTop } = openWatched()
       expect(backend.caps.wipesMemory).toBe(true)

@@ -192,7 +192,7 @@ describe('waits and limits', () => {
     const url = urlAt(typeof address === 'object' && address !== null ? address.port : 0)
     const pool = new SimplePool()
     pool.maxWaitForConnection = 200
-    const result = await create(pool).publish([url], event(1), { timeoutMs: 5_000 })
+    const result = await create(pool).publish([url], event(1), { timeoutMs: 60_000 })
     expect(result).toEqual({
       ok: false,
       error: [{ relay: url, reason: 'unreachable: connection timed out' }],
