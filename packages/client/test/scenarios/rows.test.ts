@@ -15,7 +15,7 @@ import {
 } from '@nip46/testing/client-scenarios'
 import { describe, expect, test } from 'vitest'
 import { bundleProcess, findOldNode } from './old-node.ts'
-import { createOwnClient, fastClock, hostHere } from './own-client.ts'
+import { createOwnClient, hostHere, hurriedClient } from './own-client.ts'
 
 /** How fast the client's own clock runs where a row waits for one of its deadlines. */
 const PACE = 25
@@ -49,9 +49,9 @@ function optionsFor({ row, needs }: ClientScenario): PlayOptions {
       startClient: () => startClientProcess({ args: ['--conditions=@nip46/source', program] }),
     }
   }
-  const pace = PATIENT_ROWS.includes(row) ? PACE : 1
-  const more = pace === 1 ? {} : { clock: fastClock(pace) }
-  return { ...parts, pace, startClient: async () => hostHere(createOwnClient(more)) }
+  return PATIENT_ROWS.includes(row)
+    ? { ...parts, pace: PACE, startClient: async () => hostHere(hurriedClient(PACE)) }
+    : { ...parts, startClient: async () => hostHere(createOwnClient()) }
 }
 
 test('there are 32 rows, each once', () => {

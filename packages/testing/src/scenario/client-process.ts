@@ -19,7 +19,7 @@ import {
 const CLIENT_ENTRY = 'client ready'
 /** Characters of the process' last words that are kept. */
 const LAST_WORDS_CHARS = 4_000
-const START_MS = 30_000
+const START_MS = 60_000
 /** When it is looked at what still holds the event loop. */
 const HELD_AFTER_MS = 250
 /** Before each line that the process prints about its end. */
@@ -99,7 +99,7 @@ export interface ClientProcessOptions {
   readonly cwd?: string
 }
 
-/** Starts a program that calls {@link serveClient}. Rejects with its last words if it ends before, or within 30 s does not. */
+/** Starts a program that calls {@link serveClient}. Rejects with its last words if it ends before, or within 60 s does not. */
 export async function startClientProcess(options: ClientProcessOptions): Promise<HostedClient> {
   const { node = process.execPath, args, cwd } = options
   const child = spawn(node, [...args], {
