@@ -5,6 +5,8 @@ import { expect, test } from 'vitest'
 import { parties } from './table/play-all.ts'
 
 const MESSAGES = 2_000
+/** Time limits are for what hangs. */
+const SLACK = 6
 
 function start(program: string): ReturnType<typeof startClientProcess> {
   const { pathname } = new URL(`./${program}.ts`, import.meta.url)
@@ -13,7 +15,7 @@ function start(program: string): ReturnType<typeof startClientProcess> {
 
 test('leave nothing unhandled, and it signs afterwards', async () => {
   const startClient = () => start('own-process')
-  expect(await playHostility({ ...parties, messages: MESSAGES, startClient })).toEqual({
+  expect(await playHostility({ ...parties, slack: SLACK, messages: MESSAGES, startClient })).toEqual({
     messages: MESSAGES,
     exits: 0,
     ended: undefined,
@@ -23,7 +25,7 @@ test('leave nothing unhandled, and it signs afterwards', async () => {
 
 test('end a client that leaves a rejection unhandled', async () => {
   const startClient = () => start('dying-process')
-  expect(await playHostility({ ...parties, messages: MESSAGES, startClient })).toMatchObject({
+  expect(await playHostility({ ...parties, slack: SLACK, messages: MESSAGES, startClient })).toMatchObject({
     exits: 1,
     ended: expect.stringContaining('boom'),
     signsAfter: false,

@@ -22,14 +22,15 @@ const KNOWN: readonly (readonly [name: string, row: number, passed: boolean, wha
   ['applesauce', 12, false, /^accepted$/],
   ['applesauce', 28, false, /hijacked/],
 ]
-/** A busy machine may miss a time limit: only what was judged for something else counts. */
-const TRIES = 4
+/** A busy machine may miss a time limit, and a peer may fall silent on one: only what was judged for something else counts. */
+const SLACK = 4
+const TRIES = 3
 
 async function play(name: string, row: number): Promise<Verdict> {
   const contestant = contestants.find((one) => one.name === name)
   const scenario = clientScenarios.find((one) => one.row === row)
   if (contestant === undefined || scenario === undefined) throw new Error(`no ${name}, or no row ${row}`)
-  const options = { ...parties, startClient: () => contestant.start() }
+  const options = { ...parties, slack: SLACK, startClient: () => contestant.start() }
   let verdict = await playScenario(scenario, options)
   for (let tries = 1; verdict.late && tries < TRIES; tries++) verdict = await playScenario(scenario, options)
   return verdict
@@ -38,7 +39,7 @@ async function play(name: string, row: number): Promise<Verdict> {
 describe.concurrent.each(contestants.slice(1))('$title', ({ name }) => {
   for (const [peer, row, passed, what] of KNOWN) {
     if (peer !== name) continue
-    test(`${passed ? 'passes' : 'fails'} row ${row}`, async () => {
+    test(`${passed ? 'passes' : 'fails'} row ${row}`, { timeout: 600_000 }, async () => {
       expect(await play(name, row)).toMatchObject({ passed, what: expect.stringMatching(what) })
     })
   }

@@ -72,18 +72,18 @@ async function expectToPass(scenario: ClientScenario): Promise<void> {
 // Most of a row is waiting: they wait side by side.
 describe.concurrent('our client', () => {
   for (const scenario of waiting) {
-    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 180_000)
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 600_000)
   }
 })
 
 describe('our client, alone on the machine as far as we can', () => {
   for (const scenario of quiet) {
-    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 180_000)
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 600_000)
   }
 })
 
 describe.skipIf(oldNode === undefined)('our client (left out where there is no Node 20: row 25)', () => {
   for (const scenario of old) {
-    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 180_000)
+    test(`${scenario.row}: ${scenario.name}: ${scenario.wanted}`, () => expectToPass(scenario), 600_000)
   }
 })
