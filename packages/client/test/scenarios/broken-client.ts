@@ -65,13 +65,10 @@ const PATIENT: readonly Mistake[] = [
   'ignores refusals',
   'waits for a list of relays',
 ]
-/** What it gives a request, unless it waits for ever. */
-const PATIENCE_MS = 4_000
-/** Of the one without a mistake, which a busy machine must not bring to an end. */
-const LONG_PATIENCE_MS = 10_000
 const RECONNECT_MS = 200
 
-export function createBrokenClient(mistake: Mistake): HostedClient {
+/** It gives a request so many milliseconds, unless its mistake is to wait for ever. */
+export function createBrokenClient(mistake: Mistake, patienceMs: number): HostedClient {
   const has = (one: Mistake): boolean => mistake === one
   const key: KeyHandle = crypto.importKey(random(32))
   const sockets = new Map<RelayUrl, WebSocket>()
@@ -213,8 +210,7 @@ export function createBrokenClient(mistake: Mistake): HostedClient {
     return new Promise<string>((resolve, reject) => {
       pending.set(id, { resolve, reject })
       const patient = PATIENT.some(has)
-      if (!patient)
-        later(mistake === 'nothing' ? LONG_PATIENCE_MS : PATIENCE_MS, () => reject(new Error('no answer')))
+      if (!patient) later(patienceMs, () => reject(new Error('no answer')))
       for (const socket of sockets.values()) {
         if (socket.readyState === WebSocket.OPEN) socket.send(frame)
       }

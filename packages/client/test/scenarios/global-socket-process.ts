@@ -3,4 +3,4 @@
 import { serveClient } from '@nip46/testing/client-scenarios'
 import { createBrokenClient } from './broken-client.ts'
 
-serveClient(createBrokenClient('nothing'))
+serveClient(createBrokenClient('nothing', 60_000))
