@@ -38,6 +38,7 @@ function pagesIn(
       globalSetup: ['packages/transport-websocket/test-browser/relay-setup.ts'],
       browser: {
         enabled: true,
+        connectTimeout: PATIENCE.testTimeout,
         headless: true,
         screenshotFailures: false,
         commands: { emulateMedia },
