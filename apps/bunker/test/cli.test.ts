@@ -91,7 +91,7 @@ describe('what cannot be read', () => {
     [['key', 'show'], 'NAME is missing: nip46-bunker key show me'],
     [['app', 'list', 'x'], '"x" is too much for this command: nip46-bunker app list'],
     [['status', '--nonsense'], "Unknown option '--nonsense': see nip46-bunker help status"],
-    [['-x', 'status'], 'options come after the command: nip46-bunker status -x'],
+    [['-x', 'status'], 'options come after the command: nip46-bunker COMMAND -x'],
     [['link', 'new', '--expires', 'soon'], '--expires takes a time such as 90s, 15m, 12h, 30d or 2w'],
     [['link', 'new', '--uses', '21'], '--uses takes a whole number from 1 to 20'],
     [

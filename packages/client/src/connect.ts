@@ -38,7 +38,7 @@ export function connect(bunkerUri: string, options: ConnectOptions): Promise<Bun
     }
     const pointer = parseBunkerUri(bunkerUri, { allowInsecure: ports.allowInsecureRelays })
     if (!pointer.ok)
-      throw new Nip46Error({ code: pointer.error, message: 'this bunker:// URI cannot be used' })
+      throw new Nip46Error({ code: pointer.error, message: `no usable bunker:// URI (${pointer.error})` })
     const key = createClientKey(ports, options.clientKey)
     const timeoutMs = ports.timeouts.connect
     const make = (facts: StartFacts, now: Millis) =>

@@ -71,7 +71,7 @@ function findCommand(args: readonly string[]): {
   if (first > 0)
     throw new CommandProblem(
       'usage',
-      `options come after the command: nip46-bunker ${quote(one, SHOWN_CHARS)} ${quote(args[0] ?? '', SHOWN_CHARS)}`,
+      `options come after the command: nip46-bunker COMMAND ${quote(args[0] ?? '', SHOWN_CHARS)}`,
     )
   if (one === 'help') {
     const asked = names.slice(1).join(' ')

@@ -62,7 +62,7 @@ export function createHostApi(host: Host, tail: AuditTail): HostApi {
     listenOnHttp: async () =>
       http === null
         ? null
-        : listenOr(http, () =>
+        : listenOr('http', http, () =>
             api.listenOnHttp({ ...http, pages, ...(publicUrl !== null && { publicUrl }) }),
           ),
     close: api.close,

@@ -17,7 +17,7 @@ export interface ServedRelay {
 export async function serveRelay({ serve, serveUrl }: Config, crypto: Crypto): Promise<ServedRelay | null> {
   if (serve === null) return null
   const server = createRelay({ crypto, ...serve })
-  const { url } = await listenOr(serve, () => server.listen())
+  const { url } = await listenOr('serve', serve, () => server.listen())
   const [named] = serveUrl
   const parsed = named === undefined ? parseRelayUrl(url) : { ok: true as const, value: named }
   if (parsed.ok) return { server, url: parsed.value }

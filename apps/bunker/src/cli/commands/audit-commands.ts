@@ -146,7 +146,15 @@ async function* pages(
 
 function describeEntry(entry: AuditEntry): string {
   const about = entry.clientPubkey === null ? '' : `  app ${short(entry.clientPubkey)}`
-  return `${String(entry.position).padStart(6)}  ${when(entry.at)}  ${clean(entry.type)}${entry.notice ? '  notice' : ''}${isWithheld(entry) ? '  not delivered' : ''}${about}  ${clean(jsonText(entry.record, 0), 400)}`
+  return `${String(entry.position).padStart(6)}  ${when(entry.at)}  ${clean(entry.type)}${entry.notice ? '  notice' : ''}${isWithheld(entry) ? '  not delivered' : ''}${about}  ${clean(jsonText(moreOf(entry.record), 0), 400)}`
+}
+
+const IN_LINE = ['at', 'type', 'clientPubkey', 'userPubkey', 'signerPubkey']
+
+/** What of a record is not in its line already, nor the same for all apps of a key. */
+function moreOf(record: AuditEntry['record']): unknown {
+  if (typeof record !== 'object' || record === null) return record
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !IN_LINE.includes(name)))
 }
 
 /** The key was used, and nobody got what it made: the session ended meanwhile, or the time was over. */

@@ -4,7 +4,14 @@
  */
 
 import { createHash } from 'node:crypto'
-import { encodePermissions, type NostrConnectOffer, type Pubkey, parseNostrConnectUri } from '@nip46/core'
+import {
+  encodePermissions,
+  limits,
+  type NostrConnectOffer,
+  type Pubkey,
+  parseNostrConnectUri,
+  type UriProblem,
+} from '@nip46/core'
 import { Fault } from '../../api/fault.ts'
 import type { Handlers } from '../../api/operations.ts'
 import type { LinkView, MadeLink, PolicyChoice } from '../../api/shapes.ts'
@@ -126,12 +133,26 @@ function listLinks({ signer, settings, book, clock }: Host): readonly LinkView[]
     .sort((a, b) => b.createdAt - a.createdAt)
 }
 
+const URI_PROBLEMS: { readonly [Problem in UriProblem]?: string } = {
+  'uri/secret': 'its secret is missing, too long or not printable',
+  'uri/pubkey': 'its key is no public key',
+  'uri/self': 'its key is one of this bunker',
+  'uri/no-relay': 'it names no relay',
+  'uri/too-many-relays': `it names more than ${limits.URI_RELAYS} relays`,
+  'uri/relay-insecure': 'its relay is ws:// and not on this machine',
+}
+
 function readUri({ signer, vault }: Host, uri: string): NostrConnectOffer {
   const ownPubkeys = [
     ...vault.list().map(({ pubkey }) => pubkey),
     ...signer.sessions().map(({ signerPubkey }) => signerPubkey),
   ]
   const parsed = parseNostrConnectUri(uri, { ownPubkeys })
-  if (!parsed.ok) throw new Fault(400, parsed.error, 'this is no nostrconnect:// URI that can be answered')
+  if (!parsed.ok)
+    throw new Fault(
+      400,
+      parsed.error,
+      `this nostrconnect:// URI cannot be answered: ${URI_PROBLEMS[parsed.error] ?? 'it is not whole: copy it again'}`,
+    )
   return parsed.value
 }
