@@ -5,7 +5,7 @@
 
 import type { AuditQuery, AuditRecord, AuditVerdict, StoreSeal } from '@nip46/core/remote-signer'
 import { type Anchor, openAnchor } from './anchor.ts'
-import { corruptError, StoreError } from './error.ts'
+import { corruptError, SqliteStoreError } from './error.ts'
 import { AUDIT_PAGE } from './limits.ts'
 import type { ChainPoint, PlainAuditQuery, VerifyReply } from './message.ts'
 import type { ThreadLink } from './thread-link.ts'
@@ -77,7 +77,7 @@ export function plainQuery({
   filter = {},
 }: AuditQuery): PlainAuditQuery {
   if (!(Number.isSafeInteger(limit) && limit >= 1))
-    throw new StoreError('store/usage', 'the limit of a page is a whole number above 0')
+    throw new SqliteStoreError('store/usage', 'the limit of a page is a whole number above 0')
   return {
     newest: order === 'newest',
     after: after ?? null,

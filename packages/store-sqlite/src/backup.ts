@@ -8,7 +8,7 @@ import { chmod, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { AuditVerdict, StoreSeal } from '@nip46/core/remote-signer'
 import { verifyChain } from './audit.ts'
-import { StoreError, storeError } from './error.ts'
+import { SqliteStoreError, storeError } from './error.ts'
 import type { PagedTable, PlainFound, PlainHostRecord, Sizes } from './message.ts'
 import { checkFolder, removeOwner } from './owner.ts'
 import { createRecordCodec } from './record.ts'
@@ -23,7 +23,7 @@ export interface BackupVerdict {
 }
 
 /**
- * Checks the file's structure, opens everything that is sealed in it, and computes the audit chain anew. Rejects with `StoreError`:
+ * Checks the file's structure, opens everything that is sealed in it, and computes the audit chain anew. Rejects with `SqliteStoreError`:
  * `store/wrong-key`, `store/corrupt`, `store/newer`, `store/missing`. A broken audit chain is in the verdict.
  */
 export async function verifySqliteBackup(
@@ -37,7 +37,7 @@ export async function verifySqliteBackup(
   try {
     const { id, check, backupAt } = thread.opened
     if (check === null || !seal.open(check, `store ${id}`).ok)
-      throw new StoreError('store/wrong-key', 'the copy was sealed with another key: use that one')
+      throw new SqliteStoreError('store/wrong-key', 'the copy was sealed with another key: use that one')
     const codec = createRecordCodec(seal)
     const readers: { readonly [T in PagedTable]: (found: PlainFound, bytes: ArrayBuffer) => void } = {
       keys: ({ keys }, bytes) => {
@@ -77,12 +77,15 @@ export async function restoreSqliteBackup(
 ): Promise<BackupVerdict> {
   const verdict = await verifySqliteBackup(backup, options)
   if (!verdict.audit.ok)
-    throw new StoreError('store/corrupt', 'the audit log of this backup is damaged: take another backup')
+    throw new SqliteStoreError(
+      'store/corrupt',
+      'the audit log of this backup is damaged: take another backup',
+    )
   try {
     checkFolder(file)
     for (const name of [file, `${file}-wal`, `${file}-journal`])
       if (existsSync(name))
-        throw new StoreError('store/exists', `there is a store already: move ${name} away`)
+        throw new SqliteStoreError('store/exists', `there is a store already: move ${name} away`)
     copyFileSync(backup, file, constants.COPYFILE_EXCL)
     await chmod(file, 0o600)
     for (const path of [file, dirname(file)]) {

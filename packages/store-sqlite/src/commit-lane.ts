@@ -5,7 +5,7 @@
  */
 
 import type { Clock, Millis } from '@nip46/core'
-import { closedError, StoreError } from './error.ts'
+import { closedError, SqliteStoreError } from './error.ts'
 import { ANCHOR_MS, GROUP_PACE_MS } from './limits.ts'
 import type { PlainChange } from './message.ts'
 import type { Packer } from './packer.ts'
@@ -133,7 +133,9 @@ export function createCommitLane<C extends Call>(host: CommitLaneHost<C>): Commi
       queue = []
       for (const call of late) {
         forgetWaiting(call)
-        call.reject(new StoreError('store/busy', 'the disk does not keep up: look at what else uses it'))
+        call.reject(
+          new SqliteStoreError('store/busy', 'the disk does not keep up: look at what else uses it'),
+        )
       }
     }
     patience = asleep(clock.setTimer(giveUp, bounds.commitPatienceMs))
@@ -142,12 +144,15 @@ export function createCommitLane<C extends Call>(host: CommitLaneHost<C>): Commi
   return {
     expectRoom(changes) {
       if (waitingChanges > 0 && waitingChanges + changes > bounds.waitingChanges)
-        throw new StoreError('store/busy', `more than ${bounds.waitingChanges} changes wait to be written`)
+        throw new SqliteStoreError(
+          'store/busy',
+          `more than ${bounds.waitingChanges} changes wait to be written`,
+        )
     },
     push(call) {
       const { changes, packer } = call
       if (waitingBytes > 0 && waitingBytes + packer.length > bounds.waitingBytes)
-        throw new StoreError('store/busy', `more than ${bounds.waitingBytes} bytes wait to be written`)
+        throw new SqliteStoreError('store/busy', `more than ${bounds.waitingBytes} bytes wait to be written`)
       if (queue.length === 0 && (isWriting || readers > 0)) startPatience()
       queue.push(call)
       waitingChanges += changes.length

@@ -5,13 +5,13 @@
 
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { isLocked, StoreError } from './error.ts'
+import { isLocked, SqliteStoreError } from './error.ts'
 import { CACHE_KIB, CHECKPOINT_PAGES, LOCK_RETRY_MS, LOG_BYTES } from './limits.ts'
 import type { Opening } from './message.ts'
 import { checkFile, checkFolder, readOwner, writeOwner } from './owner.ts'
 import { MIGRATIONS, migrate, readVersion } from './schema.ts'
 
-/** Throws `StoreError`, or what SQLite and the file system throw. Waits `lockPatienceMs` for a lock, without returning. */
+/** Throws `SqliteStoreError`, or what SQLite and the file system throw. Waits `lockPatienceMs` for a lock, without returning. */
 export function openConnection(opening: Opening): DatabaseSync {
   const { file, readOnly } = opening
   if (!readOnly) checkFolder(file)
@@ -22,11 +22,17 @@ export function openConnection(opening: Opening): DatabaseSync {
     configure(database, readOnly)
     const version = readVersion(database)
     if (readOnly && version === 0)
-      throw new StoreError('store/corrupt', 'this file is not a store of a remote signer: name another file')
+      throw new SqliteStoreError(
+        'store/corrupt',
+        'this file is not a store of a remote signer: name another file',
+      )
     if (version > 0) checkIntegrity(database, sizeOf(file) <= opening.checkedBytes)
     if (!readOnly) migrate(database)
     else if (version < MIGRATIONS.length)
-      throw new StoreError('store/usage', 'an older version made this copy: open it with `restore` first')
+      throw new SqliteStoreError(
+        'store/usage',
+        'an older version made this copy: open it with `restore` first',
+      )
     return database
   } catch (cause) {
     closeQuietly(database)
@@ -47,9 +53,13 @@ function takeLock(database: DatabaseSync, { file, lockPatienceMs }: Opening): vo
       const owner = readOwner(file)
       const isOver = performance.now() >= until
       if (owner !== undefined && (owner.isAlive || isOver))
-        throw new StoreError('store/locked', `store/locked by pid ${owner.pid}: end that process first`, {
-          pid: owner.pid,
-        })
+        throw new SqliteStoreError(
+          'store/locked',
+          `store/locked by pid ${owner.pid}: end that process first`,
+          {
+            pid: owner.pid,
+          },
+        )
       if (isOver) throw cause
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_RETRY_MS)
@@ -73,7 +83,7 @@ function configure(database: DatabaseSync, readOnly: boolean): void {
   `)
   const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
   if (mode !== 'wal')
-    throw new StoreError('store/io', 'this file system cannot hold a write-ahead log: use a local disk')
+    throw new SqliteStoreError('store/io', 'this file system cannot hold a write-ahead log: use a local disk')
 }
 
 /** Of a large file only what is small and not sealed row by row. */
@@ -84,7 +94,7 @@ function checkIntegrity(database: DatabaseSync, whole: boolean): void {
   for (const check of checks) {
     const result = database.prepare(`PRAGMA ${check}`).get()
     if (result?.['integrity_check'] !== 'ok')
-      throw new StoreError('store/corrupt', 'the store is damaged: restore a backup')
+      throw new SqliteStoreError('store/corrupt', 'the store is damaged: restore a backup')
   }
 }
 

@@ -19,7 +19,7 @@
  * - `store/down`: the store's thread ended
  * - `store/closed`: after `close()`
  */
-export type StoreErrorCode =
+export type SqliteStoreErrorCode =
   | 'store/locked'
   | 'store/busy'
   | 'store/full'
@@ -36,13 +36,17 @@ export type StoreErrorCode =
   | 'store/closed'
 
 /** What the promises of the store reject with; `code` says why. */
-export class StoreError extends Error {
-  override readonly name = 'StoreError'
-  readonly code: StoreErrorCode
+export class SqliteStoreError extends Error {
+  override readonly name = 'SqliteStoreError'
+  readonly code: SqliteStoreErrorCode
   /** With `store/locked`: who has it, if that is known. */
   readonly pid: number | undefined
 
-  constructor(code: StoreErrorCode, message: string, options: { readonly pid?: number | undefined } = {}) {
+  constructor(
+    code: SqliteStoreErrorCode,
+    message: string,
+    options: { readonly pid?: number | undefined } = {},
+  ) {
     super(message)
     this.code = code
     this.pid = options.pid
@@ -50,16 +54,16 @@ export class StoreError extends Error {
 }
 
 /** What an error of the database, or of the file system, means here. Errors that are ours pass. */
-export function storeError(cause: unknown): StoreError {
-  if (cause instanceof StoreError) return cause
+export function storeError(cause: unknown): SqliteStoreError {
+  if (cause instanceof SqliteStoreError) return cause
   const { errcode, code } = (cause ?? {}) as { readonly errcode?: unknown; readonly code?: unknown }
   if (typeof errcode === 'number') {
     const [meaning, words] = SQLITE_MEANINGS.get(errcode & 0xff) ?? ['store/io', 'the database failed']
-    return new StoreError(meaning, `${words} (SQLite ${errcode})`)
+    return new SqliteStoreError(meaning, `${words} (SQLite ${errcode})`)
   }
-  if (typeof code !== 'string') return new StoreError('store/io', 'the store failed')
+  if (typeof code !== 'string') return new SqliteStoreError('store/io', 'the store failed')
   const [meaning, words] = SYSTEM_MEANINGS.get(code) ?? ['store/io', 'reading or writing the store failed']
-  return new StoreError(meaning, `${words} (${code})`)
+  return new SqliteStoreError(meaning, `${words} (${code})`)
 }
 
 /** Whether the connection may not be used any more: what is on the disk has to be looked at first. */
@@ -75,15 +79,18 @@ export function isLocked(cause: unknown): boolean {
   return typeof errcode === 'number' && [5, 6].includes(errcode & 0xff)
 }
 
-export function closedError(): StoreError {
-  return new StoreError('store/closed', 'this store was closed: open it again')
+export function closedError(): SqliteStoreError {
+  return new SqliteStoreError('store/closed', 'this store was closed: open it again')
 }
 
-export function corruptError(what: string): StoreError {
-  return new StoreError('store/corrupt', `${what} cannot be read: the store is damaged, restore a backup`)
+export function corruptError(what: string): SqliteStoreError {
+  return new SqliteStoreError(
+    'store/corrupt',
+    `${what} cannot be read: the store is damaged, restore a backup`,
+  )
 }
 
-type Meaning = readonly [StoreErrorCode, string]
+type Meaning = readonly [SqliteStoreErrorCode, string]
 
 const FULL: Meaning = ['store/full', 'no space is left for the store: make room, it goes on by itself']
 const READ_ONLY: Meaning = [

@@ -4,7 +4,7 @@
  */
 
 export { type BackupVerdict, restoreSqliteBackup, verifySqliteBackup } from './backup.ts'
-export { StoreError, type StoreErrorCode } from './error.ts'
+export { SqliteStoreError, type SqliteStoreErrorCode } from './error.ts'
 export * as limits from './limits.ts'
 export type { Sizes } from './message.ts'
 export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'

@@ -5,7 +5,7 @@
  */
 
 import type { AuditFault, AuditRecord } from '@nip46/core/remote-signer'
-import type { StoreErrorCode } from './error.ts'
+import type { SqliteStoreErrorCode } from './error.ts'
 
 /** Where bytes are in a buffer: offset, length. */
 export type Place = readonly [number, number]
@@ -156,7 +156,7 @@ export interface GroupReply {
 
 export type CallReply =
   | { readonly type: 'outcomes'; readonly outcomes: readonly PlainOutcome[] }
-  | { readonly type: 'failed'; readonly code: StoreErrorCode; readonly message: string }
+  | { readonly type: 'failed'; readonly code: SqliteStoreErrorCode; readonly message: string }
 
 export type PlainOutcome =
   | { readonly type: 'done' }
@@ -279,7 +279,7 @@ export type ThreadReply =
   | {
       readonly id: number
       readonly ok: false
-      readonly code: StoreErrorCode
+      readonly code: SqliteStoreErrorCode
       readonly message: string
       readonly pid?: number
     }

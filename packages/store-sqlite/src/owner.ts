@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { StoreError, storeError } from './error.ts'
+import { SqliteStoreError, storeError } from './error.ts'
 
 const OTHERS = 0o077
 const isPosix: boolean = process.platform !== 'win32'
@@ -25,7 +25,7 @@ export function checkFolder(file: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const { mode } = statSync(folder)
   if (isPosix && (mode & OTHERS) !== 0)
-    throw new StoreError('store/mode', `others may use the folder of the store: chmod 700 ${folder}`)
+    throw new SqliteStoreError('store/mode', `others may use the folder of the store: chmod 700 ${folder}`)
 }
 
 /**
@@ -35,16 +35,16 @@ export function checkFolder(file: string): void {
 export function checkFile(file: string, create: boolean): void {
   const stats = statSync(file, { throwIfNoEntry: false })
   if (stats === undefined) {
-    if (!create) throw new StoreError('store/missing', `there is no store at ${file}: check the path`)
+    if (!create) throw new SqliteStoreError('store/missing', `there is no store at ${file}: check the path`)
     closeSync(openSync(file, 'wx', 0o600))
     if (isPosix) chmodSync(file, 0o600)
     return
   }
-  if (!stats.isFile()) throw new StoreError('store/corrupt', `${file} is no file: name another one`)
+  if (!stats.isFile()) throw new SqliteStoreError('store/corrupt', `${file} is no file: name another one`)
   for (const name of [file, `${file}-wal`, `${file}-journal`]) {
     const mode = statSync(name, { throwIfNoEntry: false })?.mode ?? 0
     if (isPosix && (mode & OTHERS) !== 0)
-      throw new StoreError('store/mode', `others may read the store: chmod 600 ${name}`)
+      throw new SqliteStoreError('store/mode', `others may read the store: chmod 600 ${name}`)
   }
 }
 

@@ -20,7 +20,7 @@ import type {
   Versioned,
 } from '@nip46/core/remote-signer'
 import { canonicalJson, createJsonSeal, createSessionRows } from '@nip46/core/remote-signer'
-import { corruptError, StoreError } from './error.ts'
+import { corruptError, SqliteStoreError } from './error.ts'
 import { HOST_RECORD_CHARS, HOST_RECORD_NAME_CHARS, NAME_CHARS } from './limits.ts'
 import type {
   PlainChange,
@@ -272,12 +272,12 @@ function storable<Given extends readonly unknown[], T>(
     try {
       return encode(...given)
     } catch (cause) {
-      if (cause instanceof UsageError) throw new StoreError('store/usage', cause.message)
+      if (cause instanceof UsageError) throw new SqliteStoreError('store/usage', cause.message)
       throw cause
     }
   }
 }
 
-function unstorable(what: string): StoreError {
-  return new StoreError('store/usage', `${what} cannot be stored`)
+function unstorable(what: string): SqliteStoreError {
+  return new SqliteStoreError('store/usage', `${what} cannot be stored`)
 }

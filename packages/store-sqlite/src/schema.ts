@@ -7,7 +7,7 @@
  */
 
 import type { DatabaseSync } from 'node:sqlite'
-import { StoreError } from './error.ts'
+import { SqliteStoreError } from './error.ts'
 
 /** Tells our files from other SQLite files: `nip4` in ASCII. */
 const APPLICATION_ID = 0x6e697034
@@ -112,9 +112,12 @@ export function readVersion(database: DatabaseSync, known: number = MIGRATIONS.l
   const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count']
   const isEmpty = application === 0 && version === 0 && tables === 0
   if (!isEmpty && (application !== APPLICATION_ID || version < 1))
-    throw new StoreError('store/corrupt', 'this file is not a store of a remote signer: name another file')
+    throw new SqliteStoreError(
+      'store/corrupt',
+      'this file is not a store of a remote signer: name another file',
+    )
   if (version > known)
-    throw new StoreError(
+    throw new SqliteStoreError(
       'store/newer',
       `the store has version ${version}, and this program knows ${known}: use the newer program`,
     )

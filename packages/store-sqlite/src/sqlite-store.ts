@@ -15,7 +15,7 @@ import type {
 import { createAnchor, openAnchor } from './anchor.ts'
 import { fitsAnchor, plainQuery, readRecord, verifyChain } from './audit.ts'
 import { type Call, type CommitLaneBounds, createCommitLane, steadyClock } from './commit-lane.ts'
-import { closedError, StoreError } from './error.ts'
+import { closedError, SqliteStoreError } from './error.ts'
 import * as limits from './limits.ts'
 import type {
   ChainPoint,
@@ -88,7 +88,7 @@ interface Commit extends Call {
 }
 
 /**
- * Opens the store in this file, or makes it. Rejects with `StoreError`: `store/locked` if another process has it, `store/mode` if
+ * Opens the store in this file, or makes it. Rejects with `SqliteStoreError`: `store/locked` if another process has it, `store/mode` if
  * others may read it, `store/newer`, `store/wrong-key`, `store/corrupt`.
  *
  * ```ts
@@ -151,7 +151,7 @@ async function makeStore(
     const anchor = createAnchor(seal, id, opened.head)
     await thread.ask({ type: 'begin', check, anchor })
   } else if (!seal.open(opened.check, `store ${id}`).ok)
-    throw new StoreError('store/wrong-key', 'the store was sealed with another key: use that one')
+    throw new SqliteStoreError('store/wrong-key', 'the store was sealed with another key: use that one')
   if (opened.backupAt !== null) {
     restoredAt = now()
     await thread.ask({ type: 'restored', now: restoredAt })
@@ -204,7 +204,9 @@ async function makeStore(
 
   const settle = (call: Commit, reply: GroupReply['calls'][number] | undefined, bytes: ArrayBuffer): void => {
     if (reply?.type !== 'outcomes') {
-      call.reject(new StoreError(reply?.code ?? 'store/io', reply?.message ?? 'the store gave no outcome'))
+      call.reject(
+        new SqliteStoreError(reply?.code ?? 'store/io', reply?.message ?? 'the store gave no outcome'),
+      )
       return
     }
     try {
@@ -270,7 +272,10 @@ async function makeStore(
     async read({ sessions = [], offers = [], keys = [] }) {
       if (isClosed) throw closedError()
       if (sessions.length + offers.length + keys.length > limits.READ_RECORDS)
-        throw new StoreError('store/usage', `at most ${limits.READ_RECORDS} records can be read at once`)
+        throw new SqliteStoreError(
+          'store/usage',
+          `at most ${limits.READ_RECORDS} records can be read at once`,
+        )
       const wanted: PlainWanted = {
         sessions: sessions.map(({ signerPubkey, clientPubkey }) => ({
           signer: signerPubkey,
@@ -285,7 +290,10 @@ async function makeStore(
     async readClaimed(eventIds) {
       if (isClosed) throw closedError()
       if (eventIds.length > limits.READ_RECORDS)
-        throw new StoreError('store/usage', `at most ${limits.READ_RECORDS} records can be read at once`)
+        throw new SqliteStoreError(
+          'store/usage',
+          `at most ${limits.READ_RECORDS} records can be read at once`,
+        )
       return (await thread.ask<readonly string[]>({ type: 'claimed', eventIds })).value
     },
     async readAudit(query = {}) {

@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type AuditReader, createAuditReader } from './audit-reader.ts'
 import { blobOf, numberOf, type Row, toBlob, toHex } from './blob.ts'
 import { closeQuietly, openConnection, sizeOf } from './connection.ts'
-import { closedError, isDistrusted, StoreError, storeError } from './error.ts'
+import { closedError, isDistrusted, SqliteStoreError, storeError } from './error.ts'
 import { createGroupWriter, type GroupWriter } from './group-writer.ts'
 import { readHostRecords, writeHostRecords } from './host-records.ts'
 import { CHECKPOINT_ROWS } from './limits.ts'
@@ -29,7 +29,7 @@ import { createRowReader, type RowReader } from './row-reader.ts'
 
 export interface StoreDatabase {
   readonly opened: OpenedState
-  /** Answers one request. Throws `StoreError`. */
+  /** Answers one request. Throws `SqliteStoreError`. */
   handle(request: ThreadRequest): Answer
   /** What need not be waited for, after an answer. */
   tidy(): void
@@ -47,7 +47,7 @@ interface Live {
   readonly audit: AuditReader
 }
 
-/** Throws `StoreError`. `steady` is a clock that nobody sets, in milliseconds. */
+/** Throws `SqliteStoreError`. `steady` is a clock that nobody sets, in milliseconds. */
 export function openStoreDatabase(opening: Opening, steady: number): StoreDatabase {
   let live: Live | undefined
   let isClosed = false
@@ -58,7 +58,8 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
 
   const stateOf = (database: DatabaseSync): Row => {
     const row = database.prepare('SELECT * FROM state').get()
-    if (row === undefined) throw new StoreError('store/corrupt', 'the store is damaged: restore a backup')
+    if (row === undefined)
+      throw new SqliteStoreError('store/corrupt', 'the store is damaged: restore a backup')
     return row
   }
 
@@ -75,7 +76,10 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
         checkpoint: { seq: numberOf(row, 'checkpoint_seq'), hash: toHex(row['checkpoint_hash']) },
       }
       if (stored.commits < acknowledged)
-        throw new StoreError('store/corrupt', 'the disk lost what it had acknowledged: restore a backup')
+        throw new SqliteStoreError(
+          'store/corrupt',
+          'the disk lost what it had acknowledged: restore a backup',
+        )
       const writer = createGroupWriter(database, reader, stored, { ...opening, id, steady: openedAt })
       live = { database, reader, writer, audit: createAuditReader(database, id) }
       return live
@@ -211,7 +215,8 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
       const { database, writer } = open()
       if (writer.state.commits !== commit || kept === undefined) return 'not-written'
       const moved = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
-      if (moved?.['busy'] !== 0) throw new StoreError('store/io', 'the disk failed: look at the system log')
+      if (moved?.['busy'] !== 0)
+        throw new SqliteStoreError('store/io', 'the disk failed: look at the system log')
       attempted = kept
       acknowledged = commit
       return 'written'
@@ -223,7 +228,7 @@ export function openStoreDatabase(opening: Opening, steady: number): StoreDataba
   }
 
   /** SQLite calls every failure of a write the same. */
-  const failureOf = (cause: unknown): StoreError => {
+  const failureOf = (cause: unknown): SqliteStoreError => {
     const error = storeError(cause)
     if (error.code !== 'store/io') return error
     try {

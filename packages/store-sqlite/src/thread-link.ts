@@ -4,12 +4,12 @@
  */
 
 import { Worker } from 'node:worker_threads'
-import { closedError, StoreError } from './error.ts'
+import { closedError, SqliteStoreError } from './error.ts'
 import type { OpenedState, Opening, ThreadReply, ThreadRequest } from './message.ts'
 
 export interface ThreadLink {
   readonly opened: OpenedState
-  /** Rejects with `StoreError`. What is in `moved` is not there any more afterwards. */
+  /** Rejects with `SqliteStoreError`. What is in `moved` is not there any more afterwards. */
   ask<T>(request: ThreadRequest, moved?: readonly ArrayBuffer[]): Promise<Reply<T>>
   /** Ends the thread at once; what waits is rejected. */
   end(): Promise<void>
@@ -22,7 +22,7 @@ export interface Reply<T> {
 
 interface Waiting {
   readonly resolve: (reply: Reply<never>) => void
-  readonly reject: (error: StoreError) => void
+  readonly reject: (error: SqliteStoreError) => void
 }
 
 const NO_BYTES = new ArrayBuffer(0)
@@ -37,25 +37,25 @@ export async function startThread(opening: Opening, steady: number): Promise<Thr
   })
   const waiting = new Map<number, Waiting>()
   let serial = 1
-  let ended: StoreError | undefined
+  let ended: SqliteStoreError | undefined
 
-  const finish = (error: StoreError): void => {
+  const finish = (error: SqliteStoreError): void => {
     ended ??= error
     for (const { reject } of waiting.values()) reject(ended)
     waiting.clear()
   }
   worker.on('error', () =>
-    finish(new StoreError('store/down', 'the thread of the store died: open it again')),
+    finish(new SqliteStoreError('store/down', 'the thread of the store died: open it again')),
   )
   worker.on('exit', () =>
-    finish(new StoreError('store/down', 'the thread of the store ended: open it again')),
+    finish(new SqliteStoreError('store/down', 'the thread of the store ended: open it again')),
   )
   worker.on('message', (reply: ThreadReply) => {
     const asked = waiting.get(reply.id)
     waiting.delete(reply.id)
     if (waiting.size === 0) worker.unref()
     if (reply.ok) asked?.resolve({ value: reply.value as never, bytes: reply.bytes ?? NO_BYTES })
-    else asked?.reject(new StoreError(reply.code, reply.message, { pid: reply.pid }))
+    else asked?.reject(new SqliteStoreError(reply.code, reply.message, { pid: reply.pid }))
   })
 
   const opened = await new Promise<Reply<OpenedState>>((resolve, reject) => {

@@ -330,7 +330,7 @@ test('what the seal refuses is refused in its words, whatever the record', async
       },
     },
   )
-  const refused = { name: 'StoreError', code: 'store/usage', message: 'the seal is spent' }
+  const refused = { name: 'SqliteStoreError', code: 'store/usage', message: 'the seal is spent' }
   const session = sessionOf(1)
   const { signerPubkey, clientPubkey } = session
   await expect(

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { UsageError } from '@nip46/core'
 import type { AuditLog, HostRecords, SignerStore } from '@nip46/core/remote-signer'
 import { memoryStore } from '@nip46/remote-signer'
-import { openSqliteStore, StoreError } from '@nip46/store-sqlite'
+import { openSqliteStore, SqliteStoreError } from '@nip46/store-sqlite'
 import { readPassphrase } from '../keys/passphrase.ts'
 import type { Vault } from '../keys/vault.ts'
 import type { Config } from './config.ts'
@@ -165,7 +165,7 @@ async function openSqlite(
       close: () => store.close(),
     }
   } catch (cause) {
-    if (!(cause instanceof StoreError)) throw cause
+    if (!(cause instanceof SqliteStoreError)) throw cause
     const owner = cause.pid === undefined ? '' : ` (process ${cause.pid})`
     if (cause.code === 'store/locked')
       throw new UsageError(

@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs'
 import { copyFile, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import type { StoreSeal } from '@nip46/core/remote-signer'
-import { StoreError, verifySqliteBackup } from '@nip46/store-sqlite'
+import { SqliteStoreError, verifySqliteBackup } from '@nip46/store-sqlite'
 import { Fault } from '../../api/fault.ts'
 import type { Handlers } from '../../api/operations.ts'
 import type { BackupView } from '../../api/shapes.ts'
@@ -99,7 +99,7 @@ async function verifyStore(file: string, seal: StoreSeal): Promise<readonly stri
     const { audit } = await verifySqliteBackup(file, { seal })
     return audit.ok ? [] : [`${STORE}: the chain of its log is broken`]
   } catch (cause) {
-    if (!(cause instanceof StoreError)) throw cause
+    if (!(cause instanceof SqliteStoreError)) throw cause
     return [
       cause.code === 'store/wrong-key'
         ? `${STORE} is of another vault: verify it with the daemon that made it`
