@@ -261,11 +261,12 @@ function withOffer(
   secret: string | null,
   offer: Omit<Offer, 'usedBy' | 'revoked'>,
 ): Admission {
-  const full = Object.keys(admission.offers).length >= coreLimits.OFFERS
+  const isFull = ({ offers }: Admission): boolean => Object.keys(offers).length >= coreLimits.OFFERS
+  const room = isFull(admission) ? withoutSpent(admission, offer.createdAt) : admission
   try {
-    return addOffer(full ? withoutSpent(admission, offer.createdAt) : admission, secret, offer)
+    return addOffer(room, secret, offer)
   } catch (cause) {
-    if (!(cause instanceof UsageError)) throw cause
+    if (!(cause instanceof UsageError && isFull(room))) throw cause
     throw new RemoteSignerError('offers/full', cause.message, { cause })
   }
 }

@@ -97,7 +97,7 @@ export function storeError(cause: unknown): PostgresStoreError {
     return new PostgresStoreError('store/read-only', 'PostgreSQL takes no writes: is it a standby?')
   const refusal = tlsRefusal(cause)
   if (refusal !== undefined) return new PostgresStoreError('store/refused', refusal)
-  if (state === undefined) return unavailableError(systemCode(cause))
+  if (state === undefined) return unavailableError(systemCode(cause), 'cannot be reached')
   if (isPoolerRefusal(cause))
     return new PostgresStoreError('store/refused', 'a pooler refuses session settings: set `pooler: true`')
   if (CONFIGURATION.test(state)) {
@@ -107,12 +107,14 @@ export function storeError(cause: unknown): PostgresStoreError {
       `PostgreSQL refuses: ${String(message).slice(0, 200)} (${state})`,
     )
   }
-  if (TROUBLE.test(state) || RACES.includes(state) || state === LATE) return unavailableError(state)
+  if (state === LATE) return unavailableError(state)
+  if (TROUBLE.test(state)) return unavailableError(state, 'does not work at the moment')
+  if (RACES.includes(state)) return unavailableError(state, 'let others go first all the time')
   return new PostgresStoreError('store/failed', `PostgreSQL refused a statement (${state})`)
 }
 
-export function unavailableError(why: string): PostgresStoreError {
-  return new PostgresStoreError('store/unavailable', `PostgreSQL did not answer in time (${why})`)
+export function unavailableError(why: string, what = 'did not answer in time'): PostgresStoreError {
+  return new PostgresStoreError('store/unavailable', `PostgreSQL ${what} (${why})`)
 }
 
 function sqlState(cause: unknown): string | undefined {

@@ -107,7 +107,7 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
     clearTimeout(timer)
     if (isHeard) return true
     // A server that is busy may not have come to it: it answers only once it has.
-    if (notes === undefined) throw unavailableError('no connection')
+    if (notes === undefined) throw unavailableError('no connection', 'cannot be reached')
     await notes.catchUp()
     return isHeard
   }

@@ -37,3 +37,12 @@ test.each([
   expect(error.cause).toBeUndefined()
   expect(error.message).not.toMatch(/canary|10\.0\.0\.1/)
 })
+
+test.each([
+  ['PostgreSQL cannot be reached (ECONNREFUSED)', Object.assign(new Error(), { code: 'ECONNREFUSED' })],
+  ['PostgreSQL does not work at the moment (57P03)', pgError('57P03')],
+  ['PostgreSQL let others go first all the time (40001)', pgError('40001')],
+  ['PostgreSQL did not answer in time (NS001)', pgError('NS001')],
+])('says %s', (said, cause) => {
+  expect(storeError(cause).message).toBe(said)
+})

@@ -98,6 +98,18 @@ const READ_ONLY: Meaning = [
   'the store cannot be written: make its file system writable, it goes on by itself',
 ]
 const CORRUPT: Meaning = ['store/corrupt', 'the store is damaged: restore a backup']
+const FORBIDDEN: Meaning = [
+  'store/read-only',
+  'this user may not write the store: give it the right to the file and its folder, it goes on by itself',
+]
+const UNOPENED: Meaning = [
+  'store/io',
+  'the file of the store cannot be opened: see whether it is there, and how many files may be open',
+]
+const NO_STORE: Meaning = [
+  'store/corrupt',
+  'this file is no store, or its beginning is damaged: name another file, or restore a backup',
+]
 const FAILED: Meaning = ['store/io', 'the disk failed: look at the system log']
 const BUSY: Meaning = ['store/busy', 'the store is locked by another program: end it']
 const UNSTORABLE: Meaning = ['store/usage', 'this can never be stored']
@@ -109,19 +121,19 @@ const SQLITE_MEANINGS: ReadonlyMap<number, Meaning> = new Map([
   [10, FAILED],
   [11, CORRUPT],
   [13, FULL],
-  [14, FAILED],
+  [14, UNOPENED],
   [18, UNSTORABLE],
   [19, UNSTORABLE],
   [20, UNSTORABLE],
-  [26, CORRUPT],
+  [26, NO_STORE],
 ])
 
 const SYSTEM_MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ['ENOSPC', FULL],
   ['EDQUOT', FULL],
   ['EROFS', READ_ONLY],
-  ['EACCES', READ_ONLY],
-  ['EPERM', READ_ONLY],
+  ['EACCES', FORBIDDEN],
+  ['EPERM', FORBIDDEN],
   ['EEXIST', ['store/exists', 'something is there already: name another file']],
   ['ENOENT', ['store/missing', 'there is no such file: check the path']],
 ])

@@ -14,6 +14,7 @@ import {
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
+import { storeError } from '../src/error.ts'
 import { openSqliteStore, restoreSqliteBackup, verifySqliteBackup } from '../src/index.ts'
 import { CANARY, callOf, hexOf, sessionOf } from './calls.ts'
 import { testFile, testSeal } from './folder.ts'
@@ -53,6 +54,21 @@ test('a second process is refused and told who has the store; one that was kille
   await expect(open(file)).rejects.toMatchObject({ code: 'store/locked', pid: process.pid })
   await store.close()
   expect(readdirSync(dirname(file))).toEqual(['signer.db'])
+})
+
+test('a file of another kind is told from a store that is damaged', async () => {
+  const file = testFile()
+  writeFileSync(file, 'a shopping list, '.repeat(100), { mode: 0o600 })
+  await expect(open(file)).rejects.toMatchObject({
+    code: 'store/corrupt',
+    message: expect.stringContaining('this file is no store'),
+  })
+})
+
+test('a user who may not write is told that, and not that the disk is at fault', () => {
+  for (const code of ['EACCES', 'EPERM'])
+    expect(storeError(Object.assign(new Error(), { code })).message).toContain('this user may not')
+  expect(storeError(Object.assign(new Error(), { code: 'EROFS' })).message).toContain('its file system')
 })
 
 test('files are for their owner only, and others are refused', async () => {

@@ -6,6 +6,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Millis, type RandomBytes, UsageError } from '@nip46/core'
 import { readPrivateFile, replacePrivateFile } from '../daemon/private-file.ts'
+import { Fault } from './fault.ts'
 import type { Scope, TokenView } from './shapes.ts'
 
 /** Tokens that are out at a time. */
@@ -15,7 +16,7 @@ const TOKEN = /^nbt_([0-9a-f]{16})_([0-9a-f]{64})$/
 
 export interface Tokens {
   list(): readonly TokenView[]
-  /** The token's text, this once. Throws `UsageError` past {@link TOKENS}. */
+  /** The token's text, this once. Rejects with a `Fault` past {@link TOKENS}, and with `UsageError` if it cannot be kept. */
   create(
     label: string,
     scopes: readonly Scope[],
@@ -54,7 +55,8 @@ export async function openTokens(
     list: () => stored.filter(isAlive).map(view),
     async create(label, scopes, forMs) {
       const alive = stored.filter(isAlive)
-      if (alive.length >= TOKENS) throw new UsageError(`${TOKENS} tokens are out: revoke one first`)
+      if (alive.length >= TOKENS)
+        throw new Fault(409, 'token/full', `${TOKENS} tokens are out: revoke one first`)
       const id = hex(random(8))
       const token = `nbt_${id}_${hex(random(32))}`
       const createdAt = now()

@@ -21,7 +21,7 @@ export function accessHandlers(host: Host): Pick<Handlers, Names> {
         log.write('info', 'token-made', { caller: caller.name, code: made.info.id })
         return made
       } catch (cause) {
-        if (cause instanceof UsageError) throw new Fault(409, 'token/full', cause.message)
+        if (cause instanceof UsageError) throw new Fault(503, 'token/unstored', cause.message)
         throw cause
       }
     },
