@@ -43,7 +43,7 @@ export const QUICK: Plan = {
   otherNodeRounds: 5,
   load: { rounds: 1, windows: [1, 16, 64, 256], windowMs: 1_200, shares: [0.5], openMs: 2_000, clients: 16 },
   workers: { rounds: 5, count: 1_000, inFlight: 128, clients: 16, bareMs: 300 },
-  clients: { rounds: 3, inARow: 30, atOnce: 100, warmUp: 4 },
+  clients: { rounds: 5, inARow: 30, atOnce: 100, warmUp: 3 },
   bunkersOnAll: false,
   groups: 'all',
 }
