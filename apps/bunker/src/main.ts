@@ -5,6 +5,7 @@
  */
 
 import { EXIT } from './cli/exit-code.ts'
+import { createLogOutput } from './cli/log-output.ts'
 import { runCommandLine } from './cli/run-command.ts'
 
 // SIGUSR1 would open Node's inspector, and with it the memory, to every user of this machine.
@@ -36,11 +37,13 @@ for (const stream of [stdin, process.stdout, process.stderr])
 
 // Nothing is left to wait for, and there is no result: the terminal at which something was asked is gone.
 process.exitCode = EXIT.cancelled
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
 void runCommandLine(process.argv.slice(2), {
   env: process.env,
   interactive: stdin.isTTY === true && process.stderr.isTTY === true,
   showsTerminal: process.stdout.isTTY === true,
-  print: (line) => void process.stdout.write(`${line}\n`),
+  print,
+  log: createLogOutput(print, { now: Date.now }),
   warn: (line) => void process.stderr.write(`${line}\n`),
   signal: stop.signal,
   now: () => Date.now(),

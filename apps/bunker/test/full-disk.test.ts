@@ -1,14 +1,25 @@
-/** A disk that is full while apps ask: each of them is answered, the owner is told what to do, and it goes on by itself. */
+/** A disk that is full: apps are answered, the owner is told what to do, and everything goes on by itself. */
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { createLogOutput } from '../src/cli/log-output.ts'
 import { connectApp, startWorld, until } from './daemon-world.ts'
 
 const canMount = process.getuid?.() === 0 && spawnSync('mount', ['--version']).status === 0
 if (!canMount) console.warn('skipped: a full disk needs root and mount')
+
+function mountDisk(size: string): string {
+  const disk = mkdtempSync(join(tmpdir(), 'nip46-disk-'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'tmpfs', disk])
+  onTestFinished(() => {
+    execFileSync('umount', ['-l', disk])
+    rmSync(disk, { recursive: true, force: true })
+  })
+  return disk
+}
 
 test.skipIf(!canMount)(
   'a full disk is told to apps and to the owner, until there is room again',
@@ -55,3 +66,50 @@ test.skipIf(!canMount)(
     expect(await sign()).toBe('signed')
   },
 )
+
+test.skipIf(!canMount)('a log in a file on a full disk has gaps, and says how long they are', () => {
+  const disk = mountDisk('64k')
+  const file = join(disk, 'log')
+  const fd = openSync(file, 'a')
+  onTestFinished(() => closeSync(fd))
+  const write = createLogOutput(() => expect.unreachable(), { fd, now: () => 1_767_225_600_000 })
+  write('"first"')
+  // A page and a half is left.
+  spawnSync('dd', ['if=/dev/zero', `of=${join(disk, 'ballast')}`, 'bs=4096', 'count=14'])
+  const long = JSON.stringify('x'.repeat(3_000))
+  for (let n = 0; n < 10; n++) write(long)
+  rmSync(join(disk, 'ballast'))
+  write('"last"')
+  const lines = readFileSync(file, 'utf8').split('\n')
+  expect(lines.at(-1)).toBe('')
+  const whole = lines.slice(0, -1).flatMap((line) => {
+    try {
+      return [JSON.parse(line) as unknown]
+    } catch {
+      return []
+    }
+  })
+  const kept = whole.filter((line) => line === JSON.parse(long)).length
+  expect(whole).toEqual([
+    'first',
+    ...Array(kept).fill(JSON.parse(long)),
+    { at: '2026-01-01T00:00:00.000Z', level: 'warning', event: 'log-lost', count: 10 - kept },
+    'last',
+  ])
+  expect(kept).toBeLessThan(10)
+  // The one line that did not fit, at most.
+  expect(lines.length - 1 - whole.length).toBeLessThanOrEqual(1)
+
+  // As `copytruncate` of logrotate does it.
+  truncateSync(file)
+  write('"after"')
+  expect(readFileSync(file, 'utf8')).toBe('"after"\n')
+})
+
+test('what is no file gets its lines as ever', () => {
+  const lines: string[] = []
+  const fd = openSync('/dev/null', 'a')
+  createLogOutput((line) => lines.push(line), { fd, now: Date.now })('"a line"')
+  closeSync(fd)
+  expect(lines).toEqual(['"a line"'])
+})

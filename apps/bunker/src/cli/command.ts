@@ -66,6 +66,8 @@ export interface Io {
   readonly showsTerminal: boolean
   /** Writes to stdout, with a line end. */
   print(line: string): void
+  /** Writes a line of the daemon's log. Default: `print`. */
+  log?(line: string): void
   /** Writes to stderr, with a line end. */
   warn(line: string): void
   /** Aborted by Ctrl-C or SIGTERM. */

@@ -107,7 +107,7 @@ async function up(context: Context, call: Call): Promise<{ readonly exit?: typeo
     await vault.close()
     return {}
   }
-  const daemon = await runDaemon(loaded, { vault, print: io.print })
+  const daemon = await runDaemon(loaded, { vault, print: io.log ?? io.print })
   if (io.interactive) {
     if (daemon.relay !== null) io.warn(`relay here: ${clean(daemon.relay)}`)
     if (daemon.url !== null) io.warn(`API and pages: ${clean(daemon.url)}`)
