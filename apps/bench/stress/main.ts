@@ -35,11 +35,20 @@ const chosen = SCENARIOS.filter(
     (positionals.length === 0 || positionals.includes(name)) &&
     (values.store === undefined || values.store === store),
 )
+const problem = problemOf()
 if (values.help === true) console.log(HELP)
-else if (chosen.length === 0 || !Number.isSafeInteger(rounds) || rounds < 1) {
-  console.error(HELP)
+else if (problem !== undefined) {
+  console.error(`${problem}\n\n${HELP}`)
   process.exitCode = 2
 } else await runAll()
+
+/** What is wrong with the command line. */
+function problemOf(): string | undefined {
+  const stray = positionals.find((positional) => SCENARIOS.every(({ name }) => name !== positional))
+  if (stray !== undefined) return `There is no scenario ${stray}.`
+  if (!Number.isSafeInteger(rounds) || rounds < 1) return '--rounds takes a whole number from 1 on.'
+  return chosen.length === 0 ? `No such scenario is for the store ${values.store}.` : undefined
+}
 
 async function runAll(): Promise<void> {
   const [backend] = (await loadBackends()).found

@@ -7,6 +7,7 @@ import type { OpenProblem, Pubkey, RelayUrl, RequestId } from '@nip46/core'
 import type { ClientAlert, ClientIgnored } from '@nip46/core/client'
 import type { ErrorCode } from './error.ts'
 
+/** What `onEvent`, `session.listen` and `readEvents` tell, from the login on. Holds no secret and no plaintext. */
 export type SessionEvent =
   /** The remote signer took the connection. */
   | { readonly type: 'connected'; readonly remoteSigner: Pubkey }

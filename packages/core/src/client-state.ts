@@ -9,6 +9,7 @@ import type { RelayRefusal } from './port.ts'
 import type { ClientProfile } from './profile.ts'
 import type { Millis, Pubkey, RelayUrl, RequestId, Result, Scheme, Seconds } from './value.ts'
 
+/** How far a session of a client is. */
 export type ClientPhase =
   /** A nostrconnect:// offer is on show. */
   | 'awaiting-signer'
@@ -119,6 +120,7 @@ export type ClientInput =
   | { readonly type: 'close' }
   | { readonly type: 'wake' }
 
+/** Why something a relay or a peer sent was dropped. */
 export type ClientIgnored =
   | 'event/author'
   | 'event/too-large'
@@ -134,6 +136,7 @@ export type ClientIgnored =
   | 'auth/unexpected'
   | 'session/closed'
 
+/** What the owner of a session should hear though it goes on. */
 export type ClientAlert =
   /** A second remote signer answered the offer with its secret. */
   | 'connect/two-signers'

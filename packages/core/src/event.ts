@@ -22,11 +22,13 @@ export interface EventTemplate {
   readonly created_at: Seconds
 }
 
+/** A template and its author: what an event id is computed of. */
 export interface UnsignedEvent extends EventTemplate {
   /** 64 lowercase hex characters. */
   readonly pubkey: string
 }
 
+/** An event as relays take it (NIP-01). The type alone says nothing about whether id and signature are right. */
 export interface SignedEvent extends UnsignedEvent {
   /** sha256 of {@link serializeEvent}, 64 lowercase hex characters. */
   readonly id: string

@@ -9,9 +9,13 @@ import { isObject, parseJson } from './json.ts'
 import { METADATA_CHARS, METADATA_URL_CHARS, NAME_CHARS } from './limits.ts'
 import { dropLoneSlash } from './url.ts'
 
+/** What an app says of itself when it connects. Nobody checks it: show it as unverified. */
 export interface ClientMetadata {
+  /** One line, cut after {@link NAME_CHARS} characters. */
   readonly name?: string
+  /** Where the app is: a web address of at most {@link METADATA_URL_CHARS} characters, or it is left out. */
   readonly url?: string
+  /** Likewise, of a picture. */
   readonly image?: string
 }
 

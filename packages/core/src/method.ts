@@ -31,7 +31,9 @@ export type ControlMethod =
   | 'describe'
   | 'disconnect'
 
+/** Methods that use the key of the user. */
 export type OperationMethod = Operation['method']
+/** Every method of every era. */
 export type Method = ControlMethod | OperationMethod | 'create_account'
 
 /** Read and write marks of a user's relays, as `get_relays` answers them. */

@@ -8,6 +8,7 @@ import type { Scheme } from './value.ts'
 /** Eras of the text: A0 2023-02, A1 2023-11, SEED 2024-02-06, B 2024-02-20, C 2024-10, D 2024-12, E 2026-01. */
 export type Era = 'A0' | 'A1' | 'SEED' | 'B' | 'C' | 'D' | 'E'
 
+/** The habits of a client of one era of the protocol; `clientProfile(era)` makes one. */
 export interface ClientProfile {
   readonly era: Era
   /** How requests are encrypted. Answers in the other scheme are dropped. */

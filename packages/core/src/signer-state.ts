@@ -23,6 +23,7 @@ export interface Arrival {
   readonly text: string
 }
 
+/** How far a session of a remote signer is. */
 export type SignerPhase =
   /** Connect came, somebody decides. */
   | 'pairing'

@@ -217,6 +217,7 @@ export interface OutboxEntry {
   readonly at: Millis
 }
 
+/** What became of one change of a commit. */
 export type CommitOutcome =
   | { readonly type: 'done' }
   /** These events were claimed before: their first claims, and the session as stored if the change was about one. */
@@ -246,6 +247,7 @@ export interface AuditFacts {
   readonly clientPubkey: Pubkey | null
 }
 
+/** What an audit record tells of. Never a content, a plaintext or a secret. */
 export type AuditDeed =
   | { readonly type: 'offer-made'; readonly granted: readonly Permission[]; readonly expiresAt: Millis }
   | { readonly type: 'offer-withdrawn' }

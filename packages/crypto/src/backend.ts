@@ -9,6 +9,7 @@ export type KeySlot = number & { readonly __key: unique symbol }
 /** A checked public key inside a backend. Never reused. */
 export type PeerSlot = number & { readonly __peer: unique symbol }
 
+/** What a backend can do, and what it promises of secrets. */
 export interface CurveCaps {
   /** Operations for which a batch call starts to pay; 1 if it never does. */
   readonly batch: number

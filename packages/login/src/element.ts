@@ -25,6 +25,7 @@ export interface LoginProgress {
   readonly step: LoginStep | null
 }
 
+/** The events of the element, by name. They bubble. */
 export interface LoginEventMap {
   /** Logged in. The session is the page's from here: save it, use it, close it. */
   'nip46-session': CustomEvent<BunkerSession>

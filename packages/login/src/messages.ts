@@ -62,6 +62,7 @@ export interface ErrorMessages {
   readonly other: string
 }
 
+/** The words of the element unless `messages` says otherwise, and what a translation begins with. */
 export const english: Messages = {
   heading: 'Log in with your signer',
   reaching: 'Getting the code ready…',
@@ -128,4 +129,5 @@ export function completeMessages(some: PartialMessages): Messages {
   return { ...english, ...some, errors: { ...english.errors, ...some.errors } }
 }
 
+/** A translation, whole or in part: what is missing stays English. */
 export type PartialMessages = Partial<Omit<Messages, 'errors'>> & { readonly errors?: Partial<ErrorMessages> }

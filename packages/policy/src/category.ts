@@ -6,6 +6,7 @@
 
 import type { OperationMethod } from '@nip46/core'
 
+/** As grants write it, behind an `@`. */
 export type CategoryName =
   | 'social'
   | 'profile'
@@ -22,6 +23,7 @@ export type CategoryName =
   | 'keys'
   | 'unknown'
 
+/** Kinds and methods that mean much the same for who owns the key. */
 export interface Category {
   readonly name: CategoryName
   /** In plain words, for people. */
@@ -38,6 +40,7 @@ export interface Category {
 const ENCRYPT: readonly OperationMethod[] = ['nip04_encrypt', 'nip44_encrypt']
 const DECRYPT: readonly OperationMethod[] = ['nip04_decrypt', 'nip44_decrypt']
 
+/** Every category with its kinds and methods. A kind that is in none is `unknown`. */
 export const CATEGORIES: readonly Category[] = [
   {
     name: 'social',

@@ -68,6 +68,7 @@ export interface JudgeOptions {
   readonly canAsk?: () => boolean
 }
 
+/** A `Judge` for a remote signer's `judge` option, and what its host asks it besides. */
 export interface PolicyJudge extends Judge {
   /** Why `judge` says what it says about this request, and what would change it. Counts nothing. */
   explain(request: JudgedRequest): Explanation

@@ -19,6 +19,7 @@ import {
 } from './reach.ts'
 import type { Caveats, Ceiling, Policy, Rule } from './rule.ts'
 
+/** What `lint` finds; a finding says in words what it means and what to do. */
 export type FindingCode =
   | 'lint/expired'
   | 'lint/never-holds'

@@ -49,6 +49,7 @@ const OWN_RELAYS: readonly string[] = ['list:relays']
 const OWN_ORIGINS: readonly string[] = ['list:origins']
 const DAY = 86_400
 
+/** What each preset says of each category, and how much a session may do in a second. */
 export const PRESETS: { readonly [name in PresetName]: Preset } = {
   paranoid: {
     name: 'paranoid',

@@ -5,6 +5,7 @@
 
 import { err, type Result } from '@nip46/core'
 
+/** What is wrong with a policy or a grant; the message of the problem names the place. */
 export type PolicyProblemCode =
   | 'policy/shape'
   | 'policy/version'

@@ -5,6 +5,7 @@
 
 import type { CategoryName } from './category.ts'
 
+/** What a rule does with a request: do it, have a person decide, or refuse it. */
 export type Effect = 'allow' | 'ask' | 'deny'
 
 /** A kind, a range of kinds with both ends, or `@category`. */
@@ -113,6 +114,7 @@ export interface Ceiling {
   readonly peers?: readonly PeerTerm[]
 }
 
+/** See `PRESETS`, and the table in the README. */
 export type PresetName = 'paranoid' | 'standard' | 'bot' | 'full'
 
 /** How fast a session may go in all; null for no limit. Left out: as the preset says. */

@@ -68,6 +68,7 @@ export const STORED_CHECKS_PER_TOKEN = 10_000
 /** An AUTH event further from now than this is refused, in seconds (NIP-42: about 10 minutes). */
 export const AUTH_WINDOW_SECONDS = 600
 
+/** What holds unless `limits` of `createRelay` says otherwise. */
 export const DEFAULT_LIMITS: RelayLimits = {
   connections: 1_024,
   connectionsPerAddress: 128,

@@ -56,7 +56,7 @@ export interface RelayOptions {
   readonly addressOf?: (request: IncomingMessage) => string | undefined
   readonly clock?: Clock
   /** For challenges. Default: the host's secure source. */
-  readonly randomBytes?: RandomBytes
+  readonly random?: RandomBytes
   /** Told of faults of the relay itself and of its listening socket, never of what clients do. */
   readonly onError?: (error: unknown) => void
 }

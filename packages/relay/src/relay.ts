@@ -59,7 +59,7 @@ export function createRelay(options: RelayOptions): RelayServer {
     crypto: options.crypto,
     limits,
     clock,
-    randomBytes: options.randomBytes ?? ((length) => hostRandomBytes(length)),
+    randomBytes: options.random ?? ((length) => hostRandomBytes(length)),
     kinds: new Set(kinds),
     auth:
       options.auth === undefined

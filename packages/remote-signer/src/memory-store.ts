@@ -29,6 +29,7 @@ import {
   OUTBOX_MEMORY_MS,
 } from './limits.ts'
 
+/** A store that forgets with the process, for tests and short-lived signers. */
 export interface MemoryStore extends SignerStore, HostRecords {
   /** Oldest first, the newest `limits.MEMORY_AUDIT`. */
   audit(): readonly AuditRecord[]

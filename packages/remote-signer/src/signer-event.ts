@@ -63,6 +63,7 @@ export interface SessionInfo {
   readonly pending: number
 }
 
+/** Why a session is over. */
 export type EndReason = Extract<SignerOutput, { type: 'ended' }>['reason']
 
 /**
@@ -71,6 +72,7 @@ export type EndReason = Extract<SignerOutput, { type: 'ended' }>['reason']
  */
 export type Ailment = 'no-relay' | 'clock-skew' | 'store'
 
+/** What `onEvent` of a remote signer tells. Holds no secret; only a `question` holds texts of an app. */
 export type RemoteSignerEvent =
   | { readonly type: 'session-opened'; readonly session: SessionInfo }
   /** The client of an accepted nostrconnect:// offer was heard. */

@@ -7,6 +7,7 @@ import { type Database, persist } from './database.ts'
 import { PostgresStoreError } from './error.ts'
 import { READ_MS } from './limits.ts'
 
+/** What is at the other end: the server, its tables, and who shares them. */
 export interface PostgresDescription {
   /** Such as `15.8`. */
   readonly serverVersion: string

@@ -51,6 +51,7 @@ export interface PostgresStoreOptions {
   readonly onEvent?: (event: PostgresStoreEvent) => void
 }
 
+/** What `onEvent` of the store tells. */
 export type PostgresStoreEvent =
   /** The database can be reached, or no longer. Told when it changes. */
   | { readonly type: 'reachable'; readonly reachable: boolean; readonly reason: string | null }

@@ -28,6 +28,7 @@ import { createRecordCodec } from './record.ts'
 import { createRecords } from './records.ts'
 import { createSweepClock, sweep } from './sweep.ts'
 
+/** The store of remote signers that share one PostgreSQL, with its audit log and the records of their hosts. Methods reject with `PostgresStoreError`. */
 export interface PostgresStore extends SignerStore, AuditLog, HostRecords {
   readonly sharing: StoreSharing
   /** As the server is set up now: looked at when opening, and once a minute. */

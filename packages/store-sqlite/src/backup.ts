@@ -15,6 +15,7 @@ import { createRecordCodec } from './record.ts'
 import { openingOf } from './sqlite-store.ts'
 import { type Reply, startThread } from './thread-link.ts'
 
+/** What `verifySqliteBackup` found in a whole copy. */
 export interface BackupVerdict {
   /** When it was made, in Unix milliseconds; null for a store that was merely copied. */
   readonly backupAt: number | null

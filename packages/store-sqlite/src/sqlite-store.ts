@@ -66,6 +66,7 @@ export interface SqliteStoreOptions {
   readonly steadyNow?: () => number
 }
 
+/** The store of one remote signer in one file, with its audit log and the records of its host. Methods reject with `SqliteStoreError`. */
 export interface SqliteStore extends SignerStore, AuditLog, HostRecords {
   readonly file: string
   /** When it was made from a backup: events from before may have been executed since that backup. Null if it was not. */

@@ -22,7 +22,7 @@ export interface NostrToolsTransportOptions {
   /** Default: the host's time and timers. */
   readonly clock?: Clock
   /** For jitter. Default: the host's secure random bytes. */
-  readonly randomBytes?: RandomBytes
+  readonly random?: RandomBytes
 }
 
 /**
@@ -49,7 +49,7 @@ export function createNostrToolsTransport(
     )
   }
   const clock = options.clock ?? hostClock
-  const randomBytes = options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length)))
+  const randomBytes = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)))
   const connections = createPoolConnections(pool, clock, randomBytes)
   const watches = new Set<RelayWatch>()
   const publishing = createPublishing({

@@ -91,7 +91,7 @@ describe('a pool that others use too', () => {
     const one = await relay()
     const pool = new SimplePool()
     const log: string[] = []
-    create(pool, { randomBytes: (length) => new Uint8Array(length) }).subscribe({
+    create(pool, { random: (length) => new Uint8Array(length) }).subscribe({
       relays: [one.url],
       filters: FILTERS,
       onEvent: () => undefined,
@@ -132,7 +132,7 @@ describe('waits and limits', () => {
     const clock = createFakeClock()
     const transport = create(new SimplePool(), {
       clock,
-      randomBytes: (length) => new Uint8Array(length).fill(255),
+      random: (length) => new Uint8Array(length).fill(255),
     })
     const downs: string[] = []
     transport.subscribe({
@@ -160,7 +160,7 @@ describe('waits and limits', () => {
     await one.down()
     const clock = createFakeClock()
     const randomBytes = (length: number): Uint8Array => new Uint8Array(length).fill(255)
-    const transport = create(new SimplePool(), { clock, randomBytes })
+    const transport = create(new SimplePool(), { clock, random: randomBytes })
     let live = 0
     transport.subscribe({
       relays: [one.url],
@@ -229,7 +229,7 @@ test('a callback that throws does not end the subscription, and its error comes 
   )
   cleanups.push(() => spy.mockRestore())
   let live = 0
-  create(undefined, { randomBytes: (length) => new Uint8Array(length) }).subscribe({
+  create(undefined, { random: (length) => new Uint8Array(length) }).subscribe({
     relays: [one.url],
     filters: FILTERS,
     onEvent: () => undefined,

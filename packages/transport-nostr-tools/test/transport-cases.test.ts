@@ -24,7 +24,7 @@ function patientPool(): SimplePool {
   return pool
 }
 const createTransport = (): ReturnType<typeof createNostrToolsTransport> =>
-  createNostrToolsTransport(patientPool(), { randomBytes })
+  createNostrToolsTransport(patientPool(), { random: randomBytes })
 
 // nostr-tools prints what it drops.
 const quiet = [vi.spyOn(console, 'warn'), vi.spyOn(console, 'debug')]

@@ -42,7 +42,7 @@ export interface RelayPoolOptions {
   /** Default: the host's time and timers. */
   readonly clock?: Clock
   /** For subscription ids and jitter. Default: the host's secure random bytes. */
-  readonly randomBytes?: RandomBytes
+  readonly random?: RandomBytes
   /**
    * Whether `host`, which is or resolved to the address `ip`, may be dialled. Default: no loopback, private or other special address,
    * except that a URL which itself names a loopback host (`ws://localhost`, `ws://127.0.0.1`) may lead to loopback.
@@ -55,6 +55,7 @@ export interface RelayPoolOptions {
   readonly onFact?: (relay: RelayUrl, fact: RelayFact, detail: string) => void
 }
 
+/** One WebSocket for each relay, shared by all sessions that are given the pool. Whoever made it closes it. */
 export interface RelayPool extends Transport {
   /** The network is back or the machine woke up: dial every lost relay now, and see whether the others live. */
   wake(): void
@@ -75,7 +76,13 @@ export interface RelayPool extends Transport {
  * `too-many-relays`, `relay/forbidden-address`, and texts that begin with `unreachable`.
  */
 export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
-  const { clock = hostClock, randomBytes = hostRandomBytes, WebSocket, allowAddress, onFact } = options
+  const {
+    clock = hostClock,
+    random: randomBytes = hostRandomBytes,
+    WebSocket,
+    allowAddress,
+    onFact,
+  } = options
 
   /** The longest unused first. */
   const links = new Map<RelayUrl, RelayLink>()

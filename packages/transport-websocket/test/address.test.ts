@@ -41,7 +41,7 @@ function dial(host: string, options: RelayPoolOptions = {}): string[] {
   const { port } = server.address() as AddressInfo
   const parsed = parseRelayUrl(`ws://${host}:${port}`, { allowInsecure: true })
   const relay = parsed.ok ? parsed.value : ('' as RelayUrl)
-  const pool = createRelayPool({ randomBytes: (length) => new Uint8Array(length).fill(16), ...options })
+  const pool = createRelayPool({ random: (length) => new Uint8Array(length).fill(16), ...options })
   pools.push(pool)
   const log: string[] = []
   pool.subscribe({

@@ -129,7 +129,7 @@ describe.skipIf(!corpusIsThere)(
         if (connections === 1) socket.on('message', () => socket.send(input))
       })
       const { port } = server.address() as AddressInfo
-      const pool = createRelayPool({ randomBytes: (length) => new Uint8Array(length).fill(0x40) })
+      const pool = createRelayPool({ random: (length) => new Uint8Array(length).fill(0x40) })
       const downs: [string, boolean][] = []
       pool.subscribe({
         relays: [relayUrl(`ws://127.0.0.1:${port}`)],

@@ -22,7 +22,7 @@ async function start(
 
 function pool(): RelayPool {
   const one = createRelayPool({
-    randomBytes: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)),
+    random: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)),
   })
   cleanups.push(() => one.close())
   return one

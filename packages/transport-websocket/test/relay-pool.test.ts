@@ -23,7 +23,7 @@ function createPool(options: RelayPoolOptions = {}): RelayPool {
   return createRelayPool({
     WebSocket: FakeWebSocket,
     clock,
-    randomBytes: (length) => random.bytes(length),
+    random: (length) => random.bytes(length),
     ...options,
   })
 }

@@ -161,7 +161,7 @@ describe('a socket on Node', () => {
     const clock = createFakeClock()
     const { log } = watch(`ws://127.0.0.1:${port}`, {
       clock,
-      randomBytes: (length) => new Uint8Array(length).fill(255),
+      random: (length) => new Uint8Array(length).fill(255),
     })
     await expect.poll(open).toBe(1)
     clock.advance(9_999)

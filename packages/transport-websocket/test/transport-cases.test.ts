@@ -26,7 +26,11 @@ for (const [name, options] of variants) {
     () => {
       for (const { name, run } of transportCases) {
         test(name, () =>
-          run({ createTransport: () => createRelayPool({ randomBytes, ...options }), listen, crypto }),
+          run({
+            createTransport: () => createRelayPool({ random: randomBytes, ...options }),
+            listen,
+            crypto,
+          }),
         )
       }
     },

@@ -122,7 +122,7 @@ async function start(
   const poolHealth = createPoolHealth(clock)
   const pool = createRelayPool({
     clock,
-    randomBytes: random,
+    random,
     onFact(relay, fact, detail) {
       poolHealth.hear(relay, fact, detail)
       const date = fact === 'date' ? Date.parse(detail) : Number.NaN
