@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { type AuthUrl, type BunkerSession, connect } from '@nip46/client'
 import type { JsonValue } from '@nip46/core'
 import { tinyCrypto } from '@nip46/crypto/tiny'
+import { retakePort } from '@nip46/testing'
 import { createRelayPool, type RelayPool } from '@nip46/transport-websocket'
 import { type ApiClient, createApiClient } from '../src/api/client.ts'
 import type { QuestionView } from '../src/api/shapes.ts'
@@ -80,12 +81,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<DaemonWorl
     async restart(change = {}) {
       const port = new URL(daemon.relay ?? 'ws://127.0.0.1:0').port
       await daemon.close()
-      const again = await startWorld({
-        ...options,
-        ...change,
-        directory,
-        flags: { ...options.flags, serve: `127.0.0.1:${port}` },
-      })
+      const flags = { ...options.flags, serve: `127.0.0.1:${port}` }
+      const again = await retakePort(() =>
+        startWorld({ ...options, ...change, directory, flags }).catch((cause: unknown) => {
+          throw String(cause).includes('EADDRINUSE')
+            ? Object.assign(new Error(), { code: 'EADDRINUSE' })
+            : cause
+        }),
+      )
       return { ...again, pool }
     },
     async close() {

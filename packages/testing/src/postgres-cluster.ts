@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { retakePort } from './retake-port.ts'
 
 export interface PostgresPrograms {
   /** The folder of `postgres`, `initdb`, `psql` and `pg_dump`. */
@@ -111,7 +112,7 @@ export async function startPostgresCluster(options: PostgresClusterOptions = {})
         await start()
         break
       } catch (error) {
-        if (attempt === PORT_TRIES || !String(error).includes('could not bind')) throw error
+        if (attempt === PORT_TRIES || (error as { code?: unknown }).code !== 'EADDRINUSE') throw error
       }
     }
   } catch (error) {
@@ -138,7 +139,9 @@ export async function startPostgresCluster(options: PostgresClusterOptions = {})
       await server.ready()
     } catch (error) {
       server = undefined
-      throw error
+      throw String(error).includes('could not bind')
+        ? Object.assign(error as Error, { code: 'EADDRINUSE' })
+        : error
     }
   }
 
@@ -174,7 +177,7 @@ export async function startPostgresCluster(options: PostgresClusterOptions = {})
     sql,
     dump: (database) => client('pg_dump', ['--dbname', database]),
     stop,
-    start,
+    start: () => retakePort(start),
     async dispose() {
       await stop('immediate')
       await rm(folder, { recursive: true, force: true })
