@@ -44,6 +44,14 @@ export interface FlowHost {
   readonly onError: (error: unknown) => void
 }
 
+/** One attempt. */
+interface Heard {
+  /** Aborted when it is over, or when it made a session and the next one began. */
+  readonly signal: AbortSignal
+  /** The page has its session. */
+  isSession: boolean
+}
+
 export interface LoginFlow {
   readonly state: () => LoginState
   /** Makes a new offer. */
@@ -70,10 +78,12 @@ export function createLoginFlow(host: FlowHost): LoginFlow {
     const { signal } = running
     set(first)
     let parts: Parts | undefined
+    const heard: Heard = { signal, isSession: false }
     try {
       parts = host.takeParts()
-      const session = await start({ ...host.wishes(), ...parts, signal, ...watch(signal, parts.release) })
+      const session = await start({ ...host.wishes(), ...parts, signal, ...watch(heard, parts.release) })
       if (signal.aborted) return session.close()
+      heard.isSession = true
       set({ stage: 'done', userPubkey: session.userPubkey, auth: null })
       host.onSession(session)
     } catch (error) {
@@ -84,21 +94,26 @@ export function createLoginFlow(host: FlowHost): LoginFlow {
     }
   }
 
-  /** Listens to one attempt, and to its session as long as that lives. */
-  const watch = (signal: AbortSignal, release: () => void): Pick<LoginOptions, 'onEvent' | 'onAuthUrl'> => {
+  /**
+   * Listens to one attempt, and to its session as long as that lives. The page hears no more of an attempt that the next one
+   * replaced, and the end of a session only.
+   */
+  const watch = (heard: Heard, release: () => void): Pick<LoginOptions, 'onEvent' | 'onAuthUrl'> => {
     const { onEvent, onAuthUrl } = host.wishes()
+    const { signal } = heard
     const live = new Set<string>()
     return {
       onEvent(event) {
-        if (event.type === 'ended') release()
+        const ends = event.type === 'ended'
+        if (ends) release()
         if (!signal.aborted) follow(event, live)
-        onEvent?.(event)
+        if (heard.isSession || !(signal.aborted || ends)) onEvent?.(event)
       },
       onAuthUrl(auth) {
         if (!signal.aborted) {
           if (state.stage === 'done') set({ ...state, auth })
           else set({ stage: 'connecting', step: stepOf(state), auth })
-        }
+        } else if (!heard.isSession) return
         host.onAuthUrl(auth)
         onAuthUrl?.(auth)
       },

@@ -1,5 +1,6 @@
 /** Logging in with the element, in every way, against real remote signers over a real relay. */
 
+import type { SessionEvent } from '@nip46/client'
 import { discoverSigners } from '@nip46/client/discovery'
 import type { Approver, Transport, Verdict } from '@nip46/core'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -315,6 +316,39 @@ describe('what comes from elsewhere', () => {
     await expect
       .poll(() => textOf(element, 'signer-list'))
       .toBe('Given (opens a new tab)found.example (opens a new tab)')
+  })
+})
+
+describe('onEvent', () => {
+  test('hears the login that goes on and the end of its session, and of nothing else the end', async () => {
+    const { signer } = await startSigner()
+    const heard: SessionEvent['type'][] = []
+    const element = place({ options: { onEvent: ({ type }) => void heard.push(type) } })
+    const first = await offered(element)
+    // Replaced, cancelled, failed.
+    element.start()
+    await expect.poll(() => part<HTMLAnchorElement>(element, 'open').href).not.toBe(first)
+    element.cancel()
+    const failed = next(element, 'nip46-error')
+    const spent = await signer.offer({ granted: GRANTED })
+    element.connect(spent.uri.replace(/secret=[0-9a-f]+/, 'secret=wrong'))
+    await failed
+    expect(heard).not.toContain('ended')
+
+    const session = next(element, 'nip46-session')
+    element.connect((await signer.offer({ granted: GRANTED })).uri)
+    const { detail } = await session
+    expect(heard).toEqual(expect.arrayContaining(['relay', 'connected', 'ready']))
+    // The next login leaves the session and its events alone.
+    element.start()
+    await offered(element)
+    heard.length = 0
+    await detail.signEvent({ kind: 1, content: 'hello' })
+    expect(heard).toContain('request')
+    element.cancel()
+    expect(heard).not.toContain('ended')
+    detail.close()
+    expect(heard.filter((type) => type === 'ended')).toEqual(['ended'])
   })
 })
 
