@@ -119,9 +119,10 @@ async function visitInChromium(context: ChromiumContext): Promise<Visitor> {
 }
 
 /** How long Firefox lets a service worker live after a message, and then once more while something is under way; else 30,000 each. */
+export const WORKER_MS = 3_000
 const IMPATIENT = {
-  'dom.serviceWorkers.idle_timeout': 3_000,
-  'dom.serviceWorkers.idle_extended_timeout': 3_000,
+  'dom.serviceWorkers.idle_timeout': WORKER_MS,
+  'dom.serviceWorkers.idle_extended_timeout': WORKER_MS,
 }
 
 async function launchForFirefox(): Promise<VisitorBrowser> {
