@@ -32,6 +32,13 @@ const programs = documents.flatMap((path) =>
       `${path.replace(/\.md$/, '').replaceAll(/[^A-Za-z0-9]+/g, '-')}-${program.line}.ts`,
   })),
 )
+/** Components of React, which docs/test-browser builds and runs. */
+const components = documents.flatMap((path) =>
+  [...readText(path).matchAll(/^```tsx\n(\/\/ (\w+\.tsx)\n.*?)^```$/gms)].map(([, code = '', file = '']) => ({
+    code,
+    file,
+  })),
+)
 const run = promisify(execFile)
 
 rmSync(folder, { recursive: true, force: true })
@@ -39,12 +46,25 @@ mkdirSync(folder, { recursive: true })
 // What docs/package.json names, a document can import.
 symlinkSync('../../../docs/node_modules', join(folder, 'node_modules'))
 copyFileSync(join(root, 'docs/party.ts'), join(folder, 'party.ts'))
-for (const program of programs) writeFileSync(join(folder, program.file), `${program.code}\n`)
+for (const { file, code } of [...programs, ...components]) writeFileSync(join(folder, file), `${code}\n`)
+
+test('every block of the documents that is a React component names its file', () => {
+  const blocks = documents.flatMap((path) => [...readText(path).matchAll(/^```tsx$/gm)])
+  expect(components).toHaveLength(blocks.length)
+})
 
 describe('programs in the documents', () => {
   test('pass the type checker', async () => {
-    const compilerOptions = { customConditions: ['@nip46/source'], moduleDetection: 'force' }
-    const config = { extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'], files: [] }
+    const compilerOptions = {
+      customConditions: ['@nip46/source'],
+      moduleDetection: 'force',
+      jsx: 'react-jsx',
+      // As in an app.
+      declaration: false,
+      declarationMap: false,
+    }
+    const include = ['*.ts', '*.tsx']
+    const config = { extends: '../../../tsconfig.base.json', compilerOptions, include, files: [] }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
     if (programs.length === 0) return
     const tsc = join(root, 'node_modules/.bin/tsc')

@@ -178,7 +178,16 @@ async function thinkLong(): Promise<{
   }
   const restarts = (await visitor.serviceWorkerStarts()) - starts
   approve()
-  return { longestPause, said: await signing, restarts }
+  // One whose worker is gone after all hears of that at the next beat.
+  let isOver = false
+  const said = signing.finally(() => {
+    isOver = true
+  })
+  while (!isOver) {
+    await visitor.beat()
+    await new Promise((resolve) => setTimeout(resolve, WORKER_MS / 6))
+  }
+  return { longestPause, said: await said, restarts }
 }
 
 /** With a link that was not used, until the session is kept. */

@@ -38,6 +38,13 @@ export interface LoginEventMap {
   'nip46-cancel': CustomEvent<null>
 }
 
+/** The element's settings and events as React, Preact and Svelte take them in markup, for the types of theirs. */
+export type LoginProps = {
+  readonly [K in (typeof PROPERTIES)[number]]?: Nip46Login[K] | undefined
+} & {
+  readonly [K in keyof LoginEventMap as `on${K}`]?: (event: LoginEventMap[K]) => void
+}
+
 declare global {
   interface HTMLElementTagNameMap {
     'nip46-login': Nip46Login

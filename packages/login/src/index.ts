@@ -7,6 +7,7 @@ export {
   defineLogin,
   type LoginEventMap,
   type LoginProgress,
+  type LoginProps,
   type MoreLoginOptions,
   Nip46Login,
 } from './element.ts'
