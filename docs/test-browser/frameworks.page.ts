@@ -1,5 +1,5 @@
 /**
- * The files of use-in-react-vue-svelte.md, built by Vite with each framework, in Chromium: log in, sign, come back, log out.
+ * The files of use-in-react-vue-svelte.md, built by Vite with each framework, in Chromium and Firefox: log in, sign, come back, log out.
  * Never another text than the page's, but for the relay.
  */
 
@@ -7,15 +7,13 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Browser, chromium } from 'playwright'
 import { type PreviewServer, preview } from 'vite'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CHROMIUM_ARGS, chromiumPath } from '../../scripts/chromium.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { countKeptSessions } from '../../scripts/kept-sessions.ts'
-import { PATIENCE } from '../../scripts/patience.ts'
 import { readText, root } from '../../scripts/workspace.ts'
 import { type Party, startParty } from '../party.ts'
 import { CONDITIONS, makeGuideFolder } from './guide-folder.ts'
+import { BROWSERS, type VisitorBrowser } from './visitor.ts'
 
 const GUIDE = 'docs/guide/use-in-react-vue-svelte.md'
 
@@ -60,51 +58,66 @@ const HTML = `<!doctype html><title>App</title><link rel="icon" href="data:,"><m
 
 const closers: (() => Promise<unknown>)[] = []
 let party: Party
-let browser: Browser
+/** By name of the framework. */
+const urls = new Map<string, string>()
 
 beforeAll(async () => {
   party = await startParty()
   closers.push(() => party.close())
-  browser = await chromium.launch({ executablePath: chromiumPath(), args: [...CHROMIUM_ARGS] })
-  closers.push(() => browser.close())
+  for (const framework of FRAMEWORKS) {
+    const server = await serve(framework)
+    urls.set(framework.name, server.resolvedUrls?.local[0] ?? '')
+  }
 })
 
 afterAll(async () => {
   for (const close of closers.reverse()) await close()
 })
 
-test.each(FRAMEWORKS)('$name', async (framework) => {
-  const server = await serve(framework)
-  const page = await browser.newPage()
-  page.setDefaultTimeout(PATIENCE.expect.poll.timeout)
-  const complaints: string[] = []
-  page.on('console', (line) => {
-    // The element's own offer ends when another login goes on; a browser complains of the socket that was still dialled.
-    const isDial = line.text().startsWith('WebSocket connection to')
-    if (['warning', 'error'].includes(line.type()) && !isDial) complaints.push(line.text())
-  })
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  await page.goto(server.resolvedUrls?.local[0] ?? '')
-  await page.getByLabel('Or paste').fill(await party.offer())
-  // It knows what the page told it.
-  const offered = page.getByRole('link', { name: 'Open my signer' })
-  expect(await offered.getAttribute('href')).toContain(encodeURIComponent(new URL(party.relay).host))
-  await page.getByRole('button', { name: 'Connect' }).click()
+for (const { name, missing, launch } of BROWSERS) {
+  describe.skipIf(missing !== undefined)(missing === undefined ? name : `${name} (${missing})`, () => {
+    let browser: VisitorBrowser
 
-  const sign = async (): Promise<void> => {
-    await page.getByRole('button', { name: 'Sign' }).click()
-    await page.getByText(/^Signed [0-9a-f]{64}$/).waitFor()
-  }
-  await sign()
-  await expect.poll(() => page.evaluate(countKeptSessions)).toBe(1)
-  await page.reload()
-  await sign()
-  await page.getByRole('button', { name: 'Log out' }).click()
-  await page.getByRole('heading', { name: 'Log in with your signer' }).waitFor()
-  await expect.poll(() => page.evaluate(countKeptSessions)).toBe(0)
-  expect(complaints).toEqual([])
-  await page.close()
-})
+    beforeAll(async () => {
+      browser = await launch()
+    })
+    afterAll(() => browser.close())
+
+    test.each(FRAMEWORKS)('$name', async (framework) => {
+      const visitor = await browser.visit()
+      await visitor.open(urls.get(framework.name) ?? '')
+      const link = await party.offer()
+      // It knows what the page told it.
+      await expect
+        .poll(() => visitor.evaluate(offeredLink))
+        .toContain(encodeURIComponent(new URL(party.relay).host))
+      await visitor.fill(link)
+      await visitor.press('Connect')
+
+      const sign = async (): Promise<void> => {
+        await visitor.press('Sign')
+        await expect.poll(() => visitor.output()).toMatch(/^Signed [0-9a-f]{64}$/)
+      }
+      await sign()
+      await expect.poll(() => visitor.evaluate(countKeptSessions)).toBe(1)
+      await visitor.reload()
+      await sign()
+      await visitor.press('Log out')
+      await expect.poll(() => visitor.evaluate(offeredLink)).toMatch(/^nostrconnect:/)
+      await expect.poll(() => visitor.evaluate(countKeptSessions)).toBe(0)
+      // The element's own offer ends when another login goes on; a browser complains of the socket that was still dialled.
+      const isDial = (text: string): boolean => text.includes(party.relay)
+      expect(visitor.complaints().filter((text) => !isDial(text))).toEqual([])
+      await visitor.close()
+    })
+  })
+}
+
+/** Runs in the page: what the login element offers, if it is there. */
+function offeredLink(): string {
+  const element = document.querySelector('nip46-login')
+  return element?.shadowRoot?.querySelector('a[part="open"]')?.getAttribute('href') ?? ''
+}
 
 /** The app of one framework, as its visitors get it. */
 async function serve({ file, main, plugin: [imported, used] }: Framework): Promise<PreviewServer> {

@@ -4,7 +4,7 @@
  */
 
 import { type BrowserContext as ChromiumContext, chromium } from 'playwright'
-import type { BrowserContext as FirefoxContext } from 'puppeteer-core'
+import type { ElementHandle, BrowserContext as FirefoxContext } from 'puppeteer-core'
 import { CHROMIUM_ARGS, chromiumPath } from '../../scripts/chromium.ts'
 import { launchFirefox, noFirefox, runInside } from '../../scripts/firefox.ts'
 import { PATIENCE } from '../../scripts/patience.ts'
@@ -13,8 +13,9 @@ export interface Visitor {
   open(url: string): Promise<void>
   /** Opens the same page anew. */
   reload(): Promise<void>
+  /** Into the one field that the page or a component in it has. */
   fill(text: string): Promise<void>
-  /** Presses the button that says so. */
+  /** Presses the button that says so, also one inside of a component. */
   press(button: string): Promise<void>
   /** What the page's `output` says. */
   output(): Promise<string>
@@ -26,6 +27,8 @@ export interface Visitor {
   endServiceWorker(): Promise<void>
   /** How often the page's service worker was started. */
   serviceWorkerStarts(): Promise<number>
+  /** Warnings and errors in the console, and what was thrown and caught by nobody. */
+  complaints(): readonly string[]
   /** Another page of the same visitor, who closes both. */
   beside(): Promise<Visitor>
   close(): Promise<void>
@@ -87,6 +90,11 @@ async function visitInChromium(context: ChromiumContext): Promise<Visitor> {
   const page = await context.newPage()
   await page.addInitScript(holdBeats)
   const devTools = await context.newCDPSession(page)
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (line) => {
+    if (/^(?:warn|error)/.test(line.type())) complaints.push(line.text())
+  })
   let starts = 0
   let running: string | undefined
   let stopped: () => void = () => undefined
@@ -100,8 +108,8 @@ async function visitInChromium(context: ChromiumContext): Promise<Visitor> {
   return {
     open: async (url) => void (await page.goto(url)),
     reload: async () => void (await page.reload()),
-    fill: (text) => page.locator('input').fill(text),
-    press: (button) => page.getByRole('button', { name: button }).click(),
+    fill: (text) => page.locator('input:not([hidden])').fill(text),
+    press: (button) => page.getByRole('button', { name: button, exact: true }).click(),
     output: async () => (await page.locator('output').textContent()) ?? '',
     evaluate: (run) => page.evaluate(run),
     beat: () => page.evaluate(beat),
@@ -113,6 +121,7 @@ async function visitInChromium(context: ChromiumContext): Promise<Visitor> {
       await end
     },
     serviceWorkerStarts: async () => starts,
+    complaints: () => complaints,
     beside: () => visitInChromium(context),
     close: () => context.close(),
   }
@@ -123,6 +132,14 @@ export const WORKER_MS = 3_000
 const IMPATIENT = {
   'dom.serviceWorkers.idle_timeout': WORKER_MS,
   'dom.serviceWorkers.idle_extended_timeout': WORKER_MS,
+}
+
+/** Runs in the page: the button that is shown and says so, also inside of a component. */
+function findButton(text: string): HTMLElement | undefined {
+  const hosts = [...document.querySelectorAll('*')]
+  const roots = [document, ...hosts.flatMap(({ shadowRoot }) => shadowRoot ?? [])]
+  const buttons = roots.flatMap((root) => [...root.querySelectorAll('button')])
+  return buttons.find((button) => button.textContent?.trim() === text && button.checkVisibility())
 }
 
 async function launchForFirefox(): Promise<VisitorBrowser> {
@@ -137,6 +154,11 @@ async function visitInFirefox(context: FirefoxContext): Promise<Visitor> {
   const page = await context.newPage()
   page.setDefaultTimeout(PATIENCE.expect.poll.timeout)
   await page.evaluateOnNewDocument(holdBeats)
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (line) => {
+    if (/^(?:warn|error)/.test(line.type())) complaints.push(line.text())
+  })
   /** The newest service worker in this visit's part of the storage is the last one that was registered. */
   const worker = (use: string): Promise<unknown> =>
     runInside(
@@ -154,19 +176,23 @@ async function visitInFirefox(context: FirefoxContext): Promise<Visitor> {
     reload: async () => void (await page.reload()),
     fill: (text) =>
       page.$eval(
-        'input',
+        '>>> input:not([hidden])',
         (input, value) => {
           input.value = value
         },
         text,
       ),
-    press: (button) => page.locator(`::-p-text(${button})`).click(),
+    async press(button) {
+      const found = await page.waitForFunction(findButton, {}, button)
+      await (found as ElementHandle<HTMLElement>).click()
+    },
     output: async () => (await page.$eval('output', (output) => output.textContent)) ?? '',
     evaluate: (run) => page.evaluate(run) as never,
     beat: () => page.evaluate(beat),
     // What the page says from here on starts it anew.
     endServiceWorker: async () => void (await worker('worker.terminateWorker()')),
     serviceWorkerStarts: async () => Number(await worker('worker === null ? 0 : worker.launchCount')),
+    complaints: () => complaints,
     beside: () => visitInFirefox(context),
     close: () => context.close(),
   }
