@@ -34,19 +34,23 @@ export const openSocket: OpenSocket = (url, { allowAddress, onPong, onDate }) =>
 
 // -- helpers -------------------------------------------------------------------------------------
 
-/** What is sent in one go leaves in one system call for every few frames. */
+/** Of what is sent in one turn the first frame leaves at once, and the others in one system call for every few. */
 function sendTogether(socket: WebSocket, stream: Writable): void {
   const send = socket.send.bind(socket)
+  let hasBegun = false
   let held = 0
   const release = (): void => {
     if (held > 0) stream.uncork()
     held = 0
   }
   socket.send = (frame: string) => {
-    if (held++ === 0) {
-      stream.cork()
-      process.nextTick(release)
-    }
+    if (!hasBegun) {
+      hasBegun = true
+      process.nextTick(() => {
+        hasBegun = false
+        release()
+      })
+    } else if (held++ === 0) stream.cork()
     send(frame)
     if (held === FRAMES_TOGETHER) release()
   }
