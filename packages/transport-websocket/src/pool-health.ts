@@ -40,7 +40,7 @@ export interface PoolHealth {
 }
 
 interface Entry extends Omit<LinkHealth, 'clockSkew'> {
-  /** When the relay refused the time of our events, the last few. */
+  /** When the relay refused the time of our events, the last few since it took one. */
   readonly refusedAt: readonly Millis[]
 }
 
@@ -60,6 +60,7 @@ export function createPoolHealth(clock: Pick<Clock, 'now'> = hostClock): PoolHea
     if (fact === 'connecting') return { state: fact, since: now }
     if (fact === 'open') return { state: fact, since: now, failures: 0 }
     if (fact === 'down') return { state: fact, since: now, failures: failures + 1, lastFailure: detail }
+    if (fact === 'accepted') return { refusedAt: [] }
     if (fact === 'notice') return { lastNotice: detail }
     if (fact === 'dropped') {
       const code = detail as FrameDrop
@@ -83,13 +84,17 @@ export function createPoolHealth(clock: Pick<Clock, 'now'> = hostClock): PoolHea
         refusedAt: [],
       }
       const entry = book.get(relay) ?? fresh
+      // Of nearly every event, and no news.
+      if (fact === 'accepted' && entry.refusedAt.length === 0) return
       if (fact === 'closed') book.delete(relay)
       else if (fact === 'connecting' || book.has(relay))
         book.set(relay, { ...entry, ...news(entry, fact, detail) })
     },
     read: () =>
       [...book.values()].map(({ refusedAt, ...health }) => {
-        const recent = refusedAt.filter((at) => at > clock.now() - SKEW_WINDOW_MS)
+        // What was refused at a time that is yet to come was refused by a clock that has been set since.
+        const now = clock.now()
+        const recent = refusedAt.filter((at) => at > now - SKEW_WINDOW_MS && at <= now)
         return { ...health, clockSkew: recent.length >= SKEW_REFUSALS }
       }),
   }

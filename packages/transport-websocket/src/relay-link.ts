@@ -36,9 +36,19 @@ const CLOSE_NORMAL = 1000
  *
  * - `connecting`, `open`, `down` with why, `closed` when there is no link to it any more,
  * - `date` with what it said the time is (on Node, without a `WebSocket` of yours, where the relay says it),
- * - `notice` with its words, `refused` with its reason for not taking an event (or ours), `dropped` with the code of a frame.
+ * - `notice` with its words, `accepted` when it took an event, `refused` with its reason for not taking one (or ours), `dropped` with
+ *   the code of a frame.
  */
-export type RelayFact = 'connecting' | 'open' | 'down' | 'closed' | 'date' | 'notice' | 'refused' | 'dropped'
+export type RelayFact =
+  | 'connecting'
+  | 'open'
+  | 'down'
+  | 'closed'
+  | 'date'
+  | 'notice'
+  | 'accepted'
+  | 'refused'
+  | 'dropped'
 
 export interface RelayLinkOptions {
   readonly relay: RelayUrl

@@ -161,6 +161,7 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
           frame: () => frame,
           onLive() {
             waiting.delete(relay)
+            tell(relay, 'accepted')
             // The other relays still get the event; only nobody waits for their word.
             signal?.removeEventListener('abort', onAbort)
             resolve(ok({ relay }))

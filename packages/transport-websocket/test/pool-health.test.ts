@@ -57,7 +57,7 @@ describe('the health of a pool', () => {
     expect(health.read()).toEqual([])
   })
 
-  test('takes three refusals of our time in five minutes as a sign of a wrong clock', () => {
+  test('takes three refusals of our time in five minutes as a sign of a wrong clock, until one is taken or the clock is set', () => {
     const clock = createFakeClock(START)
     const health = createPoolHealth(clock)
     health.hear(RELAY, 'connecting', '')
@@ -68,9 +68,18 @@ describe('the health of a pool', () => {
     expect(isSkewed()).toBe(false)
     health.hear(RELAY, 'refused', 'invalid: bad timestamp')
     expect(isSkewed()).toBe(true)
+    health.hear(RELAY, 'accepted', '')
+    expect(isSkewed()).toBe(false)
+    for (let i = 1; i <= SKEW_REFUSALS; i += 1) health.hear(RELAY, 'refused', 'invalid: created_at too late')
+    expect(isSkewed()).toBe(true)
     clock.advance(SKEW_WINDOW_MS - 1)
     expect(isSkewed()).toBe(true)
     clock.advance(1)
+    expect(isSkewed()).toBe(false)
+    clock.jump(3_600_000)
+    for (let i = 1; i <= SKEW_REFUSALS; i += 1) health.hear(RELAY, 'refused', 'invalid: created_at too late')
+    expect(isSkewed()).toBe(true)
+    clock.jump(-3_600_000)
     expect(isSkewed()).toBe(false)
   })
 })

@@ -224,6 +224,8 @@ describe('the relays of a pool', () => {
     void pool.publish([A], event(1))
     socketOf(A).get('EOSE', socketOf(A).frames('REQ')[0]?.[1])
     socketOf(A).get('OK', event(1).id, false, 'invalid: created_at too early')
+    void pool.publish([A], event(2))
+    socketOf(A).get('OK', event(2).id, true, '')
     socketOf(A).end()
     close()
     clock.advance(40_000)
@@ -233,6 +235,7 @@ describe('the relays of a pool', () => {
       [A, 'dropped', 'frame/unknown'],
       [A, 'notice', 'maintenance at noon'],
       [A, 'refused', 'invalid: created_at too early'],
+      [A, 'accepted', ''],
       [A, 'down', 'unreachable: closed (1006)'],
       [A, 'closed', ''],
     ])
