@@ -50,13 +50,18 @@ export const relayRows: readonly ClientScenario[] = [
       let back: Promise<void> | undefined
       let returnedAt = 0
       signer.reply('sign_event', (request) => {
+        const askedAt = stage.elapsed()
         back = stage
           .wait(50)
           .then(() => relay.down())
           .then(() => stage.wait(500))
           .then(() => relay.up())
-          .then(() => {
+          .then(async () => {
             returnedAt = stage.elapsed()
+            await stage.until(() => relay.subscriptions > 0, 2_500)
+            // A machine that stood still let the answer come to nobody: it is said once more.
+            if (stage.elapsed() - askedAt > 3_000)
+              signer.say(request.from, { text: signer.usual(request), scheme: request.scheme })
           })
         return [{ text: signer.usual(request), afterMs: 3_050 }]
       })
