@@ -3,6 +3,7 @@
  * Imposes no test runner, and never belongs in a program that serves people.
  */
 
+export { auditCases } from './audit-cases.ts'
 export { type CryptoCase, cryptoCases } from './crypto-cases.ts'
 export { createFakeClock, FAKE_CLOCK_RUNS, type FakeClock, systemClock } from './fake-clock.ts'
 export { type HostRecordCase, type HostRecordsUnderTest, hostRecordCases } from './host-record-cases.ts'
@@ -36,11 +37,6 @@ export {
 } from './scripted-relay.ts'
 export { type SeededRandom, seededRandom } from './seeded-random.ts'
 export { type SharedStoreUnderTest, type SharingCase, sharingCases } from './sharing-cases.ts'
-export {
-  auditCases,
-  type StoreCase,
-  type StoreCaseContext,
-  type StoreUnderTest,
-  storeCases,
-} from './store-cases.ts'
+export type { StoreCase, StoreCaseContext, StoreUnderTest } from './store-case.ts'
+export { storeCases } from './store-cases.ts'
 export { type TransportCase, type TransportCaseContext, transportCases } from './transport-cases.ts'
