@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type Nip46Error, resume } from '../src/index.ts'
+import { type Nip46Error, type RequestStage, resume } from '../src/index.ts'
 import { authUrl, okay } from './scripted-signer.ts'
 import { createWorld, START } from './world.ts'
 
@@ -11,8 +11,12 @@ test('a page to visit is handed over with its origin, and the request waits five
     id = request.id
     return authUrl(id, 'https://bunker.example/approve/3f9c?x=1')
   })
-  const signed = session.signEvent({ kind: 1, content: 'x' })
+  const stages: string[] = []
+  const onStage = ({ stage }: RequestStage): void => void stages.push(stage)
+  const signed = session.signEvent({ kind: 1, content: 'x' }, { onStage })
   await world.clock.run(250_000)
+  // Who is sent to a page is not told to wait for it meanwhile.
+  expect(stages).toEqual(['queued', 'sent', 'accepted', 'auth-url'])
   expect(world.authUrls).toEqual([
     { url: 'https://bunker.example/approve/3f9c?x=1', origin: 'https://bunker.example', requestId: id },
   ])

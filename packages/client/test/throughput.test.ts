@@ -184,6 +184,56 @@ test('a cache can be shared: a session that ends wipes it, the other goes on to 
   expect(await two?.decrypt()).toBe('plain 2 of user 1')
 })
 
+test('a session that its signer no longer knows forgets the plaintexts', async () => {
+  const world = createWorld()
+  const plaintextCache = createPlaintextCache(1_000)
+  const session = await world.login({ plaintextCache })
+  world.signer.script('nip44_decrypt', ({ id }) => okay(id, 'plain'))
+  expect(await world.settled(session.nip44.decrypt(PEER, 'c'))).toBe('plain')
+  world.signer.script('ping', ({ id }) => failed(id, 'unauthorized: session unknown'))
+  await world.failure(session.ping())
+  expect(session.state).toBe('unpaired')
+  expect((await world.failure(session.nip44.decrypt(PEER, 'c'))).code).toBe('session/unpaired')
+})
+
+test('the cache is given plaintexts only, and none that nobody will ask it for', async () => {
+  const kept: string[] = []
+  const plaintextCache = {
+    get: () => undefined,
+    set: (_: string, text: string) => void kept.push(text),
+    clear() {},
+  }
+  const world = createWorld()
+  const session = await world.login({ plaintextCache })
+  world.signer.script('nip44_decrypt', ({ id, params }) => okay(id, `plain ${params[1]}`))
+  await world.settled(session.ping())
+  await world.settled(session.signEvent({ kind: 1, content: 'x' }))
+  await world.settled(session.nip44.decrypt(PEER, 'alone', { timeout: 1_000 }))
+  await world.settled(session.nip44.decrypt(PEER, 'c'))
+  expect(kept).toEqual(['plain c'])
+})
+
+test('a decrypt with a time-out of its own joins no other, and none joins it', async () => {
+  const world = createWorld()
+  const session = await world.login()
+  let asked = 0
+  world.signer.script('nip44_decrypt', () => {
+    asked += 1
+    return undefined
+  })
+  const patient = [session.nip44.decrypt(PEER, 'c'), session.nip44.decrypt(PEER, 'c')]
+  const impatient = session.nip44.decrypt(PEER, 'c', { timeout: 1_000 })
+  await world.clock.settle()
+  expect(asked).toBe(2)
+  const began = world.clock.now()
+  expect((await world.failure(impatient)).code).toBe('timeout/no-answer')
+  expect(world.clock.now() - began).toBe(1_000)
+  for (const one of patient) {
+    expect((await world.failure(one, 120_000)).code).toBe('timeout/no-answer')
+    expect(world.clock.now() - began).toBeGreaterThan(30_000)
+  }
+})
+
 test('the cache holds as many bytes as it was told, and the longest unused goes first', () => {
   const cache = createPlaintextCache(10)
   cache.set('a', '1234')
