@@ -154,3 +154,24 @@ test('what a relay has used of its junk budget goes with it to its new subscript
   request(3).onEvent('more junk', TWO)
   expect(budgets.map(({ fullAt }) => fullAt)).toEqual([5_000, 5_000, 0])
 })
+
+test('a subscription that is given up while the transport still makes it is closed, too', () => {
+  const log: string[] = []
+  const transport: Transport = {
+    subscribe({ relays: [relay = ONE], onLive }) {
+      onLive?.(relay)
+      return { close: () => void log.push(`close ${relay}`) }
+    },
+    publish: () => Promise.reject(new Error('unused')),
+    close: () => Promise.resolve(),
+  }
+  const listening = createListening(transport, createTimers(createFakeClock()), () => undefined, {
+    onEvent: () => undefined,
+    onRelay(relay, live) {
+      log.push(`${live ? 'live' : 'down'} ${relay}`)
+      if (live) listening.adjust(undefined)
+    },
+  })
+  listening.adjust(wide([ONE]))
+  expect(log).toEqual([`live ${ONE}`, `down ${ONE}`, `close ${ONE}`])
+})
