@@ -3,7 +3,7 @@
  * Copied beside the programs when they run. Never an example: it protects nothing.
  */
 
-import { type Approver, parseRelayUrl, type RelayUrl } from '@nip46/core'
+import type { Approver, RelayUrl } from '@nip46/core'
 import { generateSecretKey } from '@nip46/crypto'
 import { tinyCrypto } from '@nip46/crypto/tiny'
 import { createRelay } from '@nip46/relay'
@@ -27,15 +27,14 @@ export interface Party {
 export async function startParty(approver: Approver = dangerouslyAllowAll): Promise<Party> {
   const crypto = tinyCrypto()
   const relay = createRelay({ crypto })
-  const url = parseRelayUrl((await relay.listen()).url)
-  if (!url.ok) throw new Error(url.error)
+  const { url } = await relay.listen()
   const transport = createRelayPool()
   const random = (length: number): Uint8Array => globalThis.crypto.getRandomValues(new Uint8Array(length))
   const userSigner = localUserSigner(crypto.importKey(generateSecretKey(random)), { crypto })
-  const signer = createRemoteSigner({ crypto, transport, userSigner, approver, relays: [url.value] })
+  const signer = createRemoteSigner({ crypto, transport, userSigner, approver, relays: [url] })
   await signer.start()
   return {
-    relay: url.value,
+    relay: url,
     offer: async (options) => (await signer.offer(options)).uri,
     accept: (uri) => signer.accept(uri, { approved: true }),
     async close() {

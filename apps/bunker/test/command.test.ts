@@ -107,6 +107,8 @@ test('from nothing to a signed note: init, up, a link; and SIGTERM stops it clea
       refused.text,
     ).toEqual([words[0] === '--key' ? 1 : 2, true])
   }
+  const open = await start('init', '--data', '/', '--vault-passphrase-file', 'password').ended
+  expect([open.code, open.text]).toEqual([1, expect.stringContaining('others may look into /')])
   const made = await start(
     'init',
     '--key',

@@ -29,7 +29,11 @@ export function readTarget(fields: Fields, path: string): Target {
     return { category: name, peers: readPeers(peers, `${path}.peers`) }
   }
   if (typeof method !== 'string' || !isMethod(method))
-    return fail('policy/method', `${path}.method`, 'method must be a method of NIP-46; * is not one')
+    return fail(
+      'policy/method',
+      `${path}.method`,
+      `${typeof method === 'string' && /^[\w*]{1,40}$/.test(method) ? method : 'this'} is no method of NIP-46, such as sign_event or nip44_decrypt`,
+    )
   if (kinds !== undefined && method !== 'sign_event')
     fail('policy/kind', `${path}.kinds`, 'kinds go with sign_event only')
   if (peers !== undefined && (!isOperationMethod(method) || method === 'sign_event'))

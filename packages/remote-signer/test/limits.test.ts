@@ -450,6 +450,10 @@ test('options that cannot work are refused at once', async () => {
   const relays = Array.from({ length: 11 }, (_, i) => `wss://${i}.example/` as RelayUrl)
   expect(() => createRemoteSigner({ ...options, relays: [] })).toThrow('1 to 10 relays')
   expect(() => createRemoteSigner({ ...options, relays })).toThrow('1 to 10 relays')
+  // As from a program without types.
+  expect(() => createRemoteSigner({} as typeof options)).toThrow('1 to 10 relays')
+  for (const text of ['wss://relay.example', 'relay.example', 7])
+    expect(() => createRemoteSigner({ ...options, relays: [text as RelayUrl] })).toThrow('parseRelayUrl')
   expect(() => createRemoteSigner({ ...options, relays: relays.slice(1) })).not.toThrow()
   for (const rate of [
     { perSecond: 0, burst: 1 },

@@ -25,7 +25,10 @@ export function checkFolder(file: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const { mode } = statSync(folder)
   if (isPosix && (mode & OTHERS) !== 0)
-    throw new SqliteStoreError('store/mode', `others may use the folder of the store: chmod 700 ${folder}`)
+    throw new SqliteStoreError(
+      'store/mode',
+      `others may use ${folder}: put the store into a folder of its own, with mode 0700`,
+    )
 }
 
 /**

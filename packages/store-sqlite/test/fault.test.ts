@@ -79,14 +79,14 @@ test('files are for their owner only, and others are refused', async () => {
   for (const name of readdirSync(dirname(file)))
     expect([name, statSync(join(dirname(file), name)).mode & 0o777]).toEqual([name, 0o600])
   await store.close()
-  for (const [path, loose, tight] of [
-    [file, 0o640, 0o600],
-    [dirname(file), 0o750, 0o700],
+  for (const [path, loose, tight, words] of [
+    [file, 0o640, 0o600, 'chmod 600'],
+    [dirname(file), 0o750, 0o700, 'a folder of its own'],
   ] as const) {
     chmodSync(path, loose)
     await expect(open(file)).rejects.toMatchObject({
       code: 'store/mode',
-      message: expect.stringContaining('chmod'),
+      message: expect.stringContaining(words),
     })
     chmodSync(path, tight)
   }

@@ -24,7 +24,10 @@ export async function checkPrivateDirectory(path: string): Promise<void> {
   if (!facts.isDirectory()) throw new VaultError('key/permissions', `${path} is no directory of its own`)
   checkOwner(path, facts.uid)
   if ((facts.mode & OTHERS) !== 0)
-    throw new VaultError('key/permissions', `others may look into ${path}: run chmod 700 ${path}`)
+    throw new VaultError(
+      'key/permissions',
+      `others may look into ${path}: take a directory that is for this alone, or run chmod 700 ${path}`,
+    )
 }
 
 export interface ReadOptions {

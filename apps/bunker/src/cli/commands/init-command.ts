@@ -2,7 +2,7 @@
  * `init`: the vault, a first key, the settings file. Never changes what is there already.
  */
 
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SETTINGS } from '../../daemon/config.ts'
 import type { Read } from '../../daemon/setting.ts'
@@ -53,6 +53,13 @@ export const INIT_COMMANDS: readonly Command[] = [
           `there is a vault in ${places.vault}, and nothing was changed: "up" runs it, "key new" makes a key in it`,
           EXIT.failed,
         )
+      // The store refuses it later, when the vault is there.
+      if (await isOpenToOthers(places.data))
+        throw new CommandProblem(
+          'key/permissions',
+          `others may look into ${places.data}: take a directory that is for this alone, or run chmod 700 ${places.data}`,
+          EXIT.failed,
+        )
       const passphrase = await readSecret(context, call, VAULT_PASSPHRASE, { repeat: true })
       const keyPassphrase = await readGivenSecret(context, call, PASSPHRASE)
       let pubkey: string | undefined
@@ -95,6 +102,16 @@ export const INIT_COMMANDS: readonly Command[] = [
     },
   },
 ]
+
+/** False also where nothing is yet. */
+async function isOpenToOthers(directory: string): Promise<boolean> {
+  try {
+    return ((await stat(directory)).mode & 0o077) !== 0
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return false
+    throw cause
+  }
+}
 
 function readSettings(relays: readonly string[], serve: string | undefined): object | undefined {
   const accept = (option: string, read: Read<unknown>): void => {
