@@ -77,6 +77,11 @@ export interface StoreSharing {
   join(listener: MemberListener): Promise<Member>
   /** The claims of these events, of whatever member; events that nobody claimed are left out. Cheap: it is asked for every event of others. */
   readClaims(eventIds: readonly string[]): Promise<readonly Claim[]>
+  /**
+   * Asks the other members to let this one commit to a session next: they were faster several times in a row. Heard by those that are
+   * alive and can be reached; nobody is sure to follow. Call it after the commit that came too late.
+   */
+  requestTurn(session: SessionName): Promise<void>
   /** As `load` gives them: answers of all members that were committed and perhaps not published, oldest first. After a member died. */
   readOutbox(now: Millis): Promise<readonly OutboxEntry[]>
 }
@@ -102,6 +107,8 @@ export interface MemberListener {
   fenced(): void
   /** Another member wrote host records: read them again. Told as `changed` is; after a gap that tells `all`, they may have changed too. */
   hostRecords?(): void
+  /** Another member was too late for this session several times in a row: let it commit first, for a short while. */
+  turnRequested?(session: SessionName): void
 }
 
 /** Which records another member changed: look them up anew. */

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from '@nip46/core'
-import type { Member, SharedChange, StoreSharing } from '@nip46/core/remote-signer'
+import type { Member, SessionName, SharedChange, StoreSharing } from '@nip46/core/remote-signer'
 import { laneKey } from './lane.ts'
 import { COMMIT_PAUSES_MS } from './limits.ts'
 import type { Reporter } from './reporter.ts'
@@ -31,6 +31,8 @@ export interface CohortHost {
   readonly clock: Clock
   readonly reporter: Reporter
   readonly onChanged: (change: SharedChange) => void
+  /** Another process is too late for this session again and again. */
+  readonly onTurnRequested: (session: SessionName) => void
   /** Others came or went. Not called before `join()` resolved. */
   readonly onMembers: () => void
   /** Nothing may be committed until {@link CohortHost.onRejoined}. */
@@ -65,6 +67,7 @@ export function createCohort(host: CohortHost): Cohort {
     })
     const joined = await sharing.join({
       changed: (change) => isCurrent() && host.onChanged(change),
+      turnRequested: (session) => isCurrent() && host.onTurnRequested(session),
       members(ids) {
         if (!isCurrent()) return
         alive = ids.map((id) => ({ id, hash: hash(id) }))

@@ -177,6 +177,10 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     context,
     shared: store.sharing !== undefined,
     onFenced: () => cohort.rejoin(),
+    onOutrun({ signerPubkey, clientPubkey }) {
+      // It is tried again all the same; if the store cannot be reached, that tells.
+      store.sharing?.requestTurn({ signerPubkey, clientPubkey }).catch(() => undefined)
+    },
     // Names the process, so that another one can tell whether anybody is publishing it.
     outboxId: () => `${cohort.id ?? outboxPrefix}.${(outboxSerial++).toString(36)}`,
     release: (stored) => release(engine, stored),
@@ -270,6 +274,10 @@ export function createEngine(options: RemoteSignerOptions): Engine {
     clock,
     reporter,
     onChanged: (change) => following.changed(change),
+    onTurnRequested({ signerPubkey, clientPubkey }) {
+      const lane = lanes.find(signerPubkey, clientPubkey)
+      if (lane !== undefined) turns.stepAside(lane)
+    },
     onMembers() {
       standby.release()
       void takeOver(engine)

@@ -77,7 +77,13 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     return first
   }
 
-  const mayReadAt = (key: string): Millis => (readAt.get(key) ?? Number.NEGATIVE_INFINITY) + FOLLOW_EVERY_MS
+  const mayReadAt = (key: string): Millis => {
+    // A lane that another process goes before waits for what this one does.
+    const isUrgent = lanes.byKey.get(key)?.aside !== undefined
+    return isUrgent
+      ? Number.NEGATIVE_INFINITY
+      : (readAt.get(key) ?? Number.NEGATIVE_INFINITY) + FOLLOW_EVERY_MS
+  }
 
   const readSome = async (): Promise<void> => {
     const at = now()

@@ -21,8 +21,11 @@ export interface Lane {
   busy: boolean
   /** Commits that failed in a row. While there are any, nothing happens until the pause is over. */
   failures: number
+  /** Commits in a row that others were faster than. */
   races: number
   stall: unknown
+  /** Another process goes first. While it may, nothing happens here. */
+  aside: unknown
   wakeAt: Millis | undefined
   timer: unknown
   /** The first announcement waits for a relay that delivers. */
@@ -128,6 +131,7 @@ export function createLane(signerPubkey: Pubkey, clientPubkey: Pubkey, budget: S
     busy: false,
     failures: 0,
     races: 0,
+    aside: undefined,
     stall: undefined,
     wakeAt: undefined,
     timer: undefined,

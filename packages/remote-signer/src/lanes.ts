@@ -115,6 +115,7 @@ export function createLanes(host: LanesHost): Lanes {
       if (lane.busy || lane.queue.length > 0 || lane.session !== undefined) return
       clock.clearTimer(lane.timer)
       clock.clearTimer(lane.stall)
+      clock.clearTimer(lane.aside)
       // The key of a session that went may have been late; its place may be another's by now.
       if (byKey.get(lane.key) === lane) byKey.delete(lane.key)
     },
@@ -124,6 +125,7 @@ export function createLanes(host: LanesHost): Lanes {
       for (const lane of byKey.values()) {
         clock.clearTimer(lane.timer)
         clock.clearTimer(lane.stall)
+        clock.clearTimer(lane.aside)
       }
     },
     get sessions() {

@@ -134,6 +134,10 @@ export const RESUBSCRIBE_MS = 60_000
 export const COMMIT_PAUSES_MS: readonly number[] = [200, 400, 800, 1_600, 3_200, 5_000]
 /** Times a commit is tried again at once because another process was faster. */
 export const COMMIT_RACES = 10
+/** Lost in a row, after which the other processes are asked to let this one go first. */
+export const TURN_RACES = 2
+/** So long, in milliseconds, they do, unless it is done before; then they commit at least once before they do so again. */
+export const TURN_MS = 2_000
 /** `close()` waits this long for what is under way, in milliseconds. */
 export const CLOSE_PATIENCE_MS = 2_000
 /** A clock that goes back by more than this was set, and is followed; less is not believed. */

@@ -24,7 +24,15 @@ import { storeFailed } from './error.ts'
 import { changeOf, type Flight, mergeOffers } from './flight.ts'
 import { type Lane, type LaneInput, settleInput } from './lane.ts'
 import type { Lanes } from './lanes.ts'
-import { CLAIM_FRESH_MS, COMMIT_PAUSES_MS, COMMIT_RACES, LANE_QUEUE, SESSIONS } from './limits.ts'
+import {
+  CLAIM_FRESH_MS,
+  COMMIT_PAUSES_MS,
+  COMMIT_RACES,
+  LANE_QUEUE,
+  SESSIONS,
+  TURN_MS,
+  TURN_RACES,
+} from './limits.ts'
 import type { OfferBook } from './offer-book.ts'
 import type { Reporter } from './reporter.ts'
 
@@ -33,6 +41,8 @@ export interface Turns {
   enqueue(lane: Lane, input: LaneInput): boolean
   /** What is stored of this lane now, changed by another process. Not while a commit of it is under way: that one tells. */
   adopt(lane: Lane, stored: Versioned<SignerSession> | undefined): void
+  /** Another process is too late for this session again and again: it goes first, until it has changed it or the time is up. */
+  stepAside(lane: Lane): void
   /** This process may commit again: what waited goes on. */
   resume(): void
   /** Tells the clients of what waits that nothing can be stored. */
@@ -54,6 +64,8 @@ export interface TurnsHost {
   readonly shared: boolean
   /** The store refused a commit, since others may have taken over. */
   readonly onFenced: () => void
+  /** This process was too late for a session again and again. */
+  readonly onOutrun: (lane: Lane) => void
   /** A unique id for an outbox entry. */
   readonly outboxId: () => string
   /** What is stored may leave now. In order. */
@@ -83,8 +95,8 @@ export function createTurns(host: TurnsHost): Turns {
   let closed = false
 
   const schedule = (lane: Lane): void => {
-    if (closed || commits.suspended || lane.busy || lane.stall !== undefined || lane.queue.length === 0)
-      return
+    if (closed || commits.suspended || lane.busy || lane.queue.length === 0) return
+    if (lane.stall !== undefined || lane.aside !== undefined) return
     ready.add(lane)
     if (scheduled) return
     scheduled = true
@@ -253,9 +265,11 @@ export function createTurns(host: TurnsHost): Turns {
     if (lane.races > COMMIT_RACES) {
       // Counted as reserved once more, since `fail` takes it back again.
       reserve(draft, 1)
+      lane.races = 0
       fail({ ...flight, offerChanges: [] }, new Error('other processes were always faster'))
       return
     }
+    if (lane.races >= TURN_RACES) host.onOutrun(lane)
     let inputs: readonly LaneInput[] = draft.inputs
     if (outcome.type === 'claimed') {
       const claims = new Map(outcome.claims.map((claim) => [claim.eventId, claim]))
@@ -285,6 +299,9 @@ export function createTurns(host: TurnsHost): Turns {
 
   const replace = (lane: Lane, stored: Versioned<SignerSession> | undefined): void => {
     if ((stored?.revision ?? 0) === lane.revision) return
+    // Whoever was let go first has been there.
+    clock.clearTimer(lane.aside)
+    lane.aside = undefined
     lanes.set(lane, stored?.value, stored?.revision ?? 0)
     guard(() => host.onReplaced(lane))
   }
@@ -315,6 +332,14 @@ export function createTurns(host: TurnsHost): Turns {
       replace(lane, stored)
       schedule(lane)
       lanes.tidy(lane)
+    },
+    stepAside(lane) {
+      // Of two that are outrun, the faster one comes here once it is done.
+      if (closed || lane.aside !== undefined || lane.races >= TURN_RACES) return
+      lane.aside = clock.setTimer(() => {
+        lane.aside = undefined
+        schedule(lane)
+      }, TURN_MS)
     },
     resume() {
       for (const lane of lanes.byKey.values()) schedule(lane)

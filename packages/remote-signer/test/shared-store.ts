@@ -20,6 +20,8 @@ export interface SharedMember {
   cut(isCut: boolean): void
   /** Nobody can join. */
   cutJoin(isCut: boolean): void
+  /** Commits take so long from now on: the wait of each. */
+  lag(wait: () => Promise<void>): void
   /** Commits are made only once the returned function is called. */
   holdCommits(): () => void
 }
@@ -62,6 +64,7 @@ export function sharedStore(): SharedStore {
       let isCut = false
       let isJoinCut = false
       let held: Promise<void> | undefined
+      let lag = (): Promise<void> | undefined => undefined
       const expectReach = (): void => {
         if (isCut || !alive) throw new Error('no connection')
       }
@@ -77,6 +80,7 @@ export function sharedStore(): SharedStore {
         async commit(changes, now) {
           if (!alive) return new Promise(() => undefined)
           await held
+          await lag()
           expectReach()
           const seat = seats.get(id)
           if (seat === undefined || seat.fenced) return changes.map(() => ({ type: 'fenced' }) as const)
@@ -108,6 +112,7 @@ export function sharedStore(): SharedStore {
               fenced: false,
               listener: {
                 changed: (change) => alive && reachable && listener.changed(change),
+                turnRequested: (session) => alive && reachable && listener.turnRequested?.(session),
                 members: (ids) => alive && listener.members(ids),
                 fenced: () => alive && listener.fenced(),
               },
@@ -120,6 +125,11 @@ export function sharedStore(): SharedStore {
                 tellMembers()
               },
             }
+          },
+          async requestTurn(session) {
+            expectReach()
+            for (const [other, { listener }] of seats)
+              if (other !== id) queueMicrotask(() => listener.turnRequested?.(session))
           },
           async readClaims(eventIds) {
             expectReach()
@@ -160,6 +170,9 @@ export function sharedStore(): SharedStore {
         },
         cutJoin(cutNow) {
           isJoinCut = cutNow
+        },
+        lag(wait) {
+          lag = wait
         },
         holdCommits() {
           let letGo: () => void = () => undefined

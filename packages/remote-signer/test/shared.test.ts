@@ -212,6 +212,79 @@ test('a revocation on one daemon counts on the other when it resolves', async ()
   await daemons.close()
 })
 
+test('a revocation that is too late for a busy session again and again goes first', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const clients = await connectMany(first, 8)
+  // The second one takes longer for a commit than the first one is ever idle.
+  second.member.lag(() => new Promise((resolve) => clock.setTimer(resolve, 35)))
+  let serial = 0
+  const busy: typeof clients = []
+  for (const each of clients) {
+    const before = first.world.performed()
+    await each.client.send(sign(`probe ${serial++}`), each.to)
+    await clock.run(200)
+    if (first.world.performed() > before) busy.push(each)
+  }
+  expect(busy.length).toBeGreaterThan(0)
+  const work = async (until: () => boolean): Promise<void> => {
+    for (let ticks = 0; ticks < 600 && !until(); ticks++) {
+      for (const { client, to } of busy) await client.send(sign(`load ${serial++}`), to)
+      await clock.run(10)
+    }
+  }
+  const [one] = busy
+  if (one === undefined) throw new Error('the first daemon serves nobody')
+  let outcome: unknown
+  const revoked = second.world.signer.revoke(one.client.pubkey).then(
+    (count) => (outcome = count),
+    (cause: unknown) => (outcome = cause),
+  )
+  await work(() => outcome !== undefined)
+  await revoked
+  expect(outcome).toBe(1)
+  const performed = () =>
+    daemons.shared.memory
+      .audit()
+      .filter(({ type, clientPubkey }) => type === 'performed' && clientPubkey === one.client.pubkey).length
+  const then = performed()
+  await one.client.send(sign('late'), one.to)
+  await clock.run(2 * limits.FOLLOW_EVERY_MS)
+  expect(performed()).toBe(then)
+  await daemons.close()
+})
+
+test('a daemon that was asked to let another go first waits for it, and not for ever', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const [{ client, to } = missing()] = await connectMany(first, 1)
+  await client.send(sign('before'), to)
+  await clock.run(2 * limits.TAKE_OVER_MS)
+  const [serving, asking] = first.world.performed() > 0 ? [first, second] : [second, first]
+  client.answers.splice(0)
+  const ask = () =>
+    asking.member.store.sharing?.requestTurn({ signerPubkey: to, clientPubkey: client.pubkey })
+  await ask()
+  await clock.settle()
+  await client.send(sign('waits'), to)
+  await clock.run(limits.TAKE_OVER_MS - 1)
+  expect(client.answers).toEqual([])
+  await clock.run(limits.TURN_MS + limits.TAKE_OVER_MS)
+  expect(client.answers).toMatchObject([{ id: 'waits', result: expect.any(String) }])
+  // Asked all the time, it still gets on.
+  for (let at = 0; at < 10; at++) {
+    await ask()
+    await client.send(sign(`again ${at}`), to)
+    await clock.run(limits.TURN_MS / 4)
+  }
+  await clock.run(2 * limits.TURN_MS + limits.TAKE_OVER_MS)
+  expect(client.answers).toHaveLength(11)
+  expect(serving.world.performed() + asking.world.performed()).toBe(12)
+  await daemons.close()
+})
+
 test('a question is open on both daemons, whoever decides first decides, and the other takes its question back', async () => {
   const open = new Map<string, { yes: () => void; readonly signal: { readonly reason?: unknown } }>()
   const asking = (name: string): Approver =>

@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import type { Member, MemberListener } from '@nip46/core/remote-signer'
+import type { Member, MemberListener, SessionName } from '@nip46/core/remote-signer'
 import { type Database, type Listener, openListener, persist } from './database.ts'
 import { failureOf, PostgresStoreError, storeError, unavailableError } from './error.ts'
 import {
@@ -36,6 +36,8 @@ export interface Membership extends Member {
   drop(): void
   /** Something may have been missed. */
   lookAgain(): void
+  /** Lets the others know that this one is too late for the session again and again. */
+  requestTurn(session: SessionName): Promise<void>
 }
 
 /** Resolves when this member is in the table and hears the others. */
@@ -63,6 +65,7 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
     else if (note.type === 'members') void beat()
     else if (note.writer === writer) return
     else if (note.type === 'host-records') listener.hostRecords?.()
+    else if (note.type === 'turn') listener.turnRequested?.(note.session)
     else listener.changed(note.change)
   }
 
@@ -88,6 +91,10 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
     }
   }
 
+  async function notify(note: object, leftMs: number): Promise<void> {
+    await database.query('SELECT pg_notify($1, $2)', [schema.slice(1, -1), JSON.stringify(note)], leftMs)
+  }
+
   /** Whether this member hears what is notified. */
   async function comesThrough(leftMs: number): Promise<boolean> {
     let isHeard = false
@@ -97,8 +104,7 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
         resolve()
       }
     })
-    const note = JSON.stringify({ probe })
-    await database.query('SELECT pg_notify($1, $2)', [schema.slice(1, -1), note], leftMs)
+    await notify({ probe }, leftMs)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, NOTE_PROBE_MS)
@@ -201,6 +207,9 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
     drop: stop,
     lookAgain() {
       if (!over) listener.changed(EVERYTHING)
+    },
+    async requestTurn({ signerPubkey, clientPubkey }) {
+      if (!over) await notify({ writer, turn: [signerPubkey, clientPubkey] }, READ_MS)
     },
     async leave() {
       if (over) return

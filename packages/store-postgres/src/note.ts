@@ -1,5 +1,5 @@
 /**
- * What members tell each other by NOTIFY: which records a commit touched, and that somebody came or went.
+ * What members tell each other by NOTIFY: which records a commit touched, who is too late again and again, and that somebody came or went.
  * Never holds anything but names: whoever may connect to the database can listen.
  */
 
@@ -59,6 +59,7 @@ export type Note =
   | { readonly type: 'members' }
   | { readonly type: 'probe'; readonly id: string }
   | { readonly type: 'host-records'; readonly writer: string }
+  | { readonly type: 'turn'; readonly writer: string; readonly session: SessionName }
   | { readonly type: 'change'; readonly writer: string; readonly change: SharedChange }
 
 export const EVERYTHING: SharedChange = { all: true, sessions: [], offers: [], keys: [], clients: [] }
@@ -66,17 +67,23 @@ export const EVERYTHING: SharedChange = { all: true, sessions: [], offers: [], k
 /** What a notification says; one that cannot be read (anybody on the database can send them) says that anything may have changed. */
 export function readNote(payload: string): Note {
   try {
-    const { members, probe, writer, records, all, items } = JSON.parse(payload) as {
+    const { members, probe, writer, records, turn, all, items } = JSON.parse(payload) as {
       readonly members?: unknown
       readonly probe?: unknown
       readonly writer?: unknown
       readonly records?: unknown
+      readonly turn?: unknown
       readonly all?: unknown
       readonly items?: unknown
     }
     if (members === true) return { type: 'members' }
     if (typeof probe === 'string') return { type: 'probe', id: probe }
     if (typeof writer === 'string' && records === true) return { type: 'host-records', writer }
+    if (typeof writer === 'string' && Array.isArray(turn)) {
+      const [signerPubkey, clientPubkey] = turn as readonly Pubkey[]
+      if (signerPubkey === undefined || clientPubkey === undefined) throw new TypeError('no session is named')
+      return { type: 'turn', writer, session: { signerPubkey, clientPubkey } }
+    }
     if (typeof writer === 'string' && all === true) return { type: 'change', writer, change: EVERYTHING }
     if (typeof writer === 'string' && Array.isArray(items))
       return { type: 'change', writer, change: changeOf(items as readonly (readonly string[])[]) }

@@ -9,6 +9,7 @@ import type {
   HostRecords,
   Member,
   MemberListener,
+  SessionName,
   SignerStore,
   StoreSharing,
 } from '@nip46/core/remote-signer'
@@ -191,6 +192,7 @@ async function assemble(settings: Settings, database: Database): Promise<Postgre
     sharing: {
       leaseMs: settings.leaseMs,
       join,
+      requestTurn: open(async (session: SessionName) => await membership?.requestTurn(session)),
       readClaims: open(records.claims),
       readOutbox: open(records.outbox),
     },

@@ -9,6 +9,7 @@ import type {
   HostRecords,
   Member,
   Offer,
+  SessionName,
   SharedChange,
   SignerSession,
   SignerStore,
@@ -31,6 +32,8 @@ interface Seat {
   readonly sharing: StoreSharing
   readonly member: Member
   readonly changes: SharedChange[]
+  /** Sessions that others asked a turn for. */
+  readonly turns: SessionName[]
   members: readonly string[]
   readonly fenced: number
   /** How often it was told of host records. */
@@ -123,6 +126,17 @@ export const sharingCases: readonly SharingCase[] = [
     expectSame(await second.store.readHostRecords(), stored, 'what the other one reads')
     expectSame(await second.store.commit([{ clients: [BOB] }], NOW), [{ type: 'done' }], 'its next commit')
   }),
+  seats(
+    'a member that is too late again and again is heard by the others, and not by itself',
+    async (first, second) => {
+      await first.sharing.requestTurn({ signerPubkey: SIGNER, clientPubkey: ALICE })
+      await until('the other one heard', () => second.turns.length > 0)
+      expectSame(second.turns, [{ signerPubkey: SIGNER, clientPubkey: ALICE }], 'what the other one was told')
+      await second.sharing.requestTurn({ signerPubkey: SIGNER, clientPubkey: BOB })
+      await until('the first one heard', () => first.turns.length > 0)
+      expectSame(first.turns, [{ signerPubkey: SIGNER, clientPubkey: BOB }], 'what the first one was told')
+    },
+  ),
   seats('host records that fence others: nobody else commits anything after that', async (first, second) => {
     // Many at once, so that some are under way.
     const early = EVENTS.map((eventId) => second.store.commit([{ claims: [claim(eventId)] }], NOW))
@@ -249,6 +263,7 @@ function named(
           if (store.sharing === undefined) throw new Error('this store is not shared')
           const heard = { members: [] as readonly string[], fenced: 0, told: 0 }
           const changes: SharedChange[] = []
+          const turns: SessionName[] = []
           const member = await store.sharing.join({
             changed: (change) => void changes.push(change),
             members: (ids) => {
@@ -260,8 +275,9 @@ function named(
             hostRecords: () => {
               heard.told += 1
             },
+            turnRequested: (session) => void turns.push(session),
           })
-          return Object.assign(heard, { store, sharing: store.sharing, member, changes })
+          return Object.assign(heard, { store, sharing: store.sharing, member, changes, turns })
         })
       } finally {
         for (const store of stores) await store.close()
