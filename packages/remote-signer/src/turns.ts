@@ -269,7 +269,6 @@ export function createTurns(host: TurnsHost): Turns {
       fail({ ...flight, offerChanges: [] }, new Error('other processes were always faster'))
       return
     }
-    if (lane.races >= TURN_RACES) host.onOutrun(lane)
     let inputs: readonly LaneInput[] = draft.inputs
     if (outcome.type === 'claimed') {
       const claims = new Map(outcome.claims.map((claim) => [claim.eventId, claim]))
@@ -294,6 +293,7 @@ export function createTurns(host: TurnsHost): Turns {
     if (session !== undefined) replace(lane, session ?? undefined)
     lane.queue.unshift(...inputs)
     lane.busy = false
+    if (inputs.length > 0 && lane.races >= TURN_RACES) host.onOutrun(lane)
     schedule(lane)
   }
 
