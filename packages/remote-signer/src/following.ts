@@ -1,14 +1,16 @@
 /**
  * What other processes on the same store changed, read and taken over: the sessions, tokens and keys of all of them.
- * Never takes over what this process is changing itself: its own commit tells it what it was too late for.
+ * Never takes over what this process is changing itself: that is read again when it is done.
  */
 
 import type { Millis, Pubkey } from '@nip46/core'
 import type {
   Found,
+  Offer,
   SessionName,
   SharedChange,
   SignerSession,
+  StoredOffer,
   StoredState,
   Versioned,
 } from '@nip46/core/remote-signer'
@@ -32,6 +34,8 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
   const { store, lanes, turns, offers, keys, clients, reporter, reserved, now } = engine
   const sessions = new Map<string, SessionName>()
   const tokens = new Set<string>()
+  /** Tokens that are being changed here: read again, and not before a while. */
+  const heldTokens = new Set<string>()
   const pubkeys = new Set<Pubkey>()
   const readAt = createBoundedMap<Millis>(SESSIONS)
   let everything = false
@@ -68,6 +72,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     reading = false
     if (everything || tokens.size > 0 || pubkeys.size > 0) arm(failed ? FOLLOW_EVERY_MS : FOLLOW_MS)
     else if (sessions.size > 0) arm(Math.max(FOLLOW_MS, nextRead() - now()))
+    else if (heldTokens.size > 0) arm(FOLLOW_EVERY_MS)
   }
 
   /** When the first of the sessions that changed may be read again. */
@@ -94,13 +99,17 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     }
     const wanted = {
       sessions: due.map(([, name]) => name),
-      offers: [...tokens].slice(0, FOLLOW_READ),
+      offers: [...new Set([...tokens, ...heldTokens])].slice(0, FOLLOW_READ),
       keys: [...pubkeys].slice(0, FOLLOW_READ),
     }
-    for (const token of wanted.offers) tokens.delete(token)
+    for (const token of wanted.offers) {
+      tokens.delete(token)
+      heldTokens.delete(token)
+    }
     for (const pubkey of wanted.keys) pubkeys.delete(pubkey)
     if (due.length + wanted.offers.length + wanted.keys.length === 0) return
     const before = revisions(wanted.sessions)
+    const offersBefore = offers.admission
     const found: Found = await store.read(wanted)
     for (const { secret } of closed ? found.keys : []) secret.fill(0)
     if (closed) return
@@ -108,10 +117,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     for (const { secret } of found.keys) keys.add(secret)
     for (const token of wanted.offers) {
       const stored = found.offers.find(({ value }) => value.token === token)
-      offers.replace(
-        token,
-        stored === undefined ? null : { revision: stored.revision, value: stored.value.offer },
-      )
+      if (!offers.adopt(token, offerOf(stored), offersBefore)) heldTokens.add(token)
     }
     engine.listening.toOffers()
     adoptAll(before, found.sessions)
@@ -133,19 +139,23 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
       }),
     )
 
-  /** What changed here while it was read is newer than what was read. */
+  /** What changes here meanwhile may be newer than what was read, or not: it is read again. */
   const adoptAll = (before: ReadonlyMap<Lane, number>, stored: readonly Versioned<SignerSession>[]): void => {
     const byKey = new Map(
       stored.map((each) => [laneKey(each.value.signerPubkey, each.value.clientPubkey), each]),
     )
     for (const [lane, revision] of before) {
-      if (lane.revision === revision) turns.adopt(lane, byKey.get(lane.key))
+      if (lane.revision === revision && turns.adopt(lane, byKey.get(lane.key))) continue
+      sessions.set(lane.key, lane)
+      readAt.set(lane.key, now())
     }
+    if (sessions.size > 0) arm(Math.max(FOLLOW_MS, nextRead() - now()))
   }
 
   const refresh = async (): Promise<StoredState> => {
     sessions.clear()
     tokens.clear()
+    heldTokens.clear()
     pubkeys.clear()
     const known = new Map([...lanes.byKey.values()].map((lane) => [lane, lane.revision]))
     const offersBefore = offers.admission
@@ -193,8 +203,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
         const found = await store.read({ sessions: [name], offers: [token] })
         if (closed) return
         const [stored] = found.offers
-        if (stored !== undefined && offers.admission.offers[token] === offersBefore.offers[token])
-          offers.replace(token, { revision: stored.revision, value: stored.value.offer })
+        if (stored !== undefined) offers.adopt(token, offerOf(stored), offersBefore)
         adoptAll(before, found.sessions)
         engine.listening.toOffers()
       } catch (cause) {
@@ -208,4 +217,8 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
       engine.clearTimer(timer)
     },
   }
+}
+
+function offerOf(stored: Versioned<StoredOffer> | undefined): Versioned<Offer> | null {
+  return stored === undefined ? null : { revision: stored.revision, value: stored.value.offer }
 }

@@ -20,6 +20,8 @@ export interface OfferBook {
   letGo(changes: readonly OfferChange[]): void
   /** What another process stored. */
   replace(token: string, stored: Versioned<Offer> | null): void
+  /** As `replace`, for what was read since `before`. False if the token changed here meanwhile, or is held: look again later. */
+  adopt(token: string, stored: Versioned<Offer> | null, before: Admission): boolean
   load(offers: readonly Versioned<StoredOffer>[]): void
   /** As `load`, but that tokens which changed here since `before`, or are held, stay: their own commits tell of them. */
   merge(offers: readonly Versioned<StoredOffer>[], before: Admission): void
@@ -46,17 +48,23 @@ export function createOfferBook(): OfferBook {
         : { ...admission, offers: { ...admission.offers, [token]: offer } }
   }
 
+  const hasChanged = (token: string, before: Admission): boolean =>
+    held.has(token) || admission.offers[token] !== before.offers[token]
+
+  const replace = (token: string, stored: Versioned<Offer> | null): void => {
+    put(token, stored?.value)
+    setRevision(token, stored?.revision ?? 0)
+  }
+
   const take = (stored: readonly Versioned<StoredOffer>[], before: Admission): void => {
-    const current = admission.offers
     const loaded: Record<string, Offer> = {}
-    const hasChanged = (token: string): boolean => held.has(token) || current[token] !== before.offers[token]
     for (const { revision, value } of stored) {
-      if (hasChanged(value.token)) continue
+      if (hasChanged(value.token, before)) continue
       loaded[value.token] = value.offer
       revisions.set(value.token, revision)
     }
-    for (const [token, offer] of Object.entries(current)) {
-      if (hasChanged(token)) loaded[token] = offer
+    for (const [token, offer] of Object.entries(admission.offers)) {
+      if (hasChanged(token, before)) loaded[token] = offer
       else if (!Object.hasOwn(loaded, token)) revisions.delete(token)
     }
     admission = { ...admission, offers: loaded }
@@ -97,9 +105,11 @@ export function createOfferBook(): OfferBook {
         else held.delete(token)
       }
     },
-    replace(token, stored) {
-      put(token, stored?.value)
-      setRevision(token, stored?.revision ?? 0)
+    replace,
+    adopt(token, stored, before) {
+      if (hasChanged(token, before)) return false
+      replace(token, stored)
+      return true
     },
     load: (offers) => take(offers, admission),
     merge: take,

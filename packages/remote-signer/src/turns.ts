@@ -39,8 +39,8 @@ import type { Reporter } from './reporter.ts'
 export interface Turns {
   /** False if too much waits already. */
   enqueue(lane: Lane, input: LaneInput): boolean
-  /** What is stored of this lane now, changed by another process. Not while a commit of it is under way: that one tells. */
-  adopt(lane: Lane, stored: Versioned<SignerSession> | undefined): void
+  /** What is stored of this lane now, changed by another process. False while a commit of it is under way: look again later. */
+  adopt(lane: Lane, stored: Versioned<SignerSession> | undefined): boolean
   /** Another process is too late for this session again and again: it goes first, until it has changed it or the time is up. */
   stepAside(lane: Lane): void
   /** This process may commit again: what waited goes on. */
@@ -328,10 +328,11 @@ export function createTurns(host: TurnsHost): Turns {
   return {
     enqueue,
     adopt(lane, stored) {
-      if (lane.busy) return
+      if (lane.busy) return false
       replace(lane, stored)
       schedule(lane)
       lanes.tidy(lane)
+      return true
     },
     stepAside(lane) {
       // Of two that are outrun, the faster one comes here once it is done.

@@ -285,6 +285,32 @@ test('a daemon that was asked to let another go first waits for it, and not for 
   await daemons.close()
 })
 
+test('a session that another daemon opened while a commit of its client was under way here is known here', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const names = Array.from({ length: 8 }, (_, i) => `late ${i}`)
+  const offers = await Promise.all(
+    names.map(() => first.world.signer.offer({ granted: [{ method: 'sign_event' }] })),
+  )
+  await clock.run(2 * limits.FOLLOW_MS)
+  const letGo = second.member.holdCommits()
+  for (const secret of ['f'.repeat(32), undefined]) {
+    for (const [i, { uri, remoteSigner }] of offers.entries()) {
+      const client = first.world.client(keyOf(names[i] ?? ''))
+      const id = `${i} ${secret}`
+      const params = [remoteSigner, secret ?? secretOf(uri)]
+      await client.send({ id, method: 'connect', params }, remoteSigner)
+    }
+    await clock.run(3 * limits.TAKE_OVER_MS)
+  }
+  expect(first.world.signer.sessions()).toHaveLength(names.length)
+  letGo()
+  await clock.run(3 * limits.FOLLOW_EVERY_MS)
+  expect(second.world.signer.sessions()).toHaveLength(names.length)
+  await daemons.close()
+})
+
 test('a question is open on both daemons, whoever decides first decides, and the other takes its question back', async () => {
   const open = new Map<string, { yes: () => void; readonly signal: { readonly reason?: unknown } }>()
   const asking = (name: string): Approver =>
