@@ -16,7 +16,7 @@ import type {
 } from '@nip46/core/remote-signer'
 import { createBoundedMap } from './bounded-map.ts'
 import type { Engine } from './engine.ts'
-import { type Lane, laneKey } from './lane.ts'
+import { laneKey } from './lane.ts'
 import { FOLLOW_EVERY_MS, FOLLOW_MS, FOLLOW_READ, SESSIONS } from './limits.ts'
 
 export interface Following {
@@ -29,6 +29,9 @@ export interface Following {
   refresh(): Promise<StoredState>
   close(): void
 }
+
+/** Sessions by lane, with the revisions they had here when reading began; 0 for those that were not known. */
+type Revisions = ReadonlyMap<string, { readonly name: SessionName; readonly revision: number }>
 
 export function createFollowing(engine: Omit<Engine, 'following'>): Following {
   const { store, lanes, turns, offers, keys, clients, reporter, reserved, now } = engine
@@ -131,23 +134,25 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     return key !== undefined && engine.outbox.uses(key)
   }
 
-  const revisions = (names: readonly SessionName[]): ReadonlyMap<Lane, number> =>
+  const revisions = (names: readonly SessionName[]): Revisions =>
     new Map(
-      names.map(({ signerPubkey, clientPubkey }) => {
-        const lane = lanes.laneOf(signerPubkey, clientPubkey)
-        return [lane, lane.revision]
+      names.map((name) => {
+        const key = laneKey(name.signerPubkey, name.clientPubkey)
+        return [key, { name, revision: lanes.byKey.get(key)?.revision ?? 0 }]
       }),
     )
 
   /** What changes here meanwhile may be newer than what was read, or not: it is read again. */
-  const adoptAll = (before: ReadonlyMap<Lane, number>, stored: readonly Versioned<SignerSession>[]): void => {
+  const adoptAll = (before: Revisions, stored: readonly Versioned<SignerSession>[]): void => {
     const byKey = new Map(
       stored.map((each) => [laneKey(each.value.signerPubkey, each.value.clientPubkey), each]),
     )
-    for (const [lane, revision] of before) {
-      if (lane.revision === revision && turns.adopt(lane, byKey.get(lane.key))) continue
-      sessions.set(lane.key, lane)
-      readAt.set(lane.key, now())
+    for (const [key, { name, revision }] of before) {
+      // Not the lane of before: one in which nothing is may have been forgotten, and made anew, since.
+      const lane = lanes.laneOf(name.signerPubkey, name.clientPubkey)
+      if (lane.revision === revision && turns.adopt(lane, byKey.get(key))) continue
+      sessions.set(key, name)
+      readAt.set(key, now())
     }
     if (sessions.size > 0) arm(Math.max(FOLLOW_MS, nextRead() - now()))
   }
@@ -157,7 +162,7 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     tokens.clear()
     heldTokens.clear()
     pubkeys.clear()
-    const known = new Map([...lanes.byKey.values()].map((lane) => [lane, lane.revision]))
+    const before = new Map(revisions([...lanes.byKey.values()]))
     const offersBefore = offers.admission
     const state = await store.load(now())
     if (closed) {
@@ -168,10 +173,10 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     offers.merge(state.offers, offersBefore)
     for (const client of state.clients) clients.set(client, true)
     for (const { value } of state.sessions) {
-      const lane = lanes.laneOf(value.signerPubkey, value.clientPubkey)
-      if (!known.has(lane)) known.set(lane, 0)
+      const key = laneKey(value.signerPubkey, value.clientPubkey)
+      if (!before.has(key)) before.set(key, { name: value, revision: 0 })
     }
-    adoptAll(known, state.sessions)
+    adoptAll(before, state.sessions)
     engine.listening.toOffers()
     return state
   }

@@ -24,6 +24,8 @@ export interface SharedMember {
   lag(wait: () => Promise<void>): void
   /** Commits are made only once the returned function is called. */
   holdCommits(): () => void
+  /** What is read is told only once the returned function is called. */
+  holdReads(): () => void
 }
 
 export interface SharedStore {
@@ -64,6 +66,7 @@ export function sharedStore(): SharedStore {
       let isCut = false
       let isJoinCut = false
       let held: Promise<void> | undefined
+      let heldReads: Promise<void> | undefined
       let lag = (): Promise<void> | undefined => undefined
       const expectReach = (): void => {
         if (isCut || !alive) throw new Error('no connection')
@@ -75,7 +78,9 @@ export function sharedStore(): SharedStore {
         },
         async read(wanted) {
           expectReach()
-          return memory.read(wanted)
+          const found = await memory.read(wanted)
+          await heldReads
+          return found
         },
         async commit(changes, now) {
           if (!alive) return new Promise(() => undefined)
@@ -175,10 +180,13 @@ export function sharedStore(): SharedStore {
           lag = wait
         },
         holdCommits() {
-          let letGo: () => void = () => undefined
-          held = new Promise((resolve) => {
-            letGo = resolve
-          })
+          const [until, letGo] = hold()
+          held = until
+          return letGo
+        },
+        holdReads() {
+          const [until, letGo] = hold()
+          heldReads = until
           return letGo
         },
       }
@@ -198,4 +206,12 @@ function changesOf(changes: readonly StoreChange[], outcomes: readonly CommitOut
     ]),
     clients: done.flatMap(({ clients = [] }) => clients),
   }
+}
+
+function hold(): readonly [until: Promise<void>, letGo: () => void] {
+  let letGo: () => void = () => undefined
+  const until = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  return [until, letGo]
 }

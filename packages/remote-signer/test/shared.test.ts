@@ -311,6 +311,26 @@ test('a session that another daemon opened while a commit of its client was unde
   await daemons.close()
 })
 
+test('a session that is being read while an event of its client is found to be claimed is known all the same', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const offers = await Promise.all(
+    Array.from({ length: 8 }, () => first.world.signer.offer({ granted: [{ method: 'sign_event' }] })),
+  )
+  await clock.run(2 * limits.FOLLOW_MS)
+  const letGo = second.member.holdReads()
+  for (const [i, { uri, remoteSigner }] of offers.entries())
+    await first.world
+      .client(keyOf(`read ${i}`))
+      .send({ id: `${i}`, method: 'connect', params: [remoteSigner, secretOf(uri)] }, remoteSigner)
+  await clock.run(3 * limits.TAKE_OVER_MS)
+  letGo()
+  await clock.run(3 * limits.FOLLOW_EVERY_MS)
+  for (const { world } of [first, second]) expect(world.signer.sessions()).toHaveLength(offers.length)
+  await daemons.close()
+})
+
 test('a question is open on both daemons, whoever decides first decides, and the other takes its question back', async () => {
   const open = new Map<string, { yes: () => void; readonly signal: { readonly reason?: unknown } }>()
   const asking = (name: string): Approver =>
