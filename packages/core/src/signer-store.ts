@@ -108,7 +108,7 @@ export interface MemberListener {
   /** Another member wrote host records: read them again. Told as `changed` is; after a gap that tells `all`, they may have changed too. */
   hostRecords?(): void
   /** Another member was too late for this session several times in a row: let it commit first, for a short while. */
-  turnRequested?(session: SessionName): void
+  turnRequested(session: SessionName): void
 }
 
 /** Which records another member changed: look them up anew. */

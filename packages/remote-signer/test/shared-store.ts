@@ -117,7 +117,7 @@ export function sharedStore(): SharedStore {
               fenced: false,
               listener: {
                 changed: (change) => alive && reachable && listener.changed(change),
-                turnRequested: (session) => alive && reachable && listener.turnRequested?.(session),
+                turnRequested: (session) => alive && reachable && listener.turnRequested(session),
                 members: (ids) => alive && listener.members(ids),
                 fenced: () => alive && listener.fenced(),
               },
@@ -134,7 +134,7 @@ export function sharedStore(): SharedStore {
           async requestTurn(session) {
             expectReach()
             for (const [other, { listener }] of seats)
-              if (other !== id) queueMicrotask(() => listener.turnRequested?.(session))
+              if (other !== id) queueMicrotask(() => listener.turnRequested(session))
           },
           async readClaims(eventIds) {
             expectReach()

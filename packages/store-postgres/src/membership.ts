@@ -65,7 +65,7 @@ export async function joinMembers(options: MembershipOptions): Promise<Membershi
     else if (note.type === 'members') void beat()
     else if (note.writer === writer) return
     else if (note.type === 'host-records') listener.hostRecords?.()
-    else if (note.type === 'turn') listener.turnRequested?.(note.session)
+    else if (note.type === 'turn') listener.turnRequested(note.session)
     else listener.changed(note.change)
   }
 

@@ -54,6 +54,7 @@ async function watch(store: PostgresStore) {
     members: (ids) => {
       seen.members = ids
     },
+    turnRequested: () => undefined,
     fenced: () => {
       seen.fenced += 1
     },

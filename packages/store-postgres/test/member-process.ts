@@ -12,6 +12,7 @@ const seal = createSeal(new Uint8Array(32).fill(9))
 const store = await openPostgresStore({ connection, seal, leaseMs: Number(lease) })
 const member = await store.sharing.join({
   changed: () => undefined,
+  turnRequested: () => undefined,
   members: () => undefined,
   fenced: () => console.log('fenced'),
 })

@@ -90,7 +90,12 @@ test.skipIf(missing.length > 0)(
     const root = encodeURIComponent(join(folder, 'server.crt'))
     for (const to of [connection({ ca }), `${url}?sslmode=verify-full&sslrootcert=${root}`]) {
       const store = await open('', { connection: to })
-      const nobody = { changed: () => undefined, members: () => undefined, fenced: () => undefined }
+      const nobody = {
+        changed: () => undefined,
+        turnRequested: () => undefined,
+        members: () => undefined,
+        fenced: () => undefined,
+      }
       await store.sharing.join(nobody)
       expect(await store.commit([{ clients: ['c'.repeat(64) as never] }], Date.now())).toEqual([
         { type: 'done' },

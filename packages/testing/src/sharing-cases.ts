@@ -218,7 +218,12 @@ export const sharingCases: readonly SharingCase[] = [
   }),
 ]
 
-const DEAF = { changed: () => undefined, members: () => undefined, fenced: () => undefined }
+const DEAF = {
+  changed: () => undefined,
+  turnRequested: () => undefined,
+  members: () => undefined,
+  fenced: () => undefined,
+}
 
 const NOW = 1_767_225_600_000
 const [SIGNER, ALICE, BOB] = ['aa', 'bb', 'cc'].map((part) => part.repeat(32)) as [Pubkey, Pubkey, Pubkey]

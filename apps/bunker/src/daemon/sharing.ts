@@ -57,6 +57,7 @@ export function hearOnTheWay(store: SignerStore, host: SharingHost): HeardStore 
     read: (wanted) => store.read(wanted),
     sharing: {
       leaseMs: sharing.leaseMs,
+      requestTurn: (session) => sharing.requestTurn(session),
       readClaims: (eventIds) => sharing.readClaims(eventIds),
       readOutbox: (now) => sharing.readOutbox(now),
       async join(listener) {
@@ -65,6 +66,7 @@ export function hearOnTheWay(store: SignerStore, host: SharingHost): HeardStore 
             if (change.all) void refreshSoon()
             listener.changed(change)
           },
+          turnRequested: (session) => listener.turnRequested(session),
           fenced: () => listener.fenced(),
           members(ids) {
             listener.members(ids)
