@@ -515,4 +515,16 @@ describe('what is read, counted and written', () => {
     expect(most).toBe('x.'.repeat(LOG_TEXT_CHARS).slice(0, LOG_TEXT_CHARS))
     expect(cut).toBe(most)
   })
+
+  test('a secret that the end of a text in the log falls into is masked like any other', () => {
+    const lines: string[] = []
+    const log = createLog({ level: 'info', now: Date.now, print: (line) => lines.push(line) })
+    const secret = 'a1b2'.repeat(16)
+    for (let room = 0; room <= secret.length; room++)
+      log.write('info', 'event', {
+        reason: `${'x.'.repeat(LOG_TEXT_CHARS).slice(room, LOG_TEXT_CHARS)} ${secret}`,
+      })
+    for (const line of lines) expect(line).not.toContain('a1b2')
+    expect(lines).toHaveLength(secret.length + 1)
+  })
 })

@@ -26,8 +26,11 @@ const pubkey = pattern(/^[0-9a-f]{64}$/)
 const code = pattern(/^[A-Za-z0-9][A-Za-z0-9 ./:_@-]{0,63}$/)
 const count: Reader = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : undefined)
 const flag: Reader = (value) => (typeof value === 'boolean' ? value : undefined)
+/** Masked before it is cut: the beginning of a secret at the end of a line would look like no secret. */
 const words: Reader = (value) =>
-  typeof value === 'string' ? maskSecrets(cleanText(value, LOG_TEXT_CHARS)) : undefined
+  typeof value === 'string'
+    ? cleanText(maskSecrets(cleanText(value, Number.POSITIVE_INFINITY)), LOG_TEXT_CHARS)
+    : undefined
 const relay: Reader = (value) => {
   const url = typeof value === 'string' ? URL.parse(value) : null
   return url === null || !/^wss?:$/.test(url.protocol)
