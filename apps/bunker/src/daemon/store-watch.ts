@@ -17,6 +17,7 @@ export interface StoreWatch {
   failed(cause: unknown): void
   /** A commit worked. */
   worked(): void
+  /** Tries no more, whatever fails from now on. */
   close(): void
 }
 
@@ -38,6 +39,7 @@ export function createStoreWatch({ records, clock, isShared, onChanged }: StoreW
   /** Of the tries since a commit failed; those of an earlier failure say nothing any more. */
   let round = 0
   let timer: unknown
+  let closed = false
 
   const trial = async (): Promise<void> => {
     const known = (await records.readHostRecords()).find(({ value }) => value.name === TRIAL)
@@ -76,10 +78,13 @@ export function createStoreWatch({ records, clock, isShared, onChanged }: StoreW
       rest()
       isAway = true
       reason = storeTrouble(cause)
-      if (!isShared) tell(round, false, cause)
+      if (!isShared && !closed) tell(round, false, cause)
     },
     worked: rest,
-    close: rest,
+    close() {
+      closed = true
+      rest()
+    },
   }
 }
 
