@@ -81,7 +81,8 @@ export function readNote(payload: string): Note {
     if (typeof writer === 'string' && records === true) return { type: 'host-records', writer }
     if (typeof writer === 'string' && Array.isArray(turn)) {
       const [signerPubkey, clientPubkey] = turn as readonly Pubkey[]
-      if (signerPubkey === undefined || clientPubkey === undefined) throw new TypeError('no session is named')
+      if (typeof signerPubkey !== 'string' || typeof clientPubkey !== 'string')
+        throw new TypeError('no session is named')
       return { type: 'turn', writer, session: { signerPubkey, clientPubkey } }
     }
     if (typeof writer === 'string' && all === true) return { type: 'change', writer, change: EVERYTHING }
@@ -97,6 +98,7 @@ function changeOf(items: readonly (readonly string[])[]): SharedChange {
   const sessions: SessionName[] = []
   const named: Record<string, string[]> = { o: [], k: [], c: [] }
   for (const [kind = '', first = '', second = ''] of items) {
+    if (typeof first !== 'string' || typeof second !== 'string') throw new TypeError('nothing is named')
     if (kind === 's') sessions.push({ signerPubkey: first as Pubkey, clientPubkey: second as Pubkey })
     else named[kind]?.push(first)
   }

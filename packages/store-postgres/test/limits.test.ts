@@ -262,6 +262,24 @@ test(`a notification has at most ${limits.NOTE_BYTES} bytes, ${limits.NOTES} tel
     expect(Buffer.byteLength(note)).toBeLessThanOrEqual(limits.NOTE_BYTES)
 })
 
+test.each([
+  'no JSON',
+  'null',
+  '[]',
+  '{}',
+  '{"writer":"w"}',
+  '{"writer":"w","turn":[]}',
+  '{"writer":"w","turn":["a"]}',
+  '{"writer":"w","turn":["a",1]}',
+  '{"writer":"w","items":[null]}',
+  '{"writer":"w","items":[7]}',
+  '{"writer":"w","items":[["s","a",null]]}',
+  '{"writer":"w","items":[["s",{},"b"]]}',
+  '{"writer":"w","items":[["o",["a"]]]}',
+])('a notification that is no note of ours says that anything may have changed: %s', (payload) => {
+  expect(readNote(payload)).toMatchObject({ type: 'change', change: { all: true } })
+})
+
 // -- options -------------------------------------------------------------------------------------
 
 test('options are taken at their limits, and not one further', () => {
