@@ -88,9 +88,9 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
   const mayReadAt = (key: string): Millis => {
     // A lane that another process goes before waits for what this one does.
     const isUrgent = lanes.byKey.get(key)?.aside !== undefined
-    return isUrgent
-      ? Number.NEGATIVE_INFINITY
-      : (readAt.get(key) ?? Number.NEGATIVE_INFINITY) + FOLLOW_EVERY_MS
+    const at = readAt.get(key)
+    // What was read in the future was read before the clock was set right.
+    return isUrgent || at === undefined || at > now() ? Number.NEGATIVE_INFINITY : at + FOLLOW_EVERY_MS
   }
 
   const readSome = async (): Promise<void> => {
@@ -164,7 +164,12 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
     pubkeys.clear()
     const before = new Map(revisions([...lanes.byKey.values()]))
     const offersBefore = offers.admission
-    const state = await store.load(now())
+    const state = await store.load(now()).catch((cause: unknown) => {
+      // What was forgotten above has to be found in another way.
+      everything = true
+      arm(FOLLOW_EVERY_MS)
+      throw cause
+    })
     if (closed) {
       for (const { secret } of state.keys) secret.fill(0)
       return state

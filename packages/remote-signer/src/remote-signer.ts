@@ -220,7 +220,7 @@ export function createRemoteSigner(options: RemoteSignerOptions): RemoteSigner {
         await engine.cohort.leave()
       }
       await engine.withPatience(finish, limits.CLOSE_PATIENCE_MS)
-    }
+    } else await engine.withPatience(() => engine.cohort.leave(), limits.CLOSE_PATIENCE_MS)
     outbox.close()
     commits.close(whyClosed())
     lanes.close()

@@ -293,12 +293,14 @@ export function createTurns(host: TurnsHost): Turns {
     if (session !== undefined) replace(lane, session ?? undefined)
     lane.queue.unshift(...inputs)
     lane.busy = false
-    if (inputs.length > 0 && lane.races >= TURN_RACES) host.onOutrun(lane)
+    if (inputs.length > 0 && lane.races >= TURN_RACES) guard(() => host.onOutrun(lane))
     schedule(lane)
   }
 
   const replace = (lane: Lane, stored: Versioned<SignerSession> | undefined): void => {
-    if ((stored?.revision ?? 0) === lane.revision) return
+    // Revisions begin anew with a session that was forgotten and made once more.
+    const isSame = stored?.value.pairedAt === lane.session?.pairedAt
+    if ((stored?.revision ?? 0) === lane.revision && isSame) return
     // Whoever was let go first has been there.
     clock.clearTimer(lane.aside)
     lane.aside = undefined

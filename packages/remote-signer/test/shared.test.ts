@@ -535,6 +535,124 @@ test('notices that were lost are made up for', async () => {
   await daemons.close()
 })
 
+test('what was noticed just before everything could not be read is read later', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const { remoteSigner } = await first.world.signer.offer()
+  second.member.cut(true)
+  await expect(second.world.signer.refresh()).rejects.toMatchObject({ code: 'store/failed' })
+  second.member.cut(false)
+  await clock.run(2 * limits.FOLLOW_EVERY_MS)
+  expect(second.world.signer.offers()).toMatchObject([{ remoteSigner }])
+  expect(second.world.signer.stats().ailments).toEqual([])
+  await daemons.close()
+})
+
+test('a session is followed though the clock was set back by months since it was read', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const [{ client } = missing()] = await connectMany(first, 1)
+  await first.world.signer.setPolicy(client.pubkey, () => 'before')
+  await clock.run(limits.FOLLOW_EVERY_MS)
+  clock.jump(-90 * 86_400_000)
+  await first.world.signer.setPolicy(client.pubkey, () => 'after')
+  await clock.run(2 * limits.FOLLOW_EVERY_MS)
+  expect(second.world.signer.sessions()).toMatchObject([{ policy: 'after' }])
+  await daemons.close()
+})
+
+test('a session that was forgotten and made anew meanwhile is not taken for the one before', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { memory } = daemons.shared
+  const { clock } = first.world
+  const [{ client, to } = missing()] = await connectMany(first, 1)
+  second.member.reach(false)
+  const name = { signerPubkey: to, clientPubkey: client.pubkey }
+  const [found] = (await memory.read({ sessions: [name] })).sessions
+  if (found === undefined) throw new Error('nothing is stored')
+  const { revision, value } = found
+  const made = { ...value, pairedAt: value.pairedAt + 1, policy: 'anew' }
+  await memory.commit([{ session: { ...name, revision, before: value, after: null } }], clock.now())
+  for (let at = 0; at < revision; at++)
+    await memory.commit(
+      [{ session: { ...name, revision: at, before: at === 0 ? null : made, after: made } }],
+      clock.now(),
+    )
+  second.member.reach(true)
+  await clock.run(limits.FOLLOW_EVERY_MS)
+  expect(second.world.signer.sessions()).toMatchObject([{ policy: 'anew' }])
+  await daemons.close()
+})
+
+test('a daemon that is closed while it starts leaves the others', async () => {
+  const daemons = await createDaemons()
+  const { store } = daemons.shared.open()
+  const { sharing } = store
+  if (sharing === undefined) throw new Error('nobody shares this store')
+  const { clock } = daemons.first.world
+  const lives: string[] = []
+  const { world } = await daemons.add({ start: false })
+  await world.signer.close()
+  const starting = await createWorld({
+    fakeClock: clock,
+    net: world.net,
+    start: false,
+    store: {
+      ...store,
+      load: () => new Promise(() => undefined),
+      sharing: {
+        ...sharing,
+        async join(listener) {
+          const member = await sharing.join(listener)
+          lives.push('joined')
+          return {
+            ...member,
+            async leave() {
+              lives.push('left')
+              await member.leave()
+            },
+          }
+        },
+      },
+    },
+  })
+  const started = starting.signer.start()
+  await clock.settle()
+  const closed = starting.signer.close()
+  await expect(started).rejects.toMatchObject({ code: 'closed' })
+  await closed
+  expect(lives).toEqual(['joined', 'left'])
+  await daemons.close()
+})
+
+test('a store that throws when it is asked for a turn stops nothing', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const { sharing } = second.member.store
+  if (sharing === undefined) throw new Error('nobody shares this store')
+  let asked = 0
+  sharing.requestTurn = () => {
+    asked += 1
+    throw new Error('no turn')
+  }
+  const [{ client } = missing()] = await connectMany(first, 1)
+  let serial = 0
+  second.member.lag(async () => {
+    // Another one is faster each time, for a while.
+    if (serial < limits.TURN_RACES) await first.world.signer.setPolicy(client.pubkey, () => `${serial++}`)
+  })
+  const set = second.world.signer.setPolicy(client.pubkey, () => 'mine')
+  await clock.run(limits.FOLLOW_EVERY_MS)
+  expect(await set).toBe(1)
+  expect(asked).toBeGreaterThan(0)
+  expect(second.world.signer.stats().failures).toEqual({ engine: asked })
+  await daemons.close()
+})
+
 test('a token counts on both daemons as soon as its URI is known', async () => {
   const daemons = await createDaemons({ keys: keyOf('one key') })
   const { first } = daemons
