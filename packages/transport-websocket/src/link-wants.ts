@@ -98,6 +98,8 @@ interface Want {
   /** Belongs to the phase. */
   timer: unknown
   tries: number
+  /** The relay's OK for it is still to come, whoever wrote it. */
+  isAsked: boolean
   slowdowns: number
   /** The last one. */
   reason: string | undefined
@@ -136,10 +138,10 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
   /** Whatever the phase before waited for is off. */
   const enter = (want: Want, phase: Want['phase'], afterMs = 0, run?: () => void): void => {
     want.phase = phase
-    unwritten.delete(want)
     starting.delete(want)
     if (!isWritten(want)) unwritten.add(want)
-    else if (want.kind !== 'event' && (phase === 'sent' || phase === 'authenticating')) starting.add(want)
+    else unwritten.delete(want)
+    if (want.kind !== 'event' && (phase === 'sent' || phase === 'authenticating')) starting.add(want)
     arm(clock, want, afterMs, run)
   }
 
@@ -147,9 +149,9 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     const isEvent = want.kind === 'event'
     const frame = want.request?.frame() ?? ''
     /** The relay answers both at once. */
-    const isThere =
-      isEvent && named(want.id).some(({ phase, request }) => phase === 'sent' && request?.frame() === frame)
+    const isThere = isEvent && named(want.id).some((one) => isOnItsWay(one) && one.request?.frame() === frame)
     want.tries += 1
+    want.isAsked = isEvent
     enter(want, 'sent', EOSE_WAIT_MS, isEvent ? undefined : () => becomeLive(want))
     if (!isThere) to.send(frame)
   }
@@ -178,6 +180,8 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
   }
 
   const again = (want: Want): void => {
+    // Whoever was asked for other filters may have ended it.
+    if (want.phase === 'over') return
     enter(want, 'waiting')
     // What came after a subscription goes on waiting for it.
     if (want.kind !== 'event' && socket !== undefined) write(want, socket)
@@ -300,13 +304,16 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
     const auth = auths.get(id)
     if (auth !== undefined) return void answer(auth, accepted ? '' : reason)
     let problem: FrameDrop | undefined = 'frame/unknown-ok'
+    const asked = named(id)
+    // First, since what is written again or added while they hear of it has an OK of its own to come.
+    for (const want of asked) want.isAsked = false
     each((want) => {
       if (want.kind !== 'event' || !isWritten(want)) return
       problem = undefined
       // An event the relay has already is as good as accepted, whichever way it says so.
       if (accepted || reason.startsWith('duplicate:')) becomeLive(want)
       else if (want.phase === 'sent') refused(want, reason)
-    }, named(id))
+    }, asked)
     return problem
   }
 
@@ -330,6 +337,7 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
         phase: 'waiting',
         timer: undefined,
         tries: 0,
+        isAsked: false,
         slowdowns: 0,
         reason: undefined,
         auth: undefined,
@@ -392,6 +400,10 @@ export function createLinkWants({ relay, clock, randomBytes, onEmpty }: LinkWant
 }
 
 // -- helpers -------------------------------------------------------------------------------------
+
+function isOnItsWay({ phase, isAsked }: Want): boolean {
+  return phase === 'sent' && isAsked
+}
 
 /** Or over. */
 function isWritten({ phase }: Want): boolean {

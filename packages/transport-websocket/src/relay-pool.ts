@@ -161,11 +161,12 @@ export function createRelayPool(options: RelayPoolOptions = {}): RelayPool {
           frame: () => frame,
           onLive() {
             waiting.delete(relay)
-            tell(relay, 'accepted')
             // The other relays still get the event; only nobody waits for their word.
             signal?.removeEventListener('abort', onAbort)
             resolve(ok({ relay }))
             finishIfDone()
+            // Last: whoever hears it may close the pool, which fails the others.
+            tell(relay, 'accepted')
           },
           onDown(reason, final) {
             if (!final) return

@@ -795,6 +795,39 @@ describe('publishing', () => {
     expect(outcomes.map(({ outcome }) => outcome)).toEqual([refused, refused])
   })
 
+  test.each([true, false])(
+    'an event that is published again as its OK %s is heard has one of its own to come',
+    (isTaken) => {
+      const { sockets, goLive, link } = bench()
+      goLive()
+      const log: string[] = []
+      const frame = '["EVENT",1]'
+      const request = {
+        kind: 'event',
+        id: event(1).id,
+        chars: 9,
+        authenticate: undefined,
+        frame: () => frame,
+      } as const
+      const add = (name: string, run: () => void): void => {
+        const hear = (outcome: string) => (): void => {
+          log.push(`${name} ${outcome}`)
+          run()
+        }
+        link.add({ ...request, onLive: hear('taken'), onDown: hear('refused') })
+      }
+      add('first', () => add('third', () => undefined))
+      add('second', () => undefined)
+      expect(sockets.last.frames('EVENT')).toHaveLength(1)
+      sockets.last.get('OK', event(1).id, isTaken, 'error: x')
+      const word = isTaken ? 'taken' : 'refused'
+      expect(log).toEqual([`first ${word}`, `second ${word}`])
+      expect(sockets.last.frames('EVENT')).toHaveLength(2)
+      sockets.last.get('OK', event(1).id, true, '')
+      expect(log.at(-1)).toBe('third taken')
+    },
+  )
+
   test('an event with another signature under the same id is another frame', () => {
     const { sockets, goLive, link } = bench()
     goLive()
@@ -928,6 +961,23 @@ describe('NIP-42', () => {
     expect(first.outcome).toEqual({ ok: true })
   })
 
+  test('the same event published twice is written again when it is refused for want of an AUTH that was taken before', () => {
+    const one = bench()
+    const authenticate = authenticateAs(1)
+    one.subscribe({ authenticate })
+    one.sockets.last.open()
+    one.sockets.last.get('AUTH', 'c')
+    const [, id] = one.sockets.last.frames('REQ')[0] ?? []
+    one.sockets.last.get('CLOSED', id, 'auth-required: x')
+    one.sockets.last.get('OK', authId(one), true, '')
+    one.sockets.last.get('EOSE', id)
+    const outcomes = [one.publish(1, authenticate), one.publish(1, authenticate)]
+    one.sockets.last.get('OK', event(1).id, false, 'auth-required: not yet')
+    expect(one.sockets.last.frames('EVENT')).toHaveLength(2)
+    one.sockets.last.get('OK', event(1).id, true, '')
+    expect(outcomes.map(({ outcome }) => outcome)).toEqual([{ ok: true }, { ok: true }])
+  })
+
   test('a second refusal after AUTH is the end of it', () => {
     const one = challenged()
     const published = one.publish(1, authenticateAs(1))
@@ -949,6 +999,25 @@ describe('NIP-42', () => {
     one.sockets.last.get('OK', authId(one), true, '')
     one.sockets.last.get('EOSE', id)
     expect(log).toEqual(['live'])
+  })
+
+  test('a subscription that is ended when it is asked for other filters is written no more', () => {
+    const { sockets, goLive, link } = bench()
+    goLive()
+    const end = link.add({
+      ...{ kind: 'subscription', id: 'sub', chars: 9, authenticate: undefined, frame: () => '["REQ","sub"]' },
+      ...{ onLive() {}, onDown() {} },
+      relax() {
+        end()
+        return true
+      },
+    })
+    sockets.last.get('CLOSED', 'sub', 'invalid: x')
+    expect(sockets.last.sent.slice(-2)).toEqual([
+      ['REQ', 'sub'],
+      ['CLOSE', 'sub'],
+    ])
+    expect(link.size()).toBe(1)
   })
 
   test('a second CLOSED after AUTH is the end of a subscription', () => {

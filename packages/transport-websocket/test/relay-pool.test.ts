@@ -288,6 +288,18 @@ describe('the relays of a pool', () => {
     expect(await Promise.all(again)).toEqual([{ ok: true, value: { relay: A } }])
   })
 
+  test('fail nothing that a relay took, though whoever is told of that closes the pool', async () => {
+    const pool = createPool({
+      onFact(_, fact) {
+        if (fact === 'accepted') void pool.close()
+      },
+    })
+    const published = pool.publish([A, B], event(1))
+    socketOf(A).open()
+    socketOf(A).get('OK', event(1).id, true, '')
+    expect(await published).toEqual({ ok: true, value: { relay: A } })
+  })
+
   test('go on though whoever is told of them throws', async () => {
     const uncaught: unknown[] = []
     const spy = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((run) => {
