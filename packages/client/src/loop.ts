@@ -83,14 +83,15 @@ export function createLoop(
       if (output.type === 'send') void send(output)
       else onNews(output)
     }
-    keepWants()
+    // A machine that slept has stood its timers still, and what happens to its relays is the first to tell of it.
+    keepWants(input.type === 'live' || input.type === 'down')
   }
 
-  const keepWants = (): void => {
+  const keepWants = (isAnew: boolean): void => {
     const { wakeAt, listen } = wants(state)
     heard = listen?.from
     listening.adjust(listen)
-    if (wakeAt !== wakesAt) wake(wakeAt)
+    if (wakeAt !== wakesAt || (isAnew && wakeAt !== undefined)) wake(wakeAt)
     if (state.phase === 'closed') for (const controller of publishing) controller.abort()
   }
 

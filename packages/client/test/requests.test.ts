@@ -294,6 +294,20 @@ test('a clock that is set back does not stop the time-outs', async () => {
   expect(world.clock.now() - START).toBe(20_000)
 })
 
+test('a machine that slept, where timers stand still, waits no longer than it said once its relays tell', async () => {
+  const world = createWorld()
+  let shift = 0
+  const clock = { ...world.clock, now: () => world.clock.now() + shift }
+  const session = await world.login({ clock })
+  world.signer.script('nip44_encrypt', () => undefined)
+  const sealed = session.nip44Encrypt(session.userPubkey, 'x', { timeout: 60_000 })
+  await world.clock.run(1_000)
+  shift = 50_000
+  world.network.down(ONE)
+  expect((await world.failure(sealed)).code).toBe('timeout/no-answer')
+  expect(world.clock.now() - START).toBe(10_000)
+})
+
 test('a remote signer whose clock is wrong is reported once, and works', async () => {
   const world = createWorld()
   const session = await world.login()
