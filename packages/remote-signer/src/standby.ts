@@ -59,13 +59,14 @@ export function createStandby(host: StandbyHost): Standby {
         timer = undefined
         void look()
       },
-      Math.max(0, first.dueAt - now()),
+      Math.min(TAKE_OVER_MS, Math.max(0, first.dueAt - now())),
     )
   }
 
   const look = async (): Promise<void> => {
     const at = now()
-    const end = held.findIndex(({ dueAt }) => dueAt > at)
+    // What would be due later than that was held before the clock was set back.
+    const end = held.findIndex(({ dueAt }) => dueAt > at && dueAt <= at + TAKE_OVER_MS)
     const due = held.splice(0, Math.min(STANDBY_READ, end < 0 ? held.length : end))
     reading = true
     let claims: readonly Claim[] | undefined
@@ -91,9 +92,9 @@ export function createStandby(host: StandbyHost): Standby {
   /** Nobody claimed it, as far as is known. */
   const judge = (each: Held, isKnown: boolean): void => {
     const at = now()
-    const patient = at - each.since < TAKE_OVER_PATIENCE_MS
+    const patient = Math.abs(at - each.since) < TAKE_OVER_PATIENCE_MS
     // Whoever serves the session is at work on it, so this one waits there, or was dropped on purpose.
-    const isAtWork = (work.get(each.lane) ?? Number.NEGATIVE_INFINITY) > at - TAKE_OVER_MS
+    const isAtWork = Math.abs(at - (work.get(each.lane) ?? Number.NEGATIVE_INFINITY)) < TAKE_OVER_MS
     if (patient && (isAtWork || !isKnown)) {
       each.dueAt = at + TAKE_OVER_MS
       held.push(each)

@@ -1,4 +1,5 @@
 import type { Approver, SignedEvent } from '@nip46/core'
+import { createFakeClock } from '@nip46/testing'
 import { expect, test } from 'vitest'
 import { limits } from '../src/index.ts'
 import { type SharedMember, type SharedStore, sharedStore } from './shared-store.ts'
@@ -560,6 +561,28 @@ test('a session is followed though the clock was set back by months since it was
   await first.world.signer.setPolicy(client.pubkey, () => 'after')
   await clock.run(2 * limits.FOLLOW_EVERY_MS)
   expect(second.world.signer.sessions()).toMatchObject([{ policy: 'after' }])
+  await daemons.close()
+})
+
+test('what is held for a daemon that died is taken over in time though the clock was set back', async () => {
+  // Timers go on as if nothing had happened, as those of a host do.
+  const fakeClock = createFakeClock(NOW_SECONDS * 1_000)
+  const { setTimer, clearTimer } = fakeClock
+  let shift = 0
+  const daemons = await createDaemons({
+    fakeClock,
+    clock: { now: () => fakeClock.now() + shift, setTimer, clearTimer },
+  })
+  const { first, second } = daemons
+  const clients = await connectMany(first, 8)
+  second.member.die()
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`back ${c}`), to)
+  expect(first.world.signer.stats().waiting.leftToOthers).toBeGreaterThan(0)
+  shift = -60_000
+  // Later ones do not wait behind those that were held before.
+  for (const [c, { client, to }] of clients.entries()) await client.send(sign(`then ${c}`), to)
+  await fakeClock.run(4 * limits.TAKE_OVER_MS)
+  for (const { client } of clients) expect(client.answers).toHaveLength(2)
   await daemons.close()
 })
 
