@@ -34,7 +34,7 @@ test('a store that failed is tried until a commit is heard to have worked', asyn
   expect([world.tries, clock.pending]).toEqual([4, 0])
 })
 
-test('what fails after the end is not tried, so that nothing keeps the process', async () => {
+test('what fails after the end is not tried', async () => {
   const { watch, world, clock } = createWorld()
   watch.failed(new Error('no space is left'))
   watch.close()

@@ -175,7 +175,8 @@ export function createFollowing(engine: Omit<Engine, 'following'>): Following {
       return state
     }
     for (const { secret } of state.keys) keys.add(secret)
-    offers.merge(state.offers, offersBefore)
+    for (const token of offers.merge(state.offers, offersBefore)) heldTokens.add(token)
+    if (heldTokens.size > 0) arm(FOLLOW_EVERY_MS)
     for (const client of state.clients) clients.set(client, true)
     for (const { value } of state.sessions) {
       const key = laneKey(value.signerPubkey, value.clientPubkey)

@@ -23,8 +23,8 @@ export interface OfferBook {
   /** As `replace`, for what was read since `before`. False if the token changed here meanwhile, or is held: look again later. */
   adopt(token: string, stored: Versioned<Offer> | null, before: Admission): boolean
   load(offers: readonly Versioned<StoredOffer>[]): void
-  /** As `load`, but that tokens which changed here since `before`, or are held, stay: their own commits tell of them. */
-  merge(offers: readonly Versioned<StoredOffer>[], before: Admission): void
+  /** As `load`, but that tokens which changed here since `before`, or are held, stay; returns these: look again later. */
+  merge(offers: readonly Versioned<StoredOffer>[], before: Admission): readonly string[]
   /** Forgets the failed connects of a key that is gone. */
   forgetFailures(signerPubkey: Pubkey): void
   readonly size: number
@@ -56,18 +56,25 @@ export function createOfferBook(): OfferBook {
     setRevision(token, stored?.revision ?? 0)
   }
 
-  const take = (stored: readonly Versioned<StoredOffer>[], before: Admission): void => {
+  const take = (stored: readonly Versioned<StoredOffer>[], before: Admission): readonly string[] => {
+    const left = new Set<string>()
     const loaded: Record<string, Offer> = {}
     for (const { revision, value } of stored) {
-      if (hasChanged(value.token, before)) continue
+      if (hasChanged(value.token, before)) {
+        left.add(value.token)
+        continue
+      }
       loaded[value.token] = value.offer
       revisions.set(value.token, revision)
     }
     for (const [token, offer] of Object.entries(admission.offers)) {
-      if (hasChanged(token, before)) loaded[token] = offer
-      else if (!Object.hasOwn(loaded, token)) revisions.delete(token)
+      if (hasChanged(token, before)) {
+        loaded[token] = offer
+        left.add(token)
+      } else if (!Object.hasOwn(loaded, token)) revisions.delete(token)
     }
     admission = { ...admission, offers: loaded }
+    return [...left]
   }
 
   return {

@@ -522,6 +522,27 @@ test('an offer that is being stored while everything is read again is not forgot
   await daemons.close()
 })
 
+test('an offer that was withdrawn while a change of it failed here is withdrawn here', async () => {
+  const daemons = await createDaemons()
+  const { first, second } = daemons
+  const { clock } = first.world
+  const { token } = await first.world.signer.offer()
+  await clock.run(2 * limits.FOLLOW_MS)
+  const letGo = second.member.holdCommits()
+  const withdrawn = second.world.signer.withdraw(token).catch((cause: unknown) => cause)
+  second.member.reach(false)
+  await first.world.signer.withdraw(token)
+  // Reads everything while the token is held.
+  await second.world.signer.refresh()
+  second.member.cut(true)
+  letGo()
+  expect(await withdrawn).toMatchObject({ code: 'store/failed' })
+  second.member.cut(false)
+  await clock.run(3 * limits.FOLLOW_EVERY_MS)
+  expect(second.world.signer.offers()).toMatchObject([{ token, withdrawn: true }])
+  await daemons.close()
+})
+
 test('notices that were lost are made up for', async () => {
   const daemons = await createDaemons()
   const { first, second } = daemons
